@@ -16,6 +16,7 @@ import (
 	"sluice/internal/ledger"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
+	"sluice/internal/pace"
 	"sluice/internal/route"
 	"sluice/internal/wire/openai"
 )
@@ -50,7 +51,7 @@ type Reply interface {
 // Gateway runs calls. It is safe for concurrent use.
 type Gateway struct {
 	// set once
-	queue   *admit.Queue
+	queue   *admit.Queue[pace.Lease]
 	ledger  *ledger.Ledger
 	metrics *obs.Metrics
 	tracer  *obs.Tracer
@@ -58,12 +59,10 @@ type Gateway struct {
 
 	snapshot atomic.Pointer[Snapshot]
 	budget   retryBudget
-	inflight atomic.Int64
-	streams  atomic.Int64
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
-func New(q *admit.Queue, l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
+func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
 	g := &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log}
 	g.budget.fill()
 	return g
@@ -74,40 +73,6 @@ func (g *Gateway) Swap(s *Snapshot) { g.snapshot.Store(s) }
 
 // Snapshot returns the snapshot in force.
 func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
-
-// InFlight returns the number of calls under way, and how many of them have an open stream.
-func (g *Gateway) InFlight() (calls, streams int64) { return g.inflight.Load(), g.streams.Load() }
-
-// Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
-// the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
-func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
-	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, parent: ctx}
-	g.inflight.Add(1)
-	defer g.inflight.Add(-1)
-
-	if !g.ledger.Reserve() {
-		r.refuse(llm.Errorf(llm.KindLedgerFull, "the ledger's backlog is full (ledger.backlog): calls are refused until it can be written"))
-		return
-	}
-	defer r.settle() // appends the row to the place that was reserved
-
-	if e := x.Key.Start(); e != nil {
-		r.fail(e)
-		return
-	}
-	defer x.Key.Finish()
-
-	plan, e := r.plan()
-	if e != nil {
-		r.fail(e)
-		return
-	}
-	stop := r.begin(plan)
-	defer stop()
-	if e := r.attemptAll(plan); e != nil {
-		r.fail(e)
-	}
-}
 
 // plan finds the targets of the call's model and checks that the key may use it.
 func (r *run) plan() (route.Plan, *llm.Error) {
@@ -120,7 +85,8 @@ func (r *run) plan() (route.Plan, *llm.Error) {
 	plan, e := r.snap.Routes.Plan(model, r.random())
 	if e == nil {
 		r.settings = r.snap.settings(plan.Public)
-		r.modelLabel = plan.Public
+		r.public, r.configured = plan.Public, plan.Configured
+		r.planned = time.Now()
 	}
 	return plan, e
 }

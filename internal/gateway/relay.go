@@ -39,16 +39,16 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
-	rl.reader.Reset(0)
+	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
 		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
 		Model:      r.answerModel(),
 	})
 	e := r.forward(answer, rl)
 	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
-	r.malformed += int64(rl.stream.Malformed)
+	r.malformed += rl.stream.Malformed
 	if !r.committed.IsZero() {
-		r.g.streams.Add(-1)
+		r.g.metrics.StreamClosed()
 		if e != nil {
 			r.broken(e)
 		}
@@ -108,7 +108,8 @@ func (r *run) beginStream(answer *upstream.Answer) {
 	r.status = answer.Status
 	r.commit(answer.Header)
 	r.x.Body = nil // no other attempt can follow; a stream may stay open for long
-	r.g.streams.Add(1)
+	r.g.metrics.StreamOpened()
+	r.lease.Begun()
 	r.w.Begin()
 }
 

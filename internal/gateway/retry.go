@@ -8,36 +8,32 @@ import (
 	"sluice/internal/llm"
 )
 
-// Retry are the rules for further attempts of a call.
-type Retry struct {
-	Attempts int           // sends of a call in all, at least 1
-	Budget   float64       // further attempts as a share of calls
-	Base     time.Duration // first back-off; doubles each time
-	Max      time.Duration // longest back-off
-}
+// maxStated is the longest wait stated by a provider that a call obeys, where its deadline allows; a longer one ends the
+// call with the provider's answer, so that the client can decide.
+const maxStated = time.Minute
 
 // backoff returns a wait before attempt n+1 (n >= 1 attempts were made): full jitter over an exponentially growing
 // interval, so that callers that failed together do not come back together ("Exponential Backoff And Jitter", AWS
 // Architecture Blog, 2015).
-func (rt *Retry) backoff(n int) time.Duration {
-	ceil := rt.Base
-	for i := 1; i < n && ceil < rt.Max; i++ {
+func (r *Retry) backoff(n int) time.Duration {
+	ceil := r.Base
+	for i := 1; i < n && ceil < r.Max; i++ {
 		ceil *= 2
 	}
-	ceil = min(ceil, rt.Max)
+	ceil = min(ceil, r.Max)
 	if ceil <= 0 {
 		return 0
 	}
-	return time.Duration(rand.Int64N(int64(ceil)))
+	return rand.N(ceil)
 }
 
-// wait returns how long to wait before the next attempt at the target that gave e. A stated wait is obeyed, with a
-// little jitter on top.
-func (rt *Retry) wait(e *llm.Error, n int) time.Duration {
-	if e.RetryAfter > 0 {
-		return e.RetryAfter + time.Duration(rand.Int64N(int64(100*time.Millisecond)))
+// wait returns how long to wait before the next attempt, after n of which the last gave e. A wait that the provider stated
+// is obeyed, with a little jitter on top, where stated says that the same target is asked again.
+func (r *Retry) wait(e *llm.Error, n int, stated bool) time.Duration {
+	if stated && e.RetryAfter > 0 {
+		return e.RetryAfter + rand.N(100*time.Millisecond)
 	}
-	return rt.backoff(n)
+	return r.backoff(n)
 }
 
 // retryBudget bounds further attempts to a share of calls, so that an outage does not multiply the load on whoever is

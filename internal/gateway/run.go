@@ -31,18 +31,21 @@ type run struct {
 	end    time.Time       // when ctx ends by itself; zero if it does not
 
 	settings   *Settings
-	modelLabel string // public model name, empty until planned
+	public     string // model name as planned
+	configured bool   // the name comes from the configuration, not from the client
+	planned    time.Time
 
 	// The attempt that is under way, or was last.
 	target   *llm.Target
 	info     *targetInfo
 	attempts int
 	silent   []*llm.Target // accepted a request and did not answer: not asked again for this call
+	lease    pace.Lease
 	sent     time.Time     // start of the attempt
+	headers  time.Duration // from there to the response headers
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
-	backoff   time.Duration // waited between attempts
 	committed time.Time     // when the answer began to go to the client; zero if it has not
 	first     time.Time     // when the first content token was read
 	upstream  time.Duration // waited for the provider, in all attempts, until the commit
@@ -50,9 +53,12 @@ type run struct {
 	usage     llm.Usage
 	gotUsage  bool
 	outBytes  int64 // text received, for an estimate
+	bytesIn   int64
 	bytesOut  int64 // sent to the client
-	malformed int64
+	malformed int
 	status    int
+	costNano  int64
+	priced    bool
 	err       *llm.Error
 
 	span *obs.Span
@@ -64,13 +70,15 @@ func (r *run) random() uint64 { return rand.Uint64() }
 // has its answer, whole or broken; an error is for the caller of the call.
 //
 // Order of targets: the plan's tiers in turn, each failed attempt moving on to the next tier at once. When all have been
-// asked, it begins again at the first, after a back-off or the wait that the provider stated.
+// asked, it begins again at the first, after a back-off or the wait that the provider stated. All waiting is done by
+// admission, without a slot.
 func (r *run) attemptAll(plan route.Plan) *llm.Error {
 	retry := &r.settings.Retry
 	r.g.budget.deposit(retry.Budget)
 	var last *llm.Error
+	var notBefore time.Time
 	for tier := 0; ; {
-		grant, e := r.acquire(plan.Tiers[tier])
+		grant, e := r.acquire(plan.Tiers, tier, notBefore)
 		if e != nil {
 			if e.Kind == llm.KindNoHealthyTarget && tier+1 < len(plan.Tiers) {
 				tier++
@@ -92,22 +100,17 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 		if silentKind(e.Kind) {
 			r.silent = append(r.silent, grant.Target)
 		}
-		wait := time.Duration(0)
+		var wait time.Duration
 		if tier+1 < len(plan.Tiers) {
 			tier++
 		} else {
 			tier = 0
-			wait = retry.wait(e, r.attempts)
-			if len(plan.Tiers) > 1 && e.RetryAfter == 0 {
-				wait = retry.backoff(r.attempts)
-			}
+			wait = retry.wait(e, r.attempts, len(plan.Tiers) == 1)
 		}
-		if !r.mayRetry(plan.Tiers[tier:], wait) {
+		if !r.mayRetry(plan.Tiers, wait) {
 			return e
 		}
-		if e := r.sleep(wait); e != nil {
-			return e
-		}
+		notBefore = time.Now().Add(wait)
 	}
 }
 
@@ -118,74 +121,53 @@ func silentKind(k llm.Kind) bool {
 
 // mayRetry reports whether another attempt fits the deadline, has a target and is within the budget.
 func (r *run) mayRetry(tiers [][]*llm.Target, wait time.Duration) bool {
-	if !r.end.IsZero() && time.Until(r.end) <= wait {
+	if wait > maxStated || !r.end.IsZero() && time.Until(r.end) <= wait {
 		return false
 	}
-	left := false
-	for _, tier := range tiers {
-		for _, t := range tier {
-			left = left || !slices.Contains(r.silent, t)
-		}
-	}
+	left := slices.ContainsFunc(tiers, func(tier []*llm.Target) bool { return len(r.heard(tier)) > 0 })
 	return left && r.g.budget.withdraw()
 }
 
-// sleep waits between attempts. No slot is held meanwhile.
-func (r *run) sleep(d time.Duration) *llm.Error {
-	if d <= 0 {
-		return nil
+// heard returns the targets of a tier that have not kept silent in this call.
+func (r *run) heard(tier []*llm.Target) []*llm.Target {
+	if len(r.silent) == 0 {
+		return tier
 	}
+	return slices.DeleteFunc(slices.Clone(tier), func(t *llm.Target) bool { return slices.Contains(r.silent, t) })
+}
+
+// acquire waits for one of a tier's targets, and until notBefore.
+func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (admit.Grant[pace.Lease], *llm.Error) {
+	targets := r.heard(tiers[tier])
+	if len(targets) == 0 {
+		return admit.Grant[pace.Lease]{}, llm.Errorf(llm.KindNoHealthyTarget, "no target of the model is left to ask")
+	}
+	rest := slices.ContainsFunc(tiers[tier+1:], func(t []*llm.Target) bool { return len(r.heard(t)) > 0 })
 	start := time.Now()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-r.ctx.Done():
+	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore})
+	if e != nil {
+		r.queued += time.Since(start)
+		return grant, e
 	}
-	r.backoff += time.Since(start)
-	return upstream.Cause(r.ctx)
-}
-
-// acquire waits for one of a tier's targets.
-func (r *run) acquire(tier []*llm.Target) (admit.Grant, *llm.Error) {
-	if len(r.silent) > 0 {
-		tier = slices.DeleteFunc(slices.Clone(tier), func(t *llm.Target) bool { return slices.Contains(r.silent, t) })
-		if len(tier) == 0 {
-			return admit.Grant{}, llm.Errorf(llm.KindNoHealthyTarget, "no target of the model is left to ask")
-		}
-	}
-	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, tier)
 	r.queued += grant.Waited
-	return grant, e
+	return grant, nil
 }
 
-// attempt makes one attempt and gives the slot back. An error means that nothing has reached the client, unless
-// r.committed is set: then the client has been told in its stream.
-func (r *run) attempt(grant admit.Grant) (e *llm.Error) {
-	r.target, r.info = grant.Target, r.snap.info(grant.Target)
+// attempt makes one attempt and gives the slot back. An error means that nothing has reached the client. If r.committed
+// is set, the call is over, and the client has been told all there is in its stream.
+func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
+	r.target, r.lease = grant.Target, grant.Lease
+	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	r.attempts++
 	r.sent = time.Now()
 	span := r.span.Child("attempt", r.sent)
-	defer func() {
-		out := pace.Outcome{Duration: time.Since(r.sent)}
-		if e != nil {
-			out.Kind, out.RetryAfter = e.Kind, e.RetryAfter
-			r.upstream += out.Duration
-		} else if r.err != nil {
-			out.Kind = r.err.Kind
-		}
-		if !r.first.IsZero() {
-			out.FirstToken = r.first.Sub(r.sent)
-		}
-		grant.Lease.Done(out)
-		r.g.metrics.Attempt(r.target.Provider, out.Kind)
-		span.End(out.Kind.Code())
-	}()
+	defer func() { r.attempted(span, e) }()
 	answer, e := r.info.account.Send(r.ctx, r.request(span))
 	if e != nil {
 		return e
 	}
 	defer answer.Close()
+	r.headers = time.Since(r.sent)
 	if answer.Status >= 300 {
 		return r.readError(answer)
 	}
@@ -193,6 +175,29 @@ func (r *run) attempt(grant admit.Grant) (e *llm.Error) {
 		return r.relay(answer)
 	}
 	return r.whole(answer)
+}
+
+// attempted closes the books of an attempt.
+func (r *run) attempted(span *obs.Span, e *llm.Error) {
+	now := time.Now()
+	out := pace.Outcome{Duration: now.Sub(r.sent)}
+	switch {
+	case e != nil:
+		out.Kind, out.RetryAfter = e.Kind, e.RetryAfter
+		r.upstream += out.Duration
+	case r.err != nil: // broke after the commit point
+		out.Kind = r.err.Kind
+	}
+	if !r.first.IsZero() {
+		out.FirstToken = r.first.Sub(r.sent)
+	}
+	r.lease.Done(out)
+	r.info.target.Attempt(out.Kind)
+	if span != nil {
+		span.Str(obs.AttrTarget, r.target.Name)
+		span.Fail(out.Kind)
+		span.End(now)
+	}
 }
 
 // request encodes the call for the attempt's target.
@@ -206,7 +211,7 @@ func (r *run) request(span *obs.Span) *upstream.Request {
 		Body:        x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(r.target.Model)), x.Body, r.target.Model, inject),
 		Header:      x.Header,
 		TraceParent: r.traceParent(span),
-		Timeouts:    r.settings.Timeouts.limits(&x.Call),
+		Limits:      limits(&r.settings.Timeouts, &x.Call),
 		Stream:      x.Call.Stream,
 	}
 }
@@ -230,7 +235,7 @@ func (r *run) readError(answer *upstream.Answer) *llm.Error {
 // whole relays an answer that comes in one piece. It is read to its end before anything is sent on, so that one that is
 // cut can be asked for again.
 func (r *run) whole(answer *upstream.Answer) *llm.Error {
-	body, e := readAll(answer, r.snap.MaxAnswer, "max_answer")
+	body, e := readAll(answer, r.info.account.MaxAnswer, "max_answer")
 	if e != nil {
 		return e
 	}
@@ -248,7 +253,7 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 		return e
 	}
 	if r.snap.RequestedName {
-		body = got.AppendModel(make([]byte, 0, len(body)+len(r.x.Call.Model)), body, r.x.Call.Model)
+		body = got.AppendAnswer(make([]byte, 0, len(body)+len(r.x.Call.Model)), body, r.x.Call.Model)
 	}
 	r.first = time.Now()
 	r.commit(answer.Header)
@@ -304,7 +309,7 @@ func (r *run) commit(from http.Header) {
 func (r *run) commonHeaders(h http.Header, now time.Time) {
 	call := &r.x.Call
 	total := now.Sub(call.Start)
-	r.overhead = max(total-r.queued-r.backoff-r.upstream, 0)
+	r.overhead = max(total-r.queued-r.upstream, 0)
 	h["X-Sluice-Attempts"] = []string{strconv.Itoa(r.attempts)}
 	h["X-Sluice-Queue-Ms"] = []string{strconv.FormatInt(r.queued.Milliseconds(), 10)}
 	h["X-Sluice-Overhead-Us"] = []string{strconv.FormatInt(r.overhead.Microseconds(), 10)}

@@ -8,6 +8,7 @@ import (
 
 	"sluice/internal/ledger"
 	"sluice/internal/llm"
+	"sluice/internal/model"
 	"sluice/internal/obs"
 )
 
@@ -43,7 +44,7 @@ func (r *run) noClientRetry(e *llm.Error) bool {
 func (r *run) refuse(e *llm.Error) {
 	r.err = e
 	r.w.Fail(e)
-	r.observe(time.Since(r.x.Call.Start))
+	r.observe(time.Now())
 }
 
 // settle closes the books of a call: usage and cost, ledger row, metrics, trace, log line.
@@ -58,7 +59,7 @@ func (r *run) settle() {
 	}
 	row := r.row(now)
 	r.g.ledger.Append(&row)
-	r.observe(row.Total)
+	r.observe(now)
 	r.trace(now)
 	r.logCall(&row)
 }
@@ -67,16 +68,13 @@ func (r *run) outputBegun() bool { return r.outBytes > 0 || !r.committed.IsZero(
 
 // estimate stands in for usage that the provider did not report: a client that left, a cut stream, a server without usage.
 func (r *run) estimate() {
-	r.usage = llm.Usage{Input: r.x.Call.InputTokens, Output: r.g.estimateTokens(int(r.outBytes)), Estimated: true}
+	r.usage = llm.Usage{Input: r.x.Call.InputTokens, Output: model.EstimateTokens(int(r.outBytes)), Estimated: true}
 }
 
 // cost prices the usage. Unknown prices leave priced false; they are never zero.
 func (r *run) cost() {
-	if r.info == nil || r.priced || r.usage == (llm.Usage{}) {
-		return
-	}
-	if r.info.known {
-		r.costNano, r.priced = r.info.price.Cost(r.usage)
+	if r.info != nil && !r.priced && r.usage != (llm.Usage{}) {
+		r.costNano, r.priced = r.info.price.Cost(r.usage, "")
 	}
 }
 
@@ -99,7 +97,7 @@ func (r *run) row(now time.Time) ledger.Row {
 	if r.target != nil {
 		row.Target, row.Provider, row.Region = r.target.Name, r.target.Provider, r.target.Region
 	}
-	if r.info != nil && r.info.known {
+	if r.info != nil && r.info.price != nil {
 		row.PriceAsOf = r.info.price.AsOf
 	}
 	if !r.first.IsZero() {
@@ -112,33 +110,44 @@ func (r *run) row(now time.Time) ledger.Row {
 }
 
 // observe feeds the metrics.
-func (r *run) observe(total time.Duration) {
+func (r *run) observe(now time.Time) {
 	c := &r.x.Call
-	var series *obs.Series
-	if r.info != nil {
-		series = r.snap.metrics(r.g.metrics, r.info, r.target, c.Op, r.modelLabel)
-	} else {
-		series = r.g.metrics.Series(c.Op, "none", "none", "none", "")
-	}
 	st := obs.CallStats{
-		Stream: c.Stream, Attempts: r.attempts, Usage: r.usage, CostNanoUSD: r.costNano, Priced: r.priced,
-		Queue: r.queued, Total: total, Overhead: r.overhead, Malformed: r.malformed,
+		Class: c.Class, Stream: c.Stream, Attempts: r.attempts, Usage: r.usage, HasUsage: r.usage != (llm.Usage{}),
+		CostNanoUSD: r.costNano, Priced: r.priced, Total: now.Sub(c.Start), Overhead: r.overhead, Malformed: r.malformed,
 	}
 	if r.err != nil {
 		st.Kind = r.err.Kind
 	}
-	if !r.first.IsZero() {
-		st.FirstToken = r.first.Sub(c.Start)
+	st.Stages[obs.StageRead] = r.x.Checked.Sub(c.Start)
+	if !r.planned.IsZero() {
+		st.Stages[obs.StageRoute] = r.planned.Sub(r.x.Checked)
 	}
-	series.Observe(st)
+	st.Stages[obs.StageAdmit] = r.queued
+	st.Stages[obs.StageHeaders] = r.headers
+	if !r.first.IsZero() {
+		st.FirstToken = r.first.Sub(r.sent)
+		st.Stages[obs.StageFirstToken] = st.FirstToken - r.headers
+		st.Stages[obs.StageStream] = now.Sub(r.first)
+	}
+	if r.info == nil {
+		r.g.metrics.Observe(&st)
+		return
+	}
+	r.snap.metrics(r.g.metrics, r.info, r.target, c.Op, r.public, r.configured).Observe(&st)
 }
 
+// trace ends the call's span.
 func (r *run) trace(now time.Time) {
 	if r.span == nil {
 		return
 	}
-	r.span.Call(&r.x.Call, r.target, r.usage, r.err)
-	r.span.EndAt(now)
+	if r.err != nil {
+		r.span.Fail(r.err.Kind)
+	}
+	r.span.Int(obs.AttrInputTokens, r.usage.Input)
+	r.span.Int(obs.AttrOutputTokens, r.usage.Output)
+	r.span.End(now)
 }
 
 // logCall writes one line a call: at level debug for successes, info for refusals and client errors, warn for the rest.
@@ -170,9 +179,6 @@ func (r *run) serverTiming(total time.Duration) string {
 	c := &r.x.Call
 	b = appendTiming(b, "auth", r.x.Checked.Sub(c.Start))
 	b = appendTiming(append(b, ", "...), "queue", r.queued)
-	if r.backoff > 0 {
-		b = appendTiming(append(b, ", "...), "backoff", r.backoff)
-	}
 	b = appendTiming(append(b, ", "...), "upstream", r.upstream)
 	b = appendTiming(append(b, ", "...), "sluice", r.overhead)
 	b = appendTiming(append(b, ", "...), "total", total)
@@ -183,4 +189,3 @@ func appendTiming(b []byte, name string, d time.Duration) []byte {
 	b = append(append(b, name...), ";dur="...)
 	return strconv.AppendFloat(b, float64(max(d, 0).Microseconds())/1000, 'f', -1, 64)
 }
-

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,14 +20,11 @@ type Snapshot struct {
 	ID       string // hash of the configuration; goes into ledger rows
 	Routes   *route.Table
 	Accounts map[string]*Account
-	Models   map[string]Settings // by public name
-	Default  Settings            // for names that are not configured
-	Prices   *model.Prices
+	Models   map[string]*Settings // by public name
+	Default  *Settings            // for names that are not configured
+	Prices   *model.Table
 	// RequestedName makes answers carry the model name that the client asked for; otherwise the provider's stays.
 	RequestedName bool
-
-	// Known lists the label values that metrics may use for models; all others are one value.
-	Known map[string]bool
 
 	targets sync.Map // string (Target.Name) -> *targetInfo
 	dynamic atomic.Int64
@@ -39,37 +35,31 @@ type Account struct {
 	*upstream.Account
 	StreamUsage bool   // ask for usage in streams (stream_options.include_usage)
 	PriceOf     string // provider whose price list holds; empty if none is known
+	MaxAnswer   int64  // bytes of an answer that is not streamed
+	MaxEvent    int    // bytes of one event of a stream
 }
 
 // Settings are a model's own timeouts and retry rules.
 type Settings struct {
-	Timeouts Timeouts
+	Timeouts upstream.Timeouts
 	Retry    Retry
-}
-
-// Timeouts of a model. Zero Headers and FirstToken are scaled by the expected length, other zeros mean without limit.
-type Timeouts struct {
-	Headers    time.Duration
-	FirstToken time.Duration
-	Idle       time.Duration
-	Total      time.Duration
 }
 
 // settings returns the settings of a public model name.
 func (s *Snapshot) settings(public string) *Settings {
 	if m, ok := s.Models[public]; ok {
-		return &m
+		return m
 	}
-	return &s.Default
+	return s.Default
 }
 
 // targetInfo is what the road looks up of a target once.
 type targetInfo struct {
 	account *Account
-	price   model.Info
-	known   bool       // price row found
-	header  []string   // value of X-Sluice-Target
-	series  sync.Map   // seriesKey -> *obs.Series
+	price   *model.Info // nil if the price list does not have it
+	header  []string    // value of X-Sluice-Target
+	target  *obs.Target
+	series  sync.Map // seriesKey -> *obs.Series
 }
 
 type seriesKey struct {
@@ -77,14 +67,19 @@ type seriesKey struct {
 	model string
 }
 
-// info returns the lookups of a target.
-func (s *Snapshot) info(t *llm.Target) *targetInfo {
+// info returns the lookups of a target. configured says that its name comes from the configuration.
+func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetInfo {
 	if v, ok := s.targets.Load(t.Name); ok {
 		return v.(*targetInfo)
 	}
 	ti := &targetInfo{account: s.Accounts[t.Provider], header: []string{t.Name}}
 	if ti.account.PriceOf != "" {
-		ti.price, ti.known = s.Prices.Lookup(ti.account.PriceOf, t.Model)
+		ti.price, _ = s.Prices.Lookup(ti.account.PriceOf, t.Model)
+	}
+	if configured || ti.price != nil {
+		ti.target = m.Target(t.Name)
+	} else {
+		ti.target = m.Target(t.Provider + "/" + obs.Other)
 	}
 	if s.dynamic.Load() >= maxDynamicTargets {
 		return ti
@@ -96,23 +91,19 @@ func (s *Snapshot) info(t *llm.Target) *targetInfo {
 	return ti
 }
 
-// metrics returns the handles of one operation on a target under a public model name.
-func (s *Snapshot) metrics(m *obs.Metrics, ti *targetInfo, t *llm.Target, op llm.Op, public string) *obs.Series {
+// metrics returns the handles of one operation on a target under a public model name. Names that clients make up become
+// one label value.
+func (s *Snapshot) metrics(m *obs.Metrics, ti *targetInfo, t *llm.Target, op llm.Op, public string, configured bool) *obs.Series {
+	target := t.Name
+	if !configured && ti.price == nil {
+		public, target = obs.Other, t.Provider+"/"+obs.Other
+	}
 	key := seriesKey{op, public}
 	if v, ok := ti.series.Load(key); ok {
 		return v.(*obs.Series)
 	}
-	modelLabel, targetLabel := public, t.Name
-	if !s.Known[public] {
-		modelLabel = "other"
-	}
-	if !s.Known[t.Name] {
-		targetLabel = t.Provider + "/other"
-	}
-	series := m.Series(op, modelLabel, targetLabel, t.Provider, t.Region)
-	if modelLabel != "other" || strings.HasPrefix(public, t.Provider+"/") {
-		ti.series.Store(key, series)
-	}
+	series := m.Series(op, public, target, t.Provider, t.Region)
+	ti.series.Store(key, series)
 	return series
 }
 
@@ -120,25 +111,25 @@ func (s *Snapshot) metrics(m *obs.Metrics, ti *targetInfo, t *llm.Target, op llm
 // and written: a minute, plus a second for each 1,000 input tokens, plus the time that the answer takes: at 20
 // tokens a second when it comes whole, and at 100 before the first visible token of a stream, since a
 // model may think first and most providers do not show it.
-func (t *Timeouts) limits(c *llm.Call) upstream.Limits {
-	l := upstream.Limits{Header: t.Headers, FirstToken: t.FirstToken, Idle: t.Idle}
+func limits(t *upstream.Timeouts, c *llm.Call) upstream.Limits {
+	l := upstream.Limits{Connect: t.Connect, Headers: t.Headers, FirstToken: t.FirstToken, Idle: t.Idle}
 	const base = time.Minute
 	input := time.Duration(c.InputTokens) * time.Millisecond
 	if c.Stream {
 		if l.FirstToken == 0 {
 			l.FirstToken = base + input + time.Duration(c.MaxTokens)*time.Second/100
 		}
-		if l.Header == 0 {
-			l.Header = l.FirstToken
+		if l.Headers == 0 {
+			l.Headers = l.FirstToken
 		}
 		return l
 	}
-	if l.Header == 0 {
+	if l.Headers == 0 {
 		output := c.MaxTokens
 		if output == 0 && c.Op != llm.OpEmbedding {
 			output = 4096
 		}
-		l.Header = base + input + time.Duration(output)*time.Second/20
+		l.Headers = base + input + time.Duration(output)*time.Second/20
 	}
 	return l
 }

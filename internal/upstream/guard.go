@@ -3,7 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
-	"net"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +16,8 @@ const drainTime = 100 * time.Millisecond
 
 // guard watches over one attempt with one timer. It is always in one phase, each with its own limit and error:
 //
-//	headers ──headersArrived──▶ first token ──firstToken──▶ idle ──drain──▶ drain
-//	                 └─(no stream)──────────────────────────▶ idle
+//	connect ──▶ headers ──▶ first token ──▶ idle ──▶ drain
+//	                 └──(no stream)──────────▶ idle
 //
 // In the idle phase progress only stores a time; the timer, when it fires, looks whether it is really due and otherwise
 // sets itself anew. So a token costs no timer operation.
@@ -28,6 +28,7 @@ type guard struct {
 	cancel context.CancelCauseFunc
 
 	last atomic.Int64 // when data came last, nanoseconds since start
+	conn atomic.Int64 // when a connection was had, nanoseconds since start; 0 if not yet
 
 	mu    sync.Mutex // guards what follows
 	timer *time.Timer
@@ -37,13 +38,21 @@ type guard struct {
 }
 
 func newGuard(parent context.Context, l Limits) (*guard, context.Context) {
-	g := &guard{start: time.Now(), limits: l, kind: llm.KindHeaderTimeout}
+	g := &guard{start: time.Now(), limits: l}
 	g.ctx, g.cancel = context.WithCancelCause(parent)
-	g.due = l.Header
-	if l.Header > 0 {
-		g.timer = time.AfterFunc(l.Header, g.fire)
-	}
+	g.enter(llm.KindConnectTimeout, l.Connect)
 	return g, g.ctx
+}
+
+// connected is called by the transport when the attempt gets its connection; again if it has to take another.
+func (g *guard) connected(httptrace.GotConnInfo) {
+	now := time.Since(g.start)
+	g.conn.Store(max(int64(now), 1))
+	due := time.Duration(0)
+	if g.limits.Headers > 0 {
+		due = now + g.limits.Headers
+	}
+	g.enter(llm.KindHeaderTimeout, due)
 }
 
 // enter begins a phase that ends at due, measured from the attempt's start. due <= 0 means without limit.
@@ -70,7 +79,7 @@ func (g *guard) enter(kind llm.Kind, due time.Duration) {
 
 func (g *guard) headersArrived(stream bool) {
 	if stream && g.limits.FirstToken > 0 {
-		g.enter(llm.KindFirstToken, g.limits.FirstToken)
+		g.enter(llm.KindFirstToken, time.Duration(g.conn.Load())+g.limits.FirstToken)
 		return
 	}
 	g.idle()
@@ -115,8 +124,10 @@ func (g *guard) fire() {
 func (g *guard) timeout() *llm.Error {
 	var e *llm.Error
 	switch g.kind {
+	case llm.KindConnectTimeout:
+		return llm.Errorf(g.kind, "no connection to the provider within %v (timeouts.connect)", g.limits.Connect)
 	case llm.KindHeaderTimeout:
-		e = llm.Errorf(g.kind, "no response headers within %v (timeouts.headers)", g.limits.Header)
+		e = llm.Errorf(g.kind, "no response headers within %v (timeouts.headers)", g.limits.Headers)
 	case llm.KindFirstToken:
 		e = llm.Errorf(g.kind, "no content token within %v (timeouts.first_token)", g.limits.FirstToken)
 	case llm.KindStalled:
@@ -154,27 +165,17 @@ func Cause(ctx context.Context) *llm.Error {
 	return &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the request", Err: cause}
 }
 
-// sendError classifies an error of RoundTrip.
+// sendError classifies an error of RoundTrip. Without a connection nothing can have been sent.
 func (a *Account) sendError(g *guard, err error) *llm.Error {
 	if e := g.cause(); e != nil {
 		return e
 	}
-	e := &llm.Error{Kind: llm.KindUnreachable, Sent: llm.WasSent, Err: err}
-	var netErr net.Error
-	timeout := errors.As(err, &netErr) && netErr.Timeout()
-	if _, dial := errors.AsType[*dialError](err); dial {
-		e.Sent = llm.NotSent
-		e.Message = "cannot connect to provider " + a.name
-		if timeout {
-			e.Kind, e.Message = llm.KindConnectTimeout, "no connection to provider "+a.name+" in time (timeouts.connect)"
-		}
+	e := &llm.Error{Kind: llm.KindUnreachable, Err: err}
+	if g.conn.Load() == 0 {
+		e.Message = "cannot connect to the provider " + a.name
 		return e
 	}
-	if timeout { // the only timeout left in the transport is that of the TLS handshake
-		e.Kind, e.Sent = llm.KindConnectTimeout, llm.NotSent
-		e.Message = "no TLS connection to provider " + a.name + " in time (timeouts.connect)"
-		return e
-	}
-	e.Message = "the connection to provider " + a.name + " broke before it answered"
+	e.Sent = llm.WasSent
+	e.Message = "the connection to the provider " + a.name + " broke before it answered"
 	return e
 }

@@ -11,8 +11,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"time"
 
 	"sluice/internal/llm"
@@ -27,36 +27,44 @@ type Account struct {
 	tr     *http.Transport
 }
 
-// Open prepares an account. No connection is made. base is the address that paths are appended to, for example
-// "https://api.openai.com/v1"; header holds credentials and fixed headers.
-func Open(name, base string, header http.Header, connect time.Duration, h2 bool) (*Account, error) {
-	u, err := url.Parse(strings.TrimSuffix(base, "/"))
+// Open prepares an account. No connection is made.
+func Open(p *Provider) (*Account, error) {
+	u, err := url.Parse(p.URL())
 	if err != nil {
-		return nil, fmt.Errorf("parse base_url of provider %q: %w", name, err)
+		return nil, fmt.Errorf("parse base_url of provider %q: %w", p.Name, err)
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("base_url of provider %q: %q is not an http or https address", name, u.Redacted())
+	h := make(http.Header, len(p.Headers)+4)
+	h["Content-Type"] = []string{"application/json"}
+	if !p.APIKey.Empty() {
+		h["Authorization"] = []string{"Bearer " + p.APIKey.Reveal()}
 	}
-	return &Account{name: name, base: u, header: header, tr: newTransport(connect, h2)}, nil
+	if p.Organization != "" {
+		h["Openai-Organization"] = []string{p.Organization}
+	}
+	if p.Project != "" {
+		h["Openai-Project"] = []string{p.Project}
+	}
+	for name, value := range p.Headers {
+		h.Set(name, value.Reveal())
+	}
+	return &Account{name: p.Name, base: u, header: h, tr: newTransport(p)}, nil
 }
 
+// dialLimit bounds a dial of which the attempt that began it no longer waits: the connection serves the next one.
+const dialLimit = 30 * time.Second
+
 // newTransport returns a transport tuned for few hosts and many long answers.
-func newTransport(connect time.Duration, h2 bool) *http.Transport {
-	dialer := &net.Dialer{Timeout: connect, KeepAlive: 15 * time.Second}
+func newTransport(p *Provider) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}
 	tr := &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, &dialError{err}
-			}
-			return c, nil
-		},
-		TLSHandshakeTimeout: connect,
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: dialLimit,
 		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
 		// The default of 2 idle connections a host makes a proxy open a connection for nearly every call.
 		MaxIdleConns:        0,
-		MaxIdleConnsPerHost: 2048,
+		MaxIdleConnsPerHost: 4096,
+		MaxConnsPerHost:     p.Connections,
 		IdleConnTimeout:     60 * time.Second,
 		DisableCompression:  true, // bytes are forwarded as they come
 		WriteBufferSize:     4 << 10,
@@ -66,21 +74,18 @@ func newTransport(connect time.Duration, h2 bool) *http.Transport {
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
 	}
 	tr.Protocols.SetHTTP1(true)
-	tr.Protocols.SetHTTP2(h2)
+	tr.Protocols.SetHTTP2(p.HTTP2 != "off")
 	return tr
 }
-
-// dialError marks an error from before anything was sent.
-type dialError struct{ err error }
-
-func (e *dialError) Error() string { return e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
 
 // Name returns the account's name in the configuration.
 func (a *Account) Name() string { return a.name }
 
 // Host returns the host that the account talks to.
 func (a *Account) Host() string { return a.base.Host }
+
+// Connect returns when the attempt had a connection, counted from its start.
+func (an *Answer) Connect() time.Duration { return time.Duration(an.guard.conn.Load()) }
 
 // Close closes idle connections. Attempts under way are not touched.
 func (a *Account) Close() { a.tr.CloseIdleConnections() }
@@ -93,14 +98,16 @@ type Request struct {
 	Body        []byte
 	Header      http.Header // the client's headers; what may not leave is left out
 	TraceParent string      // sent instead of the client's; empty for none
-	Timeouts    Limits
+	Limits      Limits
 	Stream      bool
 }
 
-// Limits are the timeouts of one attempt; zero means none. Connect is set on the account.
+// Limits are the timeouts of one attempt, each counted from the end of the one before unless it says otherwise. Zero means
+// none.
 type Limits struct {
-	Header     time.Duration // from the start of the attempt to the response headers
-	FirstToken time.Duration // from the start of the attempt to the first content token of a stream
+	Connect    time.Duration // from the start of the attempt to a usable connection
+	Headers    time.Duration // to the response headers
+	FirstToken time.Duration // from the connection to the first content token of a stream
 	Idle       time.Duration // between two reads that bring data
 }
 
@@ -108,8 +115,7 @@ type Limits struct {
 type Answer struct {
 	Status int
 	Header http.Header
-	Length int64     // Content-Length, -1 if unknown
-	Sent   time.Time // when the attempt began
+	Length int64 // Content-Length, -1 if unknown
 	body   io.ReadCloser
 	guard  *guard
 }
@@ -118,7 +124,7 @@ type Answer struct {
 // provider can have seen the request. Canceling ctx ends the attempt at once, also while the body is read: the
 // cause of ctx becomes the error if it is an *llm.Error, else the error is of KindCanceled.
 func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
-	g, ctx := newGuard(ctx, rq.Timeouts)
+	g, ctx := newGuard(ctx, rq.Limits)
 	hr := &http.Request{
 		Method:        rq.Method,
 		URL:           &url.URL{Scheme: a.base.Scheme, Host: a.base.Host, Path: a.base.Path + rq.Path, RawQuery: rq.Query},
@@ -134,14 +140,15 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		// Lets the transport send again what a dying idle connection never wrote.
 		hr.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rq.Body)), nil }
 	}
-	resp, err := a.tr.RoundTrip(hr.WithContext(ctx))
+	trace := &httptrace.ClientTrace{GotConn: g.connected}
+	resp, err := a.tr.RoundTrip(hr.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		failure := a.sendError(g, err)
 		g.stop()
 		return nil, failure
 	}
 	g.headersArrived(rq.Stream && resp.StatusCode < 300)
-	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, Sent: g.start, body: resp.Body, guard: g}, nil
+	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, body: resp.Body, guard: g}, nil
 }
 
 // Read reads from the body. Each read that brings data re-arms the idle limit.
