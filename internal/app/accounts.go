@@ -1,7 +1,7 @@
 package app
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -26,7 +26,7 @@ func (a *App) open(c *config.Config) (map[string]*gateway.Account, map[string]*s
 				return nil, nil, err
 			}
 			sims[p.Name] = s
-			p.BaseURL = s.server.URL() + "/v1"
+			p.BaseURL = s.url
 		}
 		if old, ok := a.accounts[p.Name]; ok && reflect.DeepEqual(old.Settings, p) {
 			accounts[p.Name] = old
@@ -54,17 +54,23 @@ func (a *App) simulate(name string, c sim.Config) (*simulated, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start simulated provider %q: %w", name, err)
 	}
-	if err := server.Listen("127.0.0.1:0"); err != nil {
+	url, err := server.Listen("127.0.0.1:0")
+	if err != nil {
 		return nil, fmt.Errorf("start simulated provider %q: %w", name, err)
 	}
-	return &simulated{c, server}, nil
+	s := &simulated{config: c, server: server, url: url, served: make(chan error, 1)}
+	go func() { s.served <- server.Serve() }() // close waits for it
+	return s, nil
 }
+
+// close ends a simulation and its calls.
+func (s *simulated) close() error { return errors.Join(s.server.Close(), <-s.served) }
 
 // closeNew closes the simulations in made that are not in kept.
 func closeNew(made, kept map[string]*simulated) {
 	for name, s := range made {
 		if kept[name] != s {
-			_ = s.server.Close(context.Background()) // nobody uses it yet
+			_ = s.close() // nobody uses it yet
 		}
 	}
 }
@@ -73,7 +79,7 @@ func closeNew(made, kept map[string]*simulated) {
 // simulation: it is closed by the next reload. The caller holds mu.
 func (a *App) retire(accounts map[string]*gateway.Account, sims map[string]*simulated) {
 	for _, s := range a.retired {
-		_ = s.server.Close(context.Background()) // its calls had until now
+		_ = s.close() // its calls had until now
 	}
 	a.retired = nil
 	for name, s := range a.sims {

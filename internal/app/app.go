@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/internal/admit"
@@ -34,8 +35,9 @@ import (
 
 // Options are what an App needs besides its configuration.
 type Options struct {
-	Version string
-	Log     io.Writer // the program's log
+	Version  string
+	Revision string
+	Log      io.Writer // the program's log
 }
 
 // App is one Sluice process. New builds it, Run runs it until its context ends.
@@ -44,7 +46,6 @@ type App struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	started time.Time
-	version string
 	metrics *obs.Metrics
 	tracer  *obs.Tracer
 	store   *store.Store
@@ -55,9 +56,12 @@ type App struct {
 	gateway *gateway.Gateway
 	ingress *ingress.Server
 	health  *console.Health
-	admin   http.Handler
+	admin   *console.Console
 	public  net.Listener
 	private net.Listener // admin side with an address of its own; nil if it has none
+
+	draining atomic.Bool
+	reload   func(context.Context) error // set by Run's caller before Run; see Reload
 
 	mu       sync.Mutex // guards what follows; held while a configuration is put in force
 	config   *config.Config
@@ -70,13 +74,15 @@ type App struct {
 type simulated struct {
 	config sim.Config
 	server *sim.Server
+	url    string     // base URL
+	served chan error // result of the goroutine that serves; sent once
 }
 
 // New builds an App and opens its database and its listeners, so that whatever cannot work is an error here. Close or
 // Run must follow.
 func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	a := &App{
-		started: time.Now(), version: o.Version, level: new(slog.LevelVar),
+		started: time.Now(), level: new(slog.LevelVar),
 		accounts: map[string]*gateway.Account{}, sims: map[string]*simulated{},
 	}
 	defer func() {
@@ -86,7 +92,11 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	}()
 	a.metrics = obs.NewMetrics(obs.MetricsOptions{Version: o.Version})
 	a.log = obs.NewLogger(o.Log, obs.LogOptions{Level: a.level, Format: c.Obs.Log.Format, Metrics: a.metrics})
-	if a.tracer, err = obs.NewTracer(ctx, c.Obs.Tracing, o.Version, a.metrics, a.log); err != nil {
+	tr := c.Obs.Tracing
+	a.tracer, err = obs.NewTracer(ctx, obs.TraceOptions{
+		Endpoint: tr.Endpoint, Sample: tr.Sample, Headers: tr.Headers, Version: o.Version, Metrics: a.metrics, Log: a.log,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if a.store, err = store.Open(ctx, c.Database.Reveal(), c.DataDir); err != nil {
@@ -106,7 +116,8 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	if err = a.apply(c); err != nil {
 		return nil, err
 	}
-	a.observe()
+	a.serveAdmin(o)
+	a.ingress = ingress.New(c.Ingress, a.ingressOptions(c))
 	if err = a.listen(c); err != nil {
 		return nil, err
 	}

@@ -130,7 +130,7 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 	d := a.config.Ingress.Drain
 	a.mu.Unlock()
 	begin := time.Now()
-	a.health.Drain()
+	a.draining.Store(true)
 	a.log.Info("draining", "calls", a.metrics.InFlight(), "soft", d.Soft, "hard", d.Hard)
 	wait(now, d.Delay)
 	a.ingress.Drain()
@@ -194,7 +194,7 @@ func (a *App) Close() error {
 		a.retired = append(a.retired, s)
 	}
 	for _, s := range a.retired {
-		errs = append(errs, s.server.Close(ctx))
+		errs = append(errs, s.close())
 	}
 	a.accounts, a.sims, a.retired = nil, nil, nil
 	a.mu.Unlock()
@@ -206,4 +206,3 @@ func (a *App) Close() error {
 	}
 	return errors.Join(errs...)
 }
-

@@ -33,10 +33,11 @@ type Snapshot struct {
 // Account is a provider account with what the road must know of it.
 type Account struct {
 	*upstream.Account
-	StreamUsage bool   // ask for usage in streams (stream_options.include_usage)
-	PriceOf     string // provider whose price list holds; empty if none is known
-	MaxAnswer   int64  // bytes of an answer that is not streamed
-	MaxEvent    int    // bytes of one event of a stream
+	Settings    upstream.Provider // as it was opened with
+	StreamUsage bool              // ask for usage in streams (stream_options.include_usage)
+	PriceOf     string            // provider whose price list holds; empty if none is known
+	MaxAnswer   int64             // bytes of an answer that is not streamed
+	MaxEvent    int               // bytes of one event of a stream
 }
 
 // Settings are a model's own timeouts and retry rules.

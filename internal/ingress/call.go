@@ -60,7 +60,7 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 	if e != nil {
 		return e
 	}
-	if key.Anonymous() {
+	if key.Name() == "" {
 		if e := checkOrigin(r); e != nil {
 			return e
 		}

@@ -27,13 +27,14 @@ type Caller interface {
 // Server is the HTTP handler for clients. It is safe for concurrent use.
 type Server struct {
 	// set once
-	calls  Caller
-	keys   *auth.Directory
-	tracer *obs.Tracer
-	log    *slog.Logger
-	health http.Handler        // /healthz and /readyz
-	admin  http.Handler        // the operator's side, where it shares the address; nil if it has its own
-	routes func() *route.Table // in force now
+	calls   Caller
+	keys    *auth.Directory
+	tracer  *obs.Tracer
+	log     *slog.Logger
+	health  http.Handler // /healthz and /readyz
+	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
+	isAdmin func(path string) bool
+	routes  func() *route.Table // in force now
 
 	settings atomic.Pointer[Config]
 	draining atomic.Bool
@@ -41,18 +42,19 @@ type Server struct {
 
 // Options are what a Server is made of. Admin may be nil.
 type Options struct {
-	Calls  Caller
-	Keys   *auth.Directory
-	Tracer *obs.Tracer
-	Log    *slog.Logger
-	Health http.Handler
-	Admin  http.Handler
-	Routes func() *route.Table
+	Calls   Caller
+	Keys    *auth.Directory
+	Tracer  *obs.Tracer
+	Log     *slog.Logger
+	Health  http.Handler
+	Admin   http.Handler
+	IsAdmin func(path string) bool // whether a path belongs to Admin
+	Routes  func() *route.Table
 }
 
 // New returns a handler with settings c.
 func New(c Config, o Options) *Server {
-	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, log: o.Log, health: o.Health, admin: o.Admin, routes: o.Routes}
+	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes}
 	s.Update(c)
 	return s
 }
@@ -84,18 +86,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.models(w, r, id)
 			return
 		}
-		if s.admin != nil && adminPath(path) {
+		if s.admin != nil && s.isAdmin(path) {
 			s.admin.ServeHTTP(w, r)
 			return
 		}
 		s.refuse(w, r, llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; this gateway answers /v1/chat/completions, /v1/completions, "+
 			"/v1/embeddings and /v1/models", path))
 	}
-}
-
-// adminPath reports whether a path belongs to the operator's side.
-func adminPath(path string) bool {
-	return path == "/metrics" || strings.HasPrefix(path, "/admin/") || strings.HasPrefix(path, "/debug/")
 }
 
 // root tells a person who opens the address what this is.

@@ -15,7 +15,7 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	key, e := s.keys.Authenticate(r.Context(), credential(r.Header))
-	if e == nil && key.Anonymous() {
+	if e == nil && key.Name() == "" {
 		e = checkOrigin(r)
 	}
 	if e != nil {
@@ -33,10 +33,10 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request, id string) {
 			s.refuse(w, r, e)
 			return
 		}
-		rp.Whole(http.StatusOK, openai.AppendModel(nil, openai.Model{ID: id, OwnedBy: plan.Tiers[0][0].Provider}))
+		rp.Whole(http.StatusOK, openai.AppendModel(nil, openai.ModelCard{ID: id, OwnedBy: plan.Tiers[0][0].Provider}))
 		return
 	}
-	var list []openai.Model
+	var list []openai.ModelCard
 	for _, l := range table.List() {
 		if !key.Allows(l.ID) {
 			continue
@@ -45,7 +45,7 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request, id string) {
 		if owner == "" {
 			owner = "sluice"
 		}
-		list = append(list, openai.Model{ID: l.ID, OwnedBy: owner})
+		list = append(list, openai.ModelCard{ID: l.ID, OwnedBy: owner})
 	}
 	rp.Whole(http.StatusOK, openai.AppendModels(nil, list))
 }

@@ -6,12 +6,6 @@ const (
 	Weighted = "weighted" // the first by weight, the others as fallbacks
 )
 
-// The strategies that choose among a model's targets.
-const (
-	Failover = "failover" // in the order written
-	Weighted = "weighted" // the first by weight, the others as fallbacks
-)
-
 // Model is a public model name and the targets behind it.
 type Model struct {
 	// Name is the public name: the key under models.
