@@ -66,6 +66,9 @@ func (s *Scanner) Err() error {
 	return s.err
 }
 
+// Depth returns how many arrays and objects have been stepped into and not left.
+func (s *Scanner) Depth() int { return s.depth }
+
 // Pos returns the index of the next byte to be read.
 func (s *Scanner) Pos() int { return s.pos }
 
