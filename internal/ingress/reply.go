@@ -113,7 +113,7 @@ func (rp *reply) Fail(e *llm.Error) {
 func passBody(e *llm.Error) bool {
 	switch e.Kind {
 	case llm.KindRejected, llm.KindContentFilter, llm.KindContextLength:
-		return e.ProviderStatus >= 400 && e.ProviderStatus < 500 && openai.IsError(e.Body)
+		return e.ProviderStatus >= 400 && e.ProviderStatus < 500
 	}
 	return false
 }
