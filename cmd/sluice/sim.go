@@ -60,16 +60,30 @@ func newSimCommand() *cobra.Command {
 	return cmd
 }
 
+// simFile is the configuration file of `sluice sim`: the simulator's own settings and the key that clients must send,
+// literally or as ${NAME} of an environment variable.
+type simFile struct {
+	sim.Config `yaml:",inline"`
+	APIKey     string `yaml:"api_key,omitempty"`
+}
+
 // load reads the file, if there is one, and puts the flags that were given over it.
 func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
-	var c sim.Config
+	var file simFile
 	if f.config != "" {
 		text, err := os.ReadFile(f.config)
 		if err != nil {
-			return c, fmt.Errorf("read simulator configuration: %w", err)
+			return sim.Config{}, fmt.Errorf("read simulator configuration: %w", err)
 		}
-		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
-			return c, fmt.Errorf("read simulator configuration %s: %w", f.config, err)
+		if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+			return sim.Config{}, fmt.Errorf("read simulator configuration %s: %w", f.config, err)
+		}
+	}
+	c := file.Config
+	if name, ok := strings.CutPrefix(file.APIKey, "${"); ok {
+		file.APIKey = os.Getenv(strings.TrimSuffix(name, "}"))
+		if file.APIKey == "" {
+			return c, fmt.Errorf("read api_key of %s: the environment has no %s", f.config, strings.TrimSuffix(name, "}"))
 		}
 	}
 	given := cmd.Flags().Changed
@@ -88,7 +102,10 @@ func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
 	if given("any-model") {
 		c.AnyModel = f.anyModel
 	}
-	c.APIKey = llm.NewSecret(f.apiKey)
+	c.APIKey = llm.NewSecret(file.APIKey)
+	if f.apiKey != "" {
+		c.APIKey = llm.NewSecret(f.apiKey)
+	}
 	return c, nil
 }
 

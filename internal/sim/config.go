@@ -51,8 +51,9 @@ type ModelConfig struct {
 	PromptCache bool `yaml:"prompt_cache,omitempty"`
 	// Dimensions is the length of an embedding; 0 means 256.
 	Dimensions int `yaml:"dimensions,omitempty"`
-	// RPM and TPM are the limits of requests and tokens a minute; 0 means none.
+	// RPM is the limit of requests a minute; 0 means none.
 	RPM int64 `yaml:"rpm,omitempty"`
+	// TPM is the limit of tokens a minute; 0 means none.
 	TPM int64 `yaml:"tpm,omitempty"`
 }
 
@@ -75,7 +76,9 @@ type Speed struct {
 
 // Range is a range of whole numbers, both ends included.
 type Range struct {
+	// Min is the lower end.
 	Min int `yaml:"min"`
+	// Max is the upper end.
 	Max int `yaml:"max"`
 }
 
@@ -128,7 +131,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	for i, r := range c.Faults {
-		if _, err := parseFaults(r.Fault); err != nil {
+		if r.Fault == "" {
+			bad("faults[%d].fault: is missing", i)
+		} else if _, err := parseFaults(r.Fault); err != nil {
 			bad("faults[%d].fault: %w", i, err)
 		}
 		if r.Probability < 0 || r.Probability > 1 || r.First < 0 {

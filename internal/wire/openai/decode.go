@@ -185,7 +185,7 @@ func decodeMessages(f *fields) []Message {
 	}
 	messages := make([]Message, 0, len(list))
 	for i, raw := range list {
-		m := f.object(raw, index("messages", i))
+		m := f.object(raw, pathIndex("messages", i))
 		msg := Message{Name: m.text("name"), ToolCallID: m.text("tool_call_id")}
 		msg.Role = m.required("role").oneOf("role", "system", "developer", "user", "assistant", "tool", "function")
 		msg.ToolCalls = decodeToolCalls(m)
@@ -204,23 +204,23 @@ func decodeMessages(f *fields) []Message {
 // decodeContent reads the content of a message: text, or an array of parts. Only an assistant may leave it out.
 func decodeContent(m *fields, optional bool) (text string, parts int) {
 	raw := m.raw("content")
-	switch kindOf(raw) {
-	case kindNone, kindNull:
+	switch jsonKindOf(raw) {
+	case jsonNone, jsonNull:
 		if !optional {
 			m.fail("content", "invalid_type",
 				"Invalid value for 'content': expected a string or an array of objects, got null.")
 		}
 		return "", 0
-	case kindString:
+	case jsonString:
 		return m.text("content"), 0
-	case kindArray:
+	case jsonArray:
 	default:
 		m.typeError("content", "one of a string or array of objects", raw)
 		return "", 0
 	}
 	var texts []string
 	for i, one := range m.list("content") {
-		p := m.object(one, index("content", i))
+		p := m.object(one, pathIndex("content", i))
 		switch kind := p.required("type").text("type"); kind {
 		case "text", "refusal":
 			texts = append(texts, p.required(kind).text(kind))
@@ -237,7 +237,7 @@ func decodeContent(m *fields, optional bool) (text string, parts int) {
 func decodeToolCalls(m *fields) []ToolCall {
 	var calls []ToolCall
 	for i, raw := range m.list("tool_calls") {
-		c := m.object(raw, index("tool_calls", i))
+		c := m.object(raw, pathIndex("tool_calls", i))
 		call := ToolCall{ID: c.required("id").text("id")}
 		if c.text("type") != "custom" {
 			fn := c.required("function").object(c.raw("function"), "function")
@@ -256,15 +256,15 @@ func decodeToolCalls(m *fields) []ToolCall {
 func decodeTools(f *fields) []Tool {
 	var tools []Tool
 	for i, raw := range f.list("tools") {
-		t := f.object(raw, index("tools", i))
+		t := f.object(raw, pathIndex("tools", i))
 		tool := Tool{Type: t.required("type").oneOf("type", "function", "custom")}
 		if tool.Type != "" {
 			fn := t.required(tool.Type).object(t.raw(tool.Type), tool.Type)
 			tool.Name = fn.required("name").text("name")
 			tool.Description = fn.text("description")
-			if p := fn.raw("parameters"); kindOf(p) == kindObject {
+			if p := fn.raw("parameters"); jsonKindOf(p) == jsonObject {
 				tool.Parameters = p
-			} else if k := kindOf(p); k != kindNone && k != kindNull {
+			} else if k := jsonKindOf(p); k != jsonNone && k != jsonNull {
 				fn.typeError("parameters", "an object", p)
 			}
 			t.take(fn)
@@ -280,12 +280,12 @@ func decodeTools(f *fields) []Tool {
 func decodeToolChoice(f *fields, tools []Tool) ToolChoice {
 	raw := f.raw("tool_choice")
 	var choice ToolChoice
-	switch kindOf(raw) {
-	case kindNone, kindNull:
+	switch jsonKindOf(raw) {
+	case jsonNone, jsonNull:
 		return choice
-	case kindString:
+	case jsonString:
 		choice.Mode = f.oneOf("tool_choice", "none", "auto", "required")
-	case kindObject:
+	case jsonObject:
 		c := f.object(raw, "tool_choice")
 		kind := c.required("type").oneOf("type", "function", "custom", "allowed_tools")
 		if kind == "" {
@@ -319,7 +319,7 @@ func decodeToolChoice(f *fields, tools []Tool) ToolChoice {
 
 func decodeFormat(f *fields) ResponseFormat {
 	raw := f.raw("response_format")
-	if k := kindOf(raw); k == kindNone || k == kindNull {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull {
 		return ResponseFormat{}
 	}
 	o := f.object(raw, "response_format")

@@ -50,7 +50,7 @@ func (f *fields) object(raw json.RawMessage, name string) *fields {
 		return sub
 	}
 	if err := json.Unmarshal(raw, &sub.members); err != nil || sub.members == nil {
-		sub.err = typeError(sub.path, "an object", raw)
+		sub.err = typeErrorAt(sub.path, "an object", raw)
 	}
 	return sub
 }
@@ -78,13 +78,13 @@ func (f *fields) fail(name, code, message string) {
 
 func (f *fields) typeError(name, want string, got json.RawMessage) {
 	if f.err == nil {
-		f.err = typeError(f.at(name), want, got)
+		f.err = typeErrorAt(f.at(name), want, got)
 	}
 }
 
 // required fails unless the member is there; null counts as missing.
 func (f *fields) required(name string) *fields {
-	if k := kindOf(f.members[name]); k == kindNone || k == kindNull {
+	if k := jsonKindOf(f.members[name]); k == jsonNone || k == jsonNull {
 		f.fail(name, "missing_required_parameter", fmt.Sprintf("Missing required parameter: '%s'.", f.at(name)))
 	}
 	return f
@@ -96,7 +96,7 @@ func (f *fields) raw(name string) json.RawMessage { return f.members[name] }
 // text reads a string; empty if it is missing or null.
 func (f *fields) text(name string) string {
 	raw := f.members[name]
-	if k := kindOf(raw); k == kindNone || k == kindNull || f.err != nil {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull || f.err != nil {
 		return ""
 	}
 	var s string
@@ -109,7 +109,7 @@ func (f *fields) text(name string) string {
 // oneOf reads a string of a closed set.
 func (f *fields) oneOf(name string, allowed ...string) string {
 	s := f.text(name)
-	if s == "" && kindOf(f.members[name]) != kindString {
+	if s == "" && jsonKindOf(f.members[name]) != jsonString {
 		return ""
 	}
 	for _, a := range allowed {
@@ -124,7 +124,7 @@ func (f *fields) oneOf(name string, allowed ...string) string {
 
 func (f *fields) boolean(name string, missing bool) bool {
 	raw := f.members[name]
-	if k := kindOf(raw); k == kindNone || k == kindNull || f.err != nil {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull || f.err != nil {
 		return missing
 	}
 	var b bool
@@ -138,7 +138,7 @@ func (f *fields) boolean(name string, missing bool) bool {
 // number reads a whole number from low to high.
 func (f *fields) number(name string, low, high, missing int64) int64 {
 	raw := f.members[name]
-	if k := kindOf(raw); k == kindNone || k == kindNull || f.err != nil {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull || f.err != nil {
 		return missing
 	}
 	v, err := strconv.ParseFloat(string(bytes.TrimSpace(raw)), 64)
@@ -156,7 +156,7 @@ func (f *fields) number(name string, low, high, missing int64) int64 {
 // float checks a number that only has to be in its range.
 func (f *fields) float(name string, low, high float64) {
 	raw := f.members[name]
-	if k := kindOf(raw); k == kindNone || k == kindNull || f.err != nil {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull || f.err != nil {
 		return
 	}
 	v, err := strconv.ParseFloat(string(bytes.TrimSpace(raw)), 64)
@@ -181,7 +181,7 @@ func (f *fields) rangeError(name string, v, low, high float64) {
 // list reads an array; nil if it is missing or null.
 func (f *fields) list(name string) []json.RawMessage {
 	raw := f.members[name]
-	if k := kindOf(raw); k == kindNone || k == kindNull || f.err != nil {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull || f.err != nil {
 		return nil
 	}
 	var all []json.RawMessage
@@ -193,14 +193,14 @@ func (f *fields) list(name string) []json.RawMessage {
 
 // stop reads the stop sequences: one string or up to four.
 func (f *fields) stop() []string {
-	if kindOf(f.members["stop"]) == kindString {
+	if jsonKindOf(f.members["stop"]) == jsonString {
 		return []string{f.text("stop")}
 	}
 	var all []string
 	for i, raw := range f.list("stop") {
 		var s string
-		if kindOf(raw) != kindString || json.Unmarshal(raw, &s) != nil {
-			f.typeError(index("stop", i), "a string", raw)
+		if jsonKindOf(raw) != jsonString || json.Unmarshal(raw, &s) != nil {
+			f.typeError(pathIndex("stop", i), "a string", raw)
 			return nil
 		}
 		all = append(all, s)
@@ -215,7 +215,7 @@ func (f *fields) stop() []string {
 // streamOptions reads stream_options, which only a streamed request may have.
 func (f *fields) streamOptions(stream bool) (usage, each bool) {
 	raw := f.members["stream_options"]
-	if k := kindOf(raw); k == kindNone || k == kindNull || f.err != nil {
+	if k := jsonKindOf(raw); k == jsonNone || k == jsonNull || f.err != nil {
 		return false, false
 	}
 	if !stream {
@@ -235,7 +235,7 @@ func (f *fields) inputs(name string, limit int) []Input {
 	if f.err != nil {
 		return nil
 	}
-	if kindOf(raw) == kindString {
+	if jsonKindOf(raw) == jsonString {
 		return []Input{{Text: f.text(name)}}
 	}
 	list := f.list(name)
@@ -246,7 +246,7 @@ func (f *fields) inputs(name string, limit int) []Input {
 	if f.err != nil {
 		return nil
 	}
-	if kindOf(list[0]) == kindNumber {
+	if jsonKindOf(list[0]) == jsonNumber {
 		return []Input{{Tokens: f.tokens(raw, name)}}
 	}
 	if len(list) > limit {
@@ -256,15 +256,15 @@ func (f *fields) inputs(name string, limit int) []Input {
 	}
 	all := make([]Input, len(list))
 	for i, one := range list {
-		switch kindOf(one) {
-		case kindString:
+		switch jsonKindOf(one) {
+		case jsonString:
 			if json.Unmarshal(one, &all[i].Text) != nil {
-				f.typeError(index(name, i), "a string", one)
+				f.typeError(pathIndex(name, i), "a string", one)
 			}
-		case kindArray:
-			all[i].Tokens = f.tokens(one, index(name, i))
+		case jsonArray:
+			all[i].Tokens = f.tokens(one, pathIndex(name, i))
 		default:
-			f.typeError(index(name, i), "one of a string or array of integers", one)
+			f.typeError(pathIndex(name, i), "one of a string or array of integers", one)
 		}
 	}
 	return all
@@ -282,43 +282,43 @@ func (f *fields) tokens(raw json.RawMessage, name string) []int64 {
 }
 
 // The kinds of JSON values, told by the first byte.
-type kind uint8
+type jsonKind uint8
 
 const (
-	kindNone kind = iota
-	kindNull
-	kindBool
-	kindNumber
-	kindString
-	kindArray
-	kindObject
+	jsonNone jsonKind = iota
+	jsonNull
+	jsonBool
+	jsonNumber
+	jsonString
+	jsonArray
+	jsonObject
 )
 
-func kindOf(raw json.RawMessage) kind {
+func jsonKindOf(raw json.RawMessage) jsonKind {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
 	if len(raw) == 0 {
-		return kindNone
+		return jsonNone
 	}
 	switch raw[0] {
 	case 'n':
-		return kindNull
+		return jsonNull
 	case 't', 'f':
-		return kindBool
+		return jsonBool
 	case '"':
-		return kindString
+		return jsonString
 	case '[':
-		return kindArray
+		return jsonArray
 	case '{':
-		return kindObject
+		return jsonObject
 	default:
-		return kindNumber
+		return jsonNumber
 	}
 }
 
-func typeError(path, want string, got json.RawMessage) *RequestError {
-	name := [...]string{"nothing", "null", "a boolean", "a number", "a string", "an array", "an object"}[kindOf(got)]
+func typeErrorAt(path, want string, got json.RawMessage) *RequestError {
+	name := [...]string{"nothing", "null", "a boolean", "a number", "a string", "an array", "an object"}[jsonKindOf(got)]
 	return &RequestError{Param: path, Code: "invalid_type",
 		Message: fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", path, want, name)}
 }
 
-func index(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
+func pathIndex(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
