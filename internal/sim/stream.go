@@ -85,7 +85,7 @@ func (k *streamer) open(n int) (done bool, err error) {
 			`"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}`))
 	}
 	if x.fx.nullChoices {
-		k.event([]byte(`{"id":"` + x.head.ID + `","object":"chat.completion.chunk","choices":null}`))
+		k.event([]byte(`{"id":"` + x.head.ID + `","object":"` + k.object() + `","choices":null}`))
 	}
 	for i := range n {
 		if x.job.op == llm.OpChat {
@@ -236,11 +236,7 @@ func (k *streamer) trip() error {
 func (k *streamer) close() error {
 	x := k.x
 	if x.job.usage && !x.fx.noUsage {
-		object := "chat.completion.chunk"
-		if x.job.op == llm.OpCompletion {
-			object = "text_completion"
-		}
-		k.data = openai.AppendUsageChunk(k.data[:0], &x.head, object, x.usage)
+		k.data = openai.AppendUsageChunk(k.data[:0], &x.head, k.object(), x.usage)
 		if x.fx.nullChoices {
 			k.data = bytes.Replace(k.data, []byte(`"choices":[]`), []byte(`"choices":null`), 1)
 		}
@@ -253,6 +249,14 @@ func (k *streamer) close() error {
 		k.buf = bytes.TrimRight(k.buf, "\r\n")
 	}
 	return k.flush()
+}
+
+// object is the name that chunks of this operation have.
+func (k *streamer) object() string {
+	if k.x.job.op == llm.OpCompletion {
+		return "text_completion"
+	}
+	return "chat.completion.chunk"
 }
 
 // event adds one event with the framing that the faults ask for.
