@@ -35,7 +35,7 @@ func openSQLite(ctx context.Context, dir string) (*Store, error) {
 
 	// One connection writes: SQLite has one writer anyway, and waiting in Go's pool is fair where its busy handler is
 	// not. FULL makes a commit durable against power loss; the ledger commits in groups, so it costs little.
-	write, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)", "foreign_keys(1)")+"&_txlock=immediate")
+	write, err := sql.Open("sqlite", sqliteDSN(path, "synchronous(FULL)")+"&_txlock=immediate")
 	if err != nil {
 		return fail(err)
 	}
@@ -83,9 +83,10 @@ func sqlitePath(dir string) (string, error) {
 	return path, nil
 }
 
-// sqliteDSN names a file with the settings that every connection has.
+// sqliteDSN names a file with the settings that every connection has. Temporary data stays in memory: a statement of many
+// rows keeps an undo journal, and in a container with a read-only root its temporary file could not be made.
 func sqliteDSN(path string, pragmas ...string) string {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "journal_mode(WAL)"}, pragmas...)}
+	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "journal_mode(WAL)", "temp_store(MEMORY)"}, pragmas...)}
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // a drive letter
