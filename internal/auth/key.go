@@ -26,11 +26,8 @@ const (
 	digits      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// maxKeyBytes bounds what a client may present and what a configuration may hold.
+// maxKeyBytes bounds what a client may present; a configuration cannot hold a longer key either.
 const maxKeyBytes = 256
-
-// minKeyBytes is the shortest key that a configuration may hold.
-const minKeyBytes = 16
 
 // maxNameBytes bounds the name of a key.
 const maxNameBytes = 100

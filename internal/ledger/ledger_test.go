@@ -226,8 +226,11 @@ func TestFailingSinkLosesNothing(t *testing.T) {
 		l := New(m, Config{Interval: 50 * time.Millisecond, Group: 4, Backlog: 20}, quiet())
 		stop := running(t, l)
 		add(t, l, "a", 18)
-		if !l.Reserve() || !l.Reserve() {
+		if l.Full() || !l.Reserve() || !l.Reserve() {
 			t.Fatal("two places must be left")
+		}
+		if !l.Full() {
+			t.Error("Full is false with all places taken")
 		}
 		if l.Reserve() {
 			t.Error("Reserve gave a place beyond the backlog")
