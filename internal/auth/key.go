@@ -4,10 +4,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"hash/crc32"
 	"math/big"
 	"strings"
 	"time"
+	"unicode"
 
 	"sluice/internal/llm"
 )
@@ -23,11 +26,11 @@ const (
 	digits      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// maxKeyBytes bounds what a client may present and what a configuration may hold.
+// maxKeyBytes bounds what a client may present; a configuration cannot hold a longer key either.
 const maxKeyBytes = 256
 
-// minKeyBytes is the shortest key that a configuration may hold.
-const minKeyBytes = 16
+// maxNameBytes bounds the name of a key.
+const maxNameBytes = 100
 
 // NewKey makes a key with a name. The secret is returned once and stored nowhere; the Key holds its hash. The caller adds
 // limits and hands the Key to the store.
@@ -88,4 +91,39 @@ func base62(n *big.Int, width int) string {
 		out[i] = digits[digit.Int64()]
 	}
 	return string(out)
+}
+
+// Validate returns everything that is wrong with a key to be stored.
+func (k Key) Validate() error {
+	var errs []error
+	if err := checkName(k.Name); err != nil {
+		errs = append(errs, err)
+	}
+	if k.Concurrency < 0 {
+		errs = append(errs, fmt.Errorf("concurrency is %d; it cannot be negative", k.Concurrency))
+	}
+	for _, m := range k.Models {
+		if m == "" || strings.ContainsAny(m, " \t\r\n,") {
+			errs = append(errs, fmt.Errorf("models: %q is not a model name", m))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkName says what a key may be called: the name stands in tables, logs and ledger rows.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("name is missing")
+	case len(name) > maxNameBytes:
+		return fmt.Errorf("name has %d bytes; it may have %d", len(name), maxNameBytes)
+	case strings.HasPrefix(name, keyMark):
+		return fmt.Errorf("name begins with %s, which is how keys look", keyMark)
+	}
+	for _, c := range name {
+		if !unicode.IsPrint(c) || c == ' ' || c == unicode.ReplacementChar {
+			return fmt.Errorf("name %q has a character that is not allowed: %q", name, c)
+		}
+	}
+	return nil
 }

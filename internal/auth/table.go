@@ -163,32 +163,22 @@ func (d *Directory) principal(k Key, setting string, running *atomic.Int64) *Pri
 // check returns everything that is wrong with c.
 func check(c Config) error {
 	var errs []error
-	names := make(map[string]bool, len(c.Keys))
-	hashes := make(map[[32]byte]string, len(c.Keys))
+	fail := func(key, message string) { errs = append(errs, fmt.Errorf("%s %s", key, message)) }
+	c.Validate(fail)
 	for i, k := range c.Keys {
-		at := fmt.Sprintf("keys[%d] (%s)", i, k.Name)
-		bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(at+": "+format, args...)) }
-		text := k.Key.Reveal()
-		hash := sha256.Sum256([]byte(text))
+		at := fmt.Sprintf("keys[%d]", i)
 		if k.Name == "" {
-			bad("has no name")
+			fail(at+".name", "is missing")
 		}
-		if names[k.Name] {
-			bad("another key has the same name")
-		}
-		if other, dup := hashes[hash]; dup {
-			bad("is the same key as %s", other)
-		}
-		if len(text) < minKeyBytes || len(text) > maxKeyBytes {
-			bad("the key has %d bytes; it must have %d to %d", len(text), minKeyBytes, maxKeyBytes)
+		if k.Key.Empty() {
+			fail(at+".key", "is missing")
 		}
 		if k.Concurrency < 0 {
-			bad("concurrency is %d; it cannot be negative", k.Concurrency)
+			fail(at+".concurrency", "cannot be negative")
 		}
 		if _, ok := c.Tiers[k.Tier]; k.Tier != "" && !ok {
-			bad("tier %q is not in tiers", k.Tier)
+			fail(at+".tier", fmt.Sprintf("%q is not in tiers", k.Tier))
 		}
-		names[k.Name], hashes[hash] = true, k.Name
 	}
 	return errors.Join(errs...)
 }

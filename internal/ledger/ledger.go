@@ -92,6 +92,9 @@ func (l *Ledger) Reserve() bool {
 	return false
 }
 
+// Full reports whether no place is left at the moment.
+func (l *Ledger) Full() bool { return l.places.Load() >= int64(l.cfg.Backlog) }
+
 // Release gives back a place that no row will fill.
 func (l *Ledger) Release() { l.free(1) }
 
