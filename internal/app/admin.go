@@ -2,7 +2,7 @@ package app
 
 import (
 	"context"
-	"errors"
+	"strconv"
 
 	"sluice/internal/config"
 	"sluice/internal/console"
@@ -21,7 +21,7 @@ func (a *App) serveAdmin(o Options) {
 		AdminKey: func() llm.Secret { return a.current().Console.AdminKey },
 		Version:  o.Version, Revision: o.Revision, Start: a.started, Log: a.log,
 		Metrics: a.metrics.Handler(), State: a.state, Targets: a.targets,
-		Config: func() ([]byte, error) { return a.current().Redacted() },
+		Config: func() ([]byte, error) { return a.current().Redacted(), nil },
 		Reload: func(ctx context.Context) (string, error) {
 			err := a.Reload(ctx)
 			return a.gateway.Snapshot().ID, err
@@ -122,5 +122,36 @@ func (a *App) targets() []console.Target {
 	return list
 }
 
-// errNoFile is what a reload says when there is no file to read.
-var errNoFile = errors.New("there is no configuration file to reload: settings came from the environment")
+// Reload reads the configuration again. An error says what is wrong with it; then nothing has changed.
+func (a *App) Reload(ctx context.Context) error { return a.watcher.Reload(ctx).Err }
+
+// reloaded tells what became of a reload.
+func (a *App) reloaded(r config.Reload) {
+	a.metrics.Reloaded(r.Err == nil)
+	if r.Err != nil {
+		a.log.Error("configuration not reloaded: the one before stays in force", "error", r.Err)
+		return
+	}
+	changes := make([]string, len(r.Changes))
+	for i, c := range r.Changes {
+		changes[i] = c.Key
+	}
+	a.log.Info("configuration reloaded", "snapshot", r.Config.ID(), "changes", changes)
+	if len(r.Restart) > 0 {
+		a.log.Warn("settings that wait for a restart have changed", "settings", r.Restart)
+	}
+}
+
+// Open reports whether clients need no key.
+func (a *App) Open() bool { return a.keys.Keys() == 0 }
+
+// Access says, for a person, who may call.
+func (a *App) Access() string {
+	if n := a.keys.Keys(); n > 0 {
+		return strconv.Itoa(n) + " keys"
+	}
+	return "any program on this machine, without a key"
+}
+
+// Database says, for a person, where records are kept.
+func (a *App) Database() string { return a.store.String() }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +37,7 @@ type Options struct {
 	Version  string
 	Revision string
 	Log      io.Writer // the program's log
+	Env      func(string) (string, bool)
 }
 
 // App is one Sluice process. New builds it, Run runs it until its context ends.
@@ -60,8 +60,8 @@ type App struct {
 	public  net.Listener
 	private net.Listener // admin side with an address of its own; nil if it has none
 
+	watcher  *config.Watcher
 	draining atomic.Bool
-	reload   func(context.Context) error // set by Run's caller before Run; see Reload
 
 	mu       sync.Mutex // guards what follows; held while a configuration is put in force
 	config   *config.Config
@@ -116,6 +116,7 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	if err = a.apply(c); err != nil {
 		return nil, err
 	}
+	a.watcher = config.NewWatcher(c, o.Env, a.apply, a.reloaded)
 	a.serveAdmin(o)
 	a.ingress = ingress.New(c.Ingress, a.ingressOptions(c))
 	if err = a.listen(c); err != nil {
@@ -201,7 +202,7 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 		return nil, err
 	}
 	return &gateway.Snapshot{
-		ID: c.Snapshot(), Routes: table, Accounts: accounts, Models: settings,
+		ID: c.ID(), Routes: table, Accounts: accounts, Models: settings,
 		Default:       &gateway.Settings{Timeouts: c.Timeouts, Retry: c.Retry},
 		Prices:        prices,
 		RequestedName: c.ResponseModel == config.ResponseModelRequested,

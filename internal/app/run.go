@@ -94,6 +94,12 @@ func (a *App) Run(ctx, now context.Context) error {
 		}
 	})
 
+	wg.Go(func() {
+		if err := a.watcher.Run(ctx); err != nil {
+			a.log.Warn("configuration changes are not noticed", "error", err) // the program works without
+		}
+	})
+
 	var err error
 	select {
 	case err = <-failed:

@@ -7,6 +7,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -74,21 +75,62 @@ func (g *Gateway) Swap(s *Snapshot) { g.snapshot.Store(s) }
 // Snapshot returns the snapshot in force.
 func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
 
+// Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
+// the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
+func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
+	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, parent: ctx, bytesIn: int64(len(x.Body))}
+	g.metrics.CallStarted()
+	defer g.metrics.CallEnded()
+	if !g.ledger.Reserve() {
+		r.refuse(llm.Errorf(llm.KindLedgerFull, "the ledger's backlog is full (ledger.backlog): calls are refused until it can be written"))
+		return
+	}
+	r.span = g.tracer.Start(ctx, x.Call.TraceParent, x.Call.Op.String(), x.Call.Start)
+	defer r.settle() // appends the row to the place that was reserved
+
+	if e := x.Key.Start(); e != nil {
+		r.fail(e)
+		return
+	}
+	defer x.Key.Finish()
+
+	plan, e := r.plan()
+	if e != nil {
+		r.fail(e)
+		return
+	}
+	stop := r.begin(plan)
+	defer stop()
+	if e := r.attemptAll(plan); e != nil {
+		r.fail(e)
+	}
+}
+
 // plan finds the targets of the call's model and checks that the key may use it.
 func (r *run) plan() (route.Plan, *llm.Error) {
 	model := r.x.Call.Model
-	if !r.x.Key.Allows(model) {
+	plan, e := r.snap.Routes.Plan(model, rand.Uint64())
+	if e != nil {
+		return plan, e
+	}
+	if !r.x.Key.Allows(model) && !r.x.Key.Allows(sameTarget(plan, model)) {
 		e := llm.Errorf(llm.KindModelForbidden, "the key %q may not use the model %q (keys.models)", r.x.Key.Name(), model)
 		e.Param = "model"
-		return route.Plan{}, e
+		return plan, e
 	}
-	plan, e := r.snap.Routes.Plan(model, r.random())
-	if e == nil {
-		r.settings = r.snap.settings(plan.Public)
-		r.public, r.configured = plan.Public, plan.Configured
-		r.planned = time.Now()
+	r.settings = r.snap.settings(plan.Public)
+	r.public, r.configured = plan.Public, plan.Configured
+	r.planned = time.Now()
+	return plan, nil
+}
+
+// sameTarget returns the target's full name if model is only another way to write it, so that a key for "openai/*" may
+// ask for "gpt-4o". For an alias it returns the alias.
+func sameTarget(plan route.Plan, model string) string {
+	if len(plan.Tiers) == 1 && len(plan.Tiers[0]) == 1 && plan.Tiers[0][0].Model == model {
+		return plan.Tiers[0][0].Name
 	}
-	return plan, e
+	return model
 }
 
 // begin starts the clock of the call: the earlier of the caller's deadline and the model's total timeout ends it.

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -63,8 +62,6 @@ type run struct {
 
 	span *obs.Span
 }
-
-func (r *run) random() uint64 { return rand.Uint64() }
 
 // attemptAll sends attempts until one succeeds, none may follow, or nothing is left to ask. It returns nil if the client
 // has its answer, whole or broken; an error is for the caller of the call.
