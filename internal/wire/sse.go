@@ -267,7 +267,7 @@ func indexEOL(b []byte) int {
 	i := 0
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
-		if m := ((x ^ '\n'*ones) - ones | (x ^ '\r'*ones) - ones) &^ x & highs; m != 0 {
+		if m := (((x ^ '\n'*ones) - ones) | ((x ^ '\r'*ones) - ones)) &^ x & highs; m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}

@@ -107,31 +107,36 @@ func Int(lit []byte) (v int64, ok bool) {
 	return int64(m), true
 }
 
-// decimal reads a number without sign as m times ten to the exp.
+// decimal reads a number without sign as m times ten to the exp. Zeros at the end of a fraction do not count.
 func decimal(lit []byte) (m uint64, exp int, ok bool) {
-	fraction := false
+	fraction, zeros := false, 0
 	for i, c := range lit {
 		switch {
 		case c == '.':
 			fraction = true
 		case c|0x20 == 'e':
-			e, ok := exponent(lit[i+1:])
-			return m, exp + e, ok
+			return m, exp + exponent(lit[i+1:]), true
+		case fraction && c == '0':
+			zeros++
 		default:
-			if m > math.MaxInt64/10 {
-				return 0, 0, false
+			for range zeros + 1 {
+				if m > math.MaxInt64/10 {
+					return 0, 0, false
+				}
+				m *= 10
 			}
-			m = m*10 + uint64(c-'0')
+			m += uint64(c - '0')
 			if fraction {
-				exp--
+				exp -= zeros + 1
 			}
+			zeros = 0
 		}
 	}
 	return m, exp, true
 }
 
 // exponent reads what follows the e of a number. What is too large for any whole number is cut to a value that is too.
-func exponent(lit []byte) (int, bool) {
+func exponent(lit []byte) int {
 	sign, e := 1, 0
 	for _, c := range lit {
 		switch {
@@ -142,5 +147,5 @@ func exponent(lit []byte) (int, bool) {
 			e = e*10 + int(c-'0')
 		}
 	}
-	return sign * e, true
+	return sign * e
 }

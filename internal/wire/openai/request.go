@@ -167,10 +167,11 @@ func lookAlike(name []byte) field {
 
 // member reads the value ahead as that of the member name.
 func (p *parser) member(name []byte) *llm.Error {
+	// name points into the parser: formatted as it is, it would move the parser to the heap.
 	f := fieldOf(name)
 	if f == fieldNone {
 		if f = lookAlike(name); f != fieldNone {
-			return bad(fieldNames[f], "%q is written in another case; write %s", name, fieldNames[f])
+			return bad(fieldNames[f], "%q is written in another case; write %s", string(name), fieldNames[f])
 		}
 		p.sc.Value()
 		return nil
@@ -333,7 +334,7 @@ func (p *parser) includeUsage(name []byte) (err *llm.Error) {
 	const param = "stream_options.include_usage"
 	if string(name) != "include_usage" {
 		if bytes.EqualFold(name, []byte("include_usage")) {
-			return bad(param, "%q is written in another case; write include_usage", name)
+			return bad(param, "%q is written in another case; write include_usage", string(name))
 		}
 		p.sc.Value()
 		return nil

@@ -57,7 +57,7 @@ type Stream struct {
 }
 
 // Reset begins the stream of an answer that must have at least so many choices.
-func (s *Stream) Reset(op llm.Op, choices int, o StreamOptions) {
+func (s *Stream) Reset(_ llm.Op, choices int, o StreamOptions) {
 	s.seen.reset()
 	s.ended.reset()
 	*s = Stream{options: o, choices: max(choices, 1), seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
