@@ -91,6 +91,7 @@ func (x *exchange) run(op llm.Op) (*refusal, error) {
 	if ref := x.choose(); ref != nil {
 		return ref, nil
 	}
+	x.model.limits.describe(x.w.Header(), x.start) // a fault's answer has the headers too
 	if ref, err := x.before(); ref != nil || err != nil {
 		return ref, err
 	}
@@ -269,6 +270,7 @@ func (x *exchange) answer() (*refusal, error) {
 		x.head.ServiceTier = servedTier(x.job.chat.ServiceTier)
 	}
 	choices := newPlanner(x.job, &x.model.cfg, &x.fx, mix(x.s.cfg.Seed), x.head.ID).plan()
+	x.job.release()
 	if !x.job.stream {
 		return nil, x.whole(choices)
 	}

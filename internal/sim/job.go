@@ -103,6 +103,17 @@ func (j *job) addInputs(inputs []openai.Input) {
 	}
 }
 
+// release lets go of the input, which a stream that runs for minutes has no more use for.
+func (j *job) release() {
+	j.text, j.asked = nil, ""
+	if j.chat != nil {
+		j.chat.Messages, j.chat.Tools, j.chat.ToolsText, j.chat.Format = nil, nil, nil, openai.ResponseFormat{}
+	}
+	if j.completion != nil {
+		j.completion.Prompts = nil
+	}
+}
+
 // directives are wishes that a prompt can carry, so that a client's test needs no special parameters:
 // [[sim:tokens=50]] [[sim:tools=2]] [[sim:say=any text]].
 type directives struct {

@@ -67,6 +67,9 @@ func TestRateLimitOnTheWire(t *testing.T) {
 	}
 	a = c.chat("sim-fast", "hi", "")
 	refused(t, a, 429, "requests", "", "rate_limit_exceeded")
+	if f := c.chat("sim-fast:503", "hi", ""); f.status != 503 || f.header.Get("X-Ratelimit-Limit-Requests") != "1" {
+		t.Errorf("a fault's answer: %d %v", f.status, f.header)
+	}
 	if s, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || s < 50 || s > 60 || a.header.Get("Retry-After-Ms") == "" ||
 		a.header.Get("X-Ratelimit-Remaining-Requests") != "0" {
 		t.Errorf("headers %v", a.header)
