@@ -6,14 +6,44 @@ const (
 	Weighted = "weighted" // the first by weight, the others as fallbacks
 )
 
-// Model is a public model name's configuration.
+// Model is a public model name and the targets behind it.
 type Model struct {
-	Targets  []TargetRef `yaml:"targets"`
-	Strategy string      `yaml:"strategy"` // Failover or Weighted; empty means Failover
+	// Name is the public name: the key under models.
+	Name string `yaml:"-"`
+	// Strategy is failover (the targets in order) or weighted (by weight, the others as failover).
+	Strategy string `yaml:"strategy" enum:"failover,weighted"`
+	// Targets are the places that can answer, written provider/model, or as a mapping with a weight.
+	Targets []TargetRef `yaml:"targets" required:"true" example:"[openai/gpt-4o, {target: sydney/llama-3-70b, weight: 5}]"`
 }
 
-// TargetRef names one target of a public model.
+// TargetRef names a target of a model: one model at one provider.
 type TargetRef struct {
-	Target string `yaml:"target"` // provider/model
-	Weight int    `yaml:"weight"` // share of first attempts with Weighted; 0 means 1
+	// Target is provider/model; the provider is a key under providers.
+	Target string `yaml:"target" scalar:"true" required:"true" example:"openai/gpt-4o"`
+	// Weight is the target's share among the weights of its model, for strategy weighted. 0 keeps a target for failover
+	// only.
+	Weight int `yaml:"weight" max:"1000000"`
+}
+
+// SetDefaults fills in what a file may leave out.
+func (m *Model) SetDefaults() { m.Strategy = Failover }
+
+// SetDefaults fills in what a file may leave out.
+func (t *TargetRef) SetDefaults() { t.Weight = 1 }
+
+// Validate reports each problem with the key that it is at.
+func (m *Model) Validate(fail func(key, message string)) {
+	if len(m.Targets) == 0 {
+		fail("targets", "must name at least one target, such as openai/gpt-4o")
+		return
+	}
+	if m.Strategy != Weighted {
+		return
+	}
+	for _, t := range m.Targets {
+		if t.Weight > 0 {
+			return
+		}
+	}
+	fail("targets", "have no weight above 0, so that strategy weighted could pick none")
 }
