@@ -1,0 +1,99 @@
+package ingress
+
+import (
+	"net"
+	"time"
+)
+
+// Config says where clients are answered and what a client may cost.
+type Config struct {
+	// Listen is the address that clients connect to. Any address that is not loopback needs keys.
+	Listen string `yaml:"listen" reload:"restart" example:"0.0.0.0:8080"`
+	// TLS makes the client side speak HTTPS (and HTTP/2). Without it, plain HTTP is spoken.
+	TLS TLSConfig `yaml:"tls"`
+	// MaxBody is the largest request body that is read; a larger one is refused with 413.
+	MaxBody int64 `yaml:"max_body" unit:"bytes" min:"1024" example:"64MiB"`
+	// Clients limits clients that are slow or silent.
+	Clients ClientsConfig `yaml:"clients"`
+	// Drain says how a shutdown ends calls under way.
+	Drain DrainConfig `yaml:"drain"`
+}
+
+// TLSConfig names the certificate of the client side. Both files or none.
+type TLSConfig struct {
+	// CertFile is the PEM file with the certificate chain.
+	CertFile string `yaml:"cert_file" reload:"restart" example:"/etc/sluice/tls.crt"`
+	// KeyFile is the PEM file with the private key.
+	KeyFile string `yaml:"key_file" reload:"restart" example:"/etc/sluice/tls.key"`
+}
+
+// ClientsConfig limits how long a client may take at each step.
+type ClientsConfig struct {
+	// ReadHeader is the longest time a client may take to send the headers of a request.
+	ReadHeader time.Duration `yaml:"read_header" reload:"restart" min:"1ms"`
+	// ReadBody is the longest time a client may take to send the body of a request.
+	ReadBody time.Duration `yaml:"read_body" min:"1ms"`
+	// WriteStall is the longest time one write to a client may block before the client counts as gone.
+	WriteStall time.Duration `yaml:"write_stall" min:"1ms"`
+	// KeepAlive is how long an idle connection is kept for the client's next request.
+	KeepAlive time.Duration `yaml:"keep_alive" reload:"restart" min:"1ms"`
+}
+
+// DrainConfig holds the deadlines of a shutdown, counted from the signal.
+type DrainConfig struct {
+	// Delay is how long the server goes on accepting calls after it has reported not ready, so that load balancers
+	// see it first.
+	Delay time.Duration `yaml:"delay"`
+	// Soft is when calls still running are told to end in their own protocol.
+	Soft time.Duration `yaml:"soft"`
+	// Hard is when what is left is cut off.
+	Hard time.Duration `yaml:"hard"`
+}
+
+// SetDefaults fills in what a file may leave out.
+func (c *Config) SetDefaults() {
+	c.Listen = "127.0.0.1:8080"
+	c.MaxBody = 32 << 20
+	c.Clients = ClientsConfig{
+		ReadHeader: 10 * time.Second,
+		ReadBody:   time.Minute,
+		WriteStall: 30 * time.Second,
+		KeepAlive:  2 * time.Minute,
+	}
+	c.Drain = DrainConfig{Soft: 20 * time.Second, Hard: 30 * time.Second}
+}
+
+// Validate reports each problem with the key that it is at.
+func (c *Config) Validate(fail func(key, message string)) {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		fail("listen", "must be host:port, such as 127.0.0.1:8080 or :8080")
+	}
+	if c.TLS.CertFile != "" && c.TLS.KeyFile == "" {
+		fail("tls.key_file", "is missing; tls needs cert_file and key_file")
+	}
+	if c.TLS.KeyFile != "" && c.TLS.CertFile == "" {
+		fail("tls.cert_file", "is missing; tls needs cert_file and key_file")
+	}
+	if c.Drain.Hard < c.Drain.Soft {
+		fail("drain.hard", "must not come before drain.soft")
+	}
+	if c.Drain.Soft < c.Drain.Delay {
+		fail("drain.soft", "must not come before drain.delay")
+	}
+}
+
+// Loopback reports whether only programs on this machine can connect to the address that clients are answered at.
+func (c *Config) Loopback() bool { return loopback(c.Listen) }
+
+// loopback takes every host it cannot be sure of for a public one.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
