@@ -209,7 +209,7 @@ func TestQueueFull(t *testing.T) {
 		s.acquire(bg(), "w2", call(0), one("p/m"))
 		s.acquire(bg(), "w3", call(0), one("p/m"))
 		// Nothing has moved yet, so there is nothing to estimate from.
-		s.wantErr("w3", llm.KindQueueFull, "2 calls are waiting, admission.max_queue is 2", time.Minute)
+		s.wantErr("w3", llm.KindQueueFull, "2 calls are waiting, queue.max_calls is 2", time.Minute)
 		s.acquire(bg(), "free", call(0), one("q/m")) // a full queue is no reason to refuse a call that need not wait
 		s.wantOrder("run@p/m", "free@q/m")
 		s.q.Update(Config{MaxQueue: 3, MaxWait: time.Minute})
@@ -284,7 +284,7 @@ func TestEndsOfWaiting(t *testing.T) {
 			})
 		})
 	}
-	f("max wait", 0, 10*time.Second, nil, llm.KindDeadline, "admission.max_wait (10s)")
+	f("max wait", 0, 10*time.Second, nil, llm.KindDeadline, "queue.max_wait (10s)")
 	f("deadline", 2*time.Second, 2*time.Second, nil, llm.KindDeadline, "deadline (2s after its arrival)")
 	f("deadline that is over", -time.Second, 0, nil, llm.KindDeadline, "deadline (-1s after")
 	f("client gone", 0, time.Second, context.Canceled, llm.KindCanceled, "client left")
@@ -399,7 +399,7 @@ func TestPausedTargets(t *testing.T) {
 		s.release("w1") // w3 goes on waiting: it has been promised ten seconds
 		s.sleep(6 * time.Second)
 		// Two starts 6 s ago, weighed: one in 4 s.
-		s.wantErr("w3", llm.KindDeadline, "admission.max_wait (10s)", 4*time.Second)
+		s.wantErr("w3", llm.KindDeadline, "queue.max_wait (10s)", 4*time.Second)
 		s.acquire(bg(), "x", call(0), one("p/m"))
 		s.wantErr("x", llm.KindNoHealthyTarget, "(p/m)", time.Hour-6*time.Second)
 	})
@@ -419,9 +419,9 @@ func TestBackOff(t *testing.T) {
 			t.Errorf("paused = %d, want 1", got)
 		}
 		s.acquire(bg(), "one too many", call(0), in(2*time.Second))
-		s.wantErr("one too many", llm.KindQueueFull, "admission.max_queue is 1", 2*time.Second)
+		s.wantErr("one too many", llm.KindQueueFull, "queue.max_calls is 1", 2*time.Second)
 		s.acquire(bg(), "too long", call(0), in(time.Minute))
-		s.wantErr("too long", llm.KindDeadline, "admission.max_wait is 10s", time.Minute)
+		s.wantErr("too long", llm.KindDeadline, "queue.max_wait is 10s", time.Minute)
 		short := call(0)
 		short.Deadline = time.Now().Add(time.Second)
 		s.acquire(bg(), "too late", short, in(2*time.Second))

@@ -36,17 +36,17 @@ func late(call *llm.Call, waited time.Duration) *llm.Error {
 
 func tooLong(c *Config, waited, needed time.Duration) *llm.Error {
 	if needed > 0 {
-		e := llm.Errorf(llm.KindDeadline, "the next attempt may begin in %v, admission.max_wait is %v",
+		e := llm.Errorf(llm.KindDeadline, "the next attempt may begin in %v, queue.max_wait is %v",
 			needed.Round(time.Millisecond), c.MaxWait)
 		e.RetryAfter = needed
 		return e
 	}
-	return llm.Errorf(llm.KindDeadline, "no capacity within admission.max_wait (%v); waited %v", c.MaxWait,
+	return llm.Errorf(llm.KindDeadline, "no capacity within queue.max_wait (%v); waited %v", c.MaxWait,
 		waited.Round(time.Millisecond))
 }
 
 func full(c *Config, waiting int64, retryAfter time.Duration) *llm.Error {
-	e := llm.Errorf(llm.KindQueueFull, "%d calls are waiting, admission.max_queue is %d", waiting, c.MaxQueue)
+	e := llm.Errorf(llm.KindQueueFull, "%d calls are waiting, queue.max_calls is %d", waiting, c.MaxQueue)
 	e.RetryAfter = retryAfter
 	return e
 }
