@@ -48,9 +48,9 @@ type Target struct {
 	Provider string     `json:"provider"`
 	Model    string     `json:"model"`
 	Region   string     `json:"region,omitempty"`
-	State    string     `json:"state"`              // closed, half_open or open: what its circuit breaker says
-	Cause    string     `json:"cause,omitempty"`    // code of the error that opened it
-	Until    *time.Time `json:"until,omitempty"`    // when an open breaker lets a call try again
+	State    string     `json:"state"`              // what keeps calls away, in the words of pace
+	Cause    string     `json:"cause,omitempty"`    // code of the error behind it
+	Until    *time.Time `json:"until,omitempty"`    // when a call may try again
 	InFlight int        `json:"in_flight"`          // attempts under way
 	Limit    int        `json:"limit,omitempty"`    // of attempts at once; absent if there is none
 	Failures int        `json:"failures,omitempty"` // in a row

@@ -20,7 +20,7 @@ type denial struct {
 }
 
 // howToSetKey ends the messages to callers that only a key would let in.
-const howToSetKey = "; to use it from elsewhere, set admin_key in the configuration (or SLUICE_ADMIN_KEY with admin_key: ${SLUICE_ADMIN_KEY}) " +
+const howToSetKey = "; to use it from elsewhere, set admin_key in the configuration (without a file: SLUICE_ADMIN_KEY) " +
 	"and send it as Authorization: Bearer or x-admin-key"
 
 // check decides whether a request may see the operator's side. With a key, the key alone decides. Without one, the request

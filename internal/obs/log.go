@@ -10,7 +10,7 @@ import (
 )
 
 // The limit on repeated log records: of one message and level, the first logBurst in logWindow are written. The next one
-// after that window says how many were kept back.
+// after that window says how many were kept back. Debug records are not limited: who turns them on wants them all.
 const (
 	logBurst    = 10
 	logWindow   = 10 * time.Second
@@ -62,6 +62,9 @@ type limitHandler struct {
 
 // Handle implements slog.Handler.
 func (h *limitHandler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level < slog.LevelInfo {
+		return h.Handler.Handle(ctx, r)
+	}
 	ok, suppressed := h.limit.allow(logKey{r.Level, r.Message}, r.Time)
 	if !ok {
 		return nil

@@ -86,10 +86,11 @@ func TestRepeatedMessagesAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer
 		m := NewMetrics(MetricsOptions{})
-		log := NewLogger(&b, LogOptions{Format: "text", Metrics: m})
+		log := NewLogger(&b, LogOptions{Format: "text", Metrics: m, Level: slog.LevelDebug})
 		derived := log.With("part", "x")
 		for i := range 25 {
 			derived.Warn("again", "i", i)
+			log.Debug("again")
 		}
 		log.Error("again")
 		if got := strings.Count(b.String(), "level=WARN"); got != logBurst {
@@ -97,6 +98,9 @@ func TestRepeatedMessagesAreLimited(t *testing.T) {
 		}
 		if got := strings.Count(b.String(), "level=ERROR"); got != 1 {
 			t.Errorf("%d errors written, want 1: levels have limits of their own", got)
+		}
+		if got := strings.Count(b.String(), "level=DEBUG"); got != 25 {
+			t.Errorf("%d debug records written, want all 25", got)
 		}
 		wantLines(t, scrape(t, m), "sluice_log_suppressed_total 15")
 		time.Sleep(logWindow)

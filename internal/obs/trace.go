@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -41,9 +42,10 @@ type TraceOptions struct {
 
 // Tracer makes spans and exports them in the background. A nil Tracer is the one that is off: Start gives nil spans.
 type Tracer struct {
-	provider *sdk.TracerProvider
-	tracer   trace.Tracer
-	abort    context.CancelCauseFunc // ends an export under way
+	batcher sdk.SpanProcessor
+	tracer  trace.Tracer
+	abort   context.CancelCauseFunc // ends an export under way, and all that would follow
+	stopped <-chan struct{}         // closed by the exporter when it is shut down, which is the batcher's last act
 }
 
 // Span is one timed part of a call. All methods do nothing on a nil Span, at no cost. A span belongs to one goroutine.
@@ -80,26 +82,30 @@ func NewTracer(ctx context.Context, o TraceOptions) (*Tracer, error) {
 		return nil, fmt.Errorf("describe the process for traces: %w", err)
 	}
 	exportCtx, abort := context.WithCancelCause(context.Background())
-	exp := &exporter{next: otlp, ctx: exportCtx, metrics: o.Metrics, log: o.Log}
+	exp := &exporter{next: otlp, ctx: exportCtx, metrics: o.Metrics, log: o.Log, stopped: make(chan struct{})}
+	b := sdk.NewBatchSpanProcessor(exp,
+		sdk.WithMaxQueueSize(spanQueue), sdk.WithMaxExportBatchSize(spanBatch),
+		sdk.WithBatchTimeout(spanInterval), sdk.WithExportTimeout(exportTimeout))
 	p := sdk.NewTracerProvider(
 		sdk.WithResource(res),
 		sdk.WithSampler(sdk.ParentBased(sdk.TraceIDRatioBased(o.Sample))),
-		sdk.WithBatcher(exp,
-			sdk.WithMaxQueueSize(spanQueue), sdk.WithMaxExportBatchSize(spanBatch),
-			sdk.WithBatchTimeout(spanInterval), sdk.WithExportTimeout(exportTimeout)))
-	return &Tracer{provider: p, tracer: p.Tracer(scopeName), abort: abort}, nil
+		sdk.WithSpanProcessor(b))
+	return &Tracer{batcher: b, tracer: p.Tracer(scopeName), abort: abort, stopped: exp.stopped}, nil
 }
 
 // errFlushOver is why an export ends that outlives Shutdown's context.
 var errFlushOver = errors.New("time to flush spans is over")
 
-// Shutdown exports what has ended and stops. It returns when ctx ends at the latest; spans that are not out by then are lost.
+// Shutdown exports what has ended and stops. When ctx ends before, the spans that are not out are lost and an export under way
+// is aborted. No goroutine of the Tracer is left when it returns.
 func (t *Tracer) Shutdown(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
-	defer t.abort(errFlushOver)
-	if err := t.provider.Shutdown(ctx); err != nil {
+	err := t.batcher.Shutdown(ctx) // not the provider's, which does nothing when ctx has ended already
+	t.abort(errFlushOver)
+	<-t.stopped
+	if err != nil {
 		return fmt.Errorf("flush spans: %w", err)
 	}
 	return nil
@@ -227,10 +233,16 @@ type exporter struct {
 	ctx     context.Context // ends when Shutdown does, and ends an export under way
 	metrics *Metrics
 	log     *slog.Logger
+	once    sync.Once
+	stopped chan struct{} // closed by the first Shutdown
 }
 
 // ExportSpans implements sdk.SpanExporter. It returns nil also on error: the spans are lost either way, and are counted here.
 func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	if e.ctx.Err() != nil { // encoding what cannot be sent would take long
+		e.metrics.spansExported(len(spans), false)
+		return nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(e.ctx, func() { cancel(context.Cause(e.ctx)) })()
@@ -243,4 +255,7 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 }
 
 // Shutdown implements sdk.SpanExporter.
-func (e *exporter) Shutdown(ctx context.Context) error { return e.next.Shutdown(ctx) }
+func (e *exporter) Shutdown(ctx context.Context) error {
+	defer e.once.Do(func() { close(e.stopped) })
+	return e.next.Shutdown(ctx)
+}

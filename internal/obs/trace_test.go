@@ -300,6 +300,25 @@ func TestHungCollectorBlocksNeitherCallsNorShutdown(t *testing.T) {
 	}
 }
 
+func TestShutdownWithoutTimeStopsAll(t *testing.T) {
+	t.Parallel()
+	tr := newTracer(t, TraceOptions{Endpoint: "http://127.0.0.1:1/v1/traces", Sample: 1})
+	traceCall(t.Context(), tr, time.Now())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := tr.Shutdown(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Shutdown = %v, want canceled", err)
+	}
+	select {
+	case <-tr.stopped:
+	default:
+		t.Error("the exporter runs on")
+	}
+	if err := tr.Shutdown(t.Context()); err != nil {
+		t.Errorf("second Shutdown = %v", err)
+	}
+}
+
 func BenchmarkTraceOff(b *testing.B) {
 	var off *Tracer
 	now := time.Now()
