@@ -189,3 +189,39 @@ func TestDurableSettings(t *testing.T) {
 		t.Error("the pool for reading can write")
 	}
 }
+
+// TestConnectionsLost cuts all connections to the server, as its restart does: the ledger's next tries must get through.
+func TestConnectionsLost(t *testing.T) {
+	t.Parallel()
+	dsn := testenv.Database(t)
+	open := func() *Store {
+		s, err := Open(t.Context(), dsn, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return s
+	}
+	s, other := open(), open()
+	mustWrite(t, s, call(0))
+	if _, err := other.write.ExecContext(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for range 5 {
+		if err = s.WriteCalls(t.Context(), calls(10)); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("five tries after the connections were lost: %v", err)
+	}
+	if got := all(t, s, Filter{}, 100); len(got) != 10 {
+		t.Errorf("%d rows, want 10", len(got))
+	}
+}
