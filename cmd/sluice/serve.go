@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice/internal/app"
+	"sluice/internal/auth"
 	"sluice/internal/config"
+	"sluice/internal/llm"
 	"sluice/internal/sim"
 	"sluice/internal/store"
 )
@@ -44,7 +46,10 @@ func (s *source) load() (*config.Config, error) {
 		c.Ingress.Listen = s.listen
 	}
 	if s.dataDir != "" {
-		c.DataDir = s.dataDir
+		c.DataDir, c.Database = s.dataDir, llm.Secret{}
+	}
+	if s.database != "" {
+		c.Database = llm.NewSecret(s.database)
 	}
 	return c, nil
 }
@@ -159,10 +164,20 @@ func example(c *config.Config) string {
 }
 
 // openStore opens the database that a command's flags and the configuration name.
-func openStore(cmd *cobra.Command, src *source) (*store.Store, error) {
+func openStore(cmd *cobra.Command) (*store.Store, *auth.Config, error) {
+	var src source
+	f := cmd.Flags()
+	for name, to := range map[string]*string{"config": &src.config, "data-dir": &src.dataDir, "database": &src.database} {
+		v, err := f.GetString(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		*to = v
+	}
 	c, err := src.load()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return store.Open(cmd.Context(), c.Database.Reveal(), c.DataDir)
+	s, err := store.Open(cmd.Context(), c.Database.Reveal(), c.DataDir)
+	return s, &c.Auth, err
 }

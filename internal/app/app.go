@@ -29,7 +29,6 @@ import (
 	"sluice/internal/route"
 	"sluice/internal/sim"
 	"sluice/internal/store"
-	"sluice/internal/upstream"
 )
 
 // Options are what an App needs besides its configuration.
