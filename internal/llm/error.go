@@ -45,6 +45,7 @@ const (
 	KindBadRequest
 	KindUnauthorized
 	KindNotFound
+	KindUnknownPath
 	KindMethod
 	KindTooLarge
 	KindCanceled
@@ -97,6 +98,7 @@ var kinds = [...]kindRow{
 	KindBadRequest:      {"invalid_request", http.StatusBadRequest, ByCaller, false},
 	KindUnauthorized:    {"invalid_api_key", http.StatusUnauthorized, ByCaller, false},
 	KindNotFound:        {"model_not_found", http.StatusNotFound, ByCaller, false},
+	KindUnknownPath:     {"unknown_path", http.StatusNotFound, ByCaller, false},
 	KindMethod:          {"method_not_allowed", http.StatusMethodNotAllowed, ByCaller, false},
 	KindTooLarge:        {"request_too_large", http.StatusRequestEntityTooLarge, ByCaller, false},
 	KindCanceled:        {"client_closed_request", 499, ByCaller, false},

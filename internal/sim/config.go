@@ -12,23 +12,23 @@ import (
 // Config says what a simulated provider serves and how it behaves. The zero Config serves the default models.
 type Config struct {
 	// Seed decides every choice the simulator makes: same seed, same requests in the same order, same bytes.
-	Seed uint64 `yaml:"seed,omitempty"`
+	Seed uint64 `yaml:"seed"`
 	// Clock freezes the time written into answers (created, Date), in Unix seconds; 0 means the real time.
-	Clock int64 `yaml:"clock,omitempty"`
+	Clock int64 `yaml:"clock"`
 	// APIKey is the bearer key that clients must send; empty accepts every client.
 	APIKey llm.Secret `yaml:"-"`
 	// Latency is "model" (default: a small model of a serving engine) or "none" (answer as fast as possible).
-	Latency string `yaml:"latency,omitempty"`
+	Latency string `yaml:"latency"`
 	// AnyModel serves unknown model names too, with the behaviour of the first model of the kind asked for.
-	AnyModel bool `yaml:"any_model,omitempty"`
+	AnyModel bool `yaml:"any_model"`
 	// MaxBody is the largest request body in bytes; 0 means 64 MiB.
-	MaxBody int64 `yaml:"max_body,omitempty"`
+	MaxBody int64 `yaml:"max_body"`
 	// Record keeps the last N requests with headers and bodies for /sim/requests; 0 keeps none.
-	Record int `yaml:"record,omitempty"`
+	Record int `yaml:"record"`
 	// Models are served models; empty means the default ones (see DefaultModels).
-	Models []ModelConfig `yaml:"models,omitempty"`
+	Models []ModelConfig `yaml:"models"`
 	// Faults are applied to requests that name no fault themselves.
-	Faults []FaultRule `yaml:"faults,omitempty"`
+	Faults []FaultRule `yaml:"faults"`
 }
 
 // ModelConfig is one simulated model.
@@ -36,42 +36,42 @@ type ModelConfig struct {
 	// Name is the model's name as clients send it.
 	Name string `yaml:"name"`
 	// Kind is "chat" (default, serves completions too) or "embedding".
-	Kind string `yaml:"kind,omitempty"`
+	Kind string `yaml:"kind"`
 	// Speed is the model of the serving engine; the zero Speed answers as fast as possible.
-	Speed Speed `yaml:"speed,omitempty"`
+	Speed Speed `yaml:"speed"`
 	// Output bounds the natural length of an answer in tokens; zero means 24 to 96.
-	Output Range `yaml:"output,omitempty"`
+	Output Range `yaml:"output"`
 	// Reasoning is the mean number of reasoning tokens before the answer; above 0 makes it a reasoning model.
-	Reasoning int `yaml:"reasoning,omitempty"`
+	Reasoning int `yaml:"reasoning"`
 	// TokensPerEvent is the number of tokens in one event of a stream; 0 means 1.
-	TokensPerEvent int `yaml:"tokens_per_event,omitempty"`
+	TokensPerEvent int `yaml:"tokens_per_event"`
 	// Context is the model's window in tokens, input and output together; 0 means no limit.
-	Context int64 `yaml:"context,omitempty"`
+	Context int64 `yaml:"context"`
 	// PromptCache counts a prompt's prefix as cached when it was seen before (1,024 tokens and more, in steps of 128).
-	PromptCache bool `yaml:"prompt_cache,omitempty"`
+	PromptCache bool `yaml:"prompt_cache"`
 	// Dimensions is the length of an embedding; 0 means 256.
-	Dimensions int `yaml:"dimensions,omitempty"`
+	Dimensions int `yaml:"dimensions"`
 	// RPM is the limit of requests a minute; 0 means none.
-	RPM int64 `yaml:"rpm,omitempty"`
+	RPM int64 `yaml:"rpm"`
 	// TPM is the limit of tokens a minute; 0 means none.
-	TPM int64 `yaml:"tpm,omitempty"`
+	TPM int64 `yaml:"tpm"`
 }
 
 // Speed is a small model of a serving engine with continuous batching. A request waits for a place in the batch, then
 // for its prefill (prefills run one after the other), and then gets one token a step.
 type Speed struct {
 	// Overhead is the time before the prefill starts.
-	Overhead time.Duration `yaml:"overhead,omitempty"`
+	Overhead time.Duration `yaml:"overhead"`
 	// Prefill is the engine's rate in input tokens a second; 0 means no time.
-	Prefill float64 `yaml:"prefill,omitempty"`
+	Prefill float64 `yaml:"prefill"`
 	// Step is the time of one decoding step when the batch is empty.
-	Step time.Duration `yaml:"step,omitempty"`
+	Step time.Duration `yaml:"step"`
 	// StepPerStream is added to the step for each stream in the batch.
-	StepPerStream time.Duration `yaml:"step_per_stream,omitempty"`
+	StepPerStream time.Duration `yaml:"step_per_stream"`
 	// Batch is the number of requests that decode at once; others queue; 0 means no limit.
-	Batch int `yaml:"batch,omitempty"`
+	Batch int `yaml:"batch"`
 	// Jitter is the sigma of the lognormal factor on every duration; 0 means none.
-	Jitter float64 `yaml:"jitter,omitempty"`
+	Jitter float64 `yaml:"jitter"`
 }
 
 // Range is a range of whole numbers, both ends included.
@@ -87,11 +87,11 @@ type FaultRule struct {
 	// Fault is what happens, in the grammar of model name suffixes, for example "429;after=2".
 	Fault string `yaml:"fault"`
 	// Models are names or globs (`*`) of the models concerned; empty means all.
-	Models []string `yaml:"models,omitempty"`
+	Models []string `yaml:"models"`
 	// Probability is the share of requests concerned, from 0 to 1; 0 means all.
-	Probability float64 `yaml:"probability,omitempty"`
+	Probability float64 `yaml:"probability"`
 	// First limits the fault to the first N requests of each model; 0 means no limit.
-	First int `yaml:"first,omitempty"`
+	First int `yaml:"first"`
 }
 
 // DefaultModels returns the models that are served when the configuration names none.
@@ -109,51 +109,81 @@ func DefaultModels() []ModelConfig {
 	}
 }
 
-// Validate reports every setting that cannot be used, joined into one error.
-func (c *Config) Validate() error {
+// SetDefaults fills in what a file may leave out: nothing here has a default but the models.
+func (c *Config) SetDefaults() {}
+
+// check returns every setting that cannot be used, joined into one error.
+func (c *Config) check() error {
 	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if c.Latency != "" && c.Latency != "model" && c.Latency != "none" {
-		bad("latency: %q is neither model nor none", c.Latency)
-	}
+	c.Validate(func(key, message string) { errs = append(errs, fmt.Errorf("%s: %s", key, message)) })
+	return errors.Join(errs...)
+}
+
+// Validate reports each problem with the key that it is at.
+func (c *Config) Validate(fail func(key, message string)) {
 	if c.MaxBody < 0 || c.Record < 0 || c.Clock < 0 {
-		bad("max_body, record and clock must not be negative")
+		fail("max_body", "must not be negative, nor must record and clock")
 	}
 	seen := map[string]bool{}
 	for i := range c.Models {
 		m := &c.Models[i]
+		key := fmt.Sprintf("models[%d].", i)
 		if seen[m.Name] {
-			bad("models[%d].name: %q is there twice", i, m.Name)
+			fail(key+"name", fmt.Sprintf("%q is there twice", m.Name))
 		}
 		seen[m.Name] = true
-		if err := m.validate(); err != nil {
-			bad("models[%d]: %w", i, err)
-		}
+		m.validate(func(k, message string) { fail(key+k, message) })
+	}
+	if c.Latency != "" && c.Latency != "model" && c.Latency != "none" {
+		fail("latency", fmt.Sprintf("%q is neither model nor none", c.Latency))
 	}
 	for i, r := range c.Faults {
+		key := fmt.Sprintf("faults[%d].", i)
 		if r.Fault == "" {
-			bad("faults[%d].fault: is missing", i)
+			fail(key+"fault", "is missing")
+		} else if _, err := parseFaults(r.Fault); err != nil {
+			fail(key+"fault", err.Error())
 		}
-		if r.Probability < 0 || r.Probability > 1 || r.First < 0 {
-			bad("faults[%d]: probability is not from 0 to 1, or first is negative", i)
+		if r.Probability < 0 || r.Probability > 1 {
+			fail(key+"probability", "must be from 0 to 1")
+		}
+		if r.First < 0 {
+			fail(key+"first", "must not be negative")
 		}
 	}
-	return errors.Join(errs...)
 }
 
-func (m *ModelConfig) validate() error {
-	switch {
-	case m.Name == "" || strings.ContainsAny(m.Name, " \t\r\n"):
-		return fmt.Errorf("name: %q is empty or has white space", m.Name)
-	case m.Kind != "" && m.Kind != "chat" && m.Kind != "embedding":
-		return fmt.Errorf("kind: %q is neither chat nor embedding", m.Kind)
-	case m.Output.Min < 0 || m.Output.Max < m.Output.Min:
-		return fmt.Errorf("output: %d to %d is no range", m.Output.Min, m.Output.Max)
-	case m.Reasoning < 0 || m.TokensPerEvent < 0 || m.Context < 0 || m.Dimensions < 0 || m.RPM < 0 || m.TPM < 0:
-		return errors.New("a number is negative")
-	case m.Speed.Overhead < 0 || m.Speed.Prefill < 0 || m.Speed.Step < 0 || m.Speed.StepPerStream < 0 ||
-		m.Speed.Batch < 0 || m.Speed.Jitter < 0 || m.Speed.Jitter > 3:
-		return errors.New("speed: a value is negative, or jitter is above 3")
+func (m *ModelConfig) validate(fail func(key, message string)) {
+	if m.Name == "" || strings.ContainsAny(m.Name, " \t\r\n") {
+		fail("name", fmt.Sprintf("%q is empty or has white space", m.Name))
 	}
-	return nil
+	if m.Kind != "" && m.Kind != "chat" && m.Kind != "embedding" {
+		fail("kind", fmt.Sprintf("%q is neither chat nor embedding", m.Kind))
+	}
+	if m.Output.Min < 0 || m.Output.Max < m.Output.Min {
+		fail("output", fmt.Sprintf("%d to %d is no range", m.Output.Min, m.Output.Max))
+	}
+	if m.Reasoning < 0 || m.TokensPerEvent < 0 || m.Context < 0 || m.RPM < 0 || m.TPM < 0 {
+		fail("name", "has a number that is negative")
+	}
+	if m.Dimensions < 0 || m.Dimensions > maxDimensions {
+		fail("dimensions", fmt.Sprintf("%d is not from 0 to %d", m.Dimensions, maxDimensions))
+	}
+	s := m.Speed
+	if s.Overhead < 0 || s.Prefill < 0 || s.Step < 0 || s.StepPerStream < 0 || s.Batch < 0 || s.Jitter < 0 || s.Jitter > 3 {
+		fail("speed", "has a value that is negative, or a jitter above 3")
+	}
+}
+
+// ModelNames returns the names that a simulated provider serves.
+func ModelNames(c Config) []string {
+	models := c.Models
+	if len(models) == 0 {
+		models = DefaultModels()
+	}
+	names := make([]string, len(models))
+	for i, m := range models {
+		names[i] = m.Name
+	}
+	return names
 }

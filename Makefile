@@ -1,0 +1,64 @@
+# make run     start the gateway
+# make test    everything that must hold: format, vet, tests with the race detector, end-to-end tests
+# make lint    format, vet, staticcheck
+# make bench   compare with other proxies, as whole processes on this machine
+
+GO    ?= go
+TOOL   = $(GO) tool -modfile=tools/go.mod
+ARGS  ?=
+PKGS  ?= ./...
+
+# The race detector needs a C compiler. A build server must have one; elsewhere its absence costs only the detector.
+RACE  := $(if $(CI),-race,$(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race))
+
+.PHONY: run build test check unit e2e fmt lint vuln bench microbench fuzz generate clean
+
+run:
+	$(GO) run ./cmd/sluice serve $(ARGS)
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/sluice ./cmd/sluice
+
+test: check
+	@test -n "$(RACE)" || echo "note: no C compiler, so tests run without the race detector"
+	@if [ -d e2e/node ]; then scripts/node-deps e2e/node; fi
+	scripts/with-services $(MAKE) --no-print-directory unit e2e
+
+# check is what costs seconds.
+check:
+	@out=$$($(TOOL) gofumpt -l .) && test -z "$$out" || { echo "not formatted (make fmt does it):"; echo "$$out"; exit 1; }
+	$(GO) vet $(PKGS)
+	@if [ -f e2e/go.mod ]; then cd e2e && $(GO) vet ./...; fi
+
+unit:
+	$(GO) test $(RACE) -timeout 8m $(PKGS)
+
+e2e:
+	@if [ -f e2e/go.mod ]; then cd e2e && $(GO) test -timeout 5m ./...; fi
+
+fmt:
+	$(TOOL) gofumpt -w .
+
+lint: check
+	$(TOOL) staticcheck $(PKGS)
+
+# vuln asks https://vuln.go.dev, so it is no part of lint.
+vuln:
+	@$(TOOL) govulncheck $(if $(VULNDB),-db $(VULNDB)) $(PKGS) || { s=$$?; \
+	  test $$s = 3 || echo "govulncheck did not run; it needs to reach vuln.go.dev, or a copy named by: make vuln VULNDB=file:///path" >&2; exit $$s; }
+
+bench:
+	$(GO) run ./bench/gateway $(ARGS)
+
+# microbench runs each benchmark once, to see that it works; for numbers: make microbench BENCHTIME=1s
+microbench:
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(or $(BENCHTIME),1x) $(PKGS)
+
+fuzz:
+	scripts/fuzz $(ARGS)
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"sluice/internal/llm"
+	"sluice/internal/sim"
+)
+
+// simFlags are the flags of `sluice sim`. A flag that is given wins over the file.
+type simFlags struct {
+	listen, config, apiKey, latency string
+	seed                            uint64
+	clock                           int64
+	record                          int
+	anyModel, listFaults            bool
+}
+
+func newSimCommand() *cobra.Command {
+	var f simFlags
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Run a simulated LLM provider to test clients against",
+		Long: "Run a simulated LLM provider that speaks the OpenAI API: chat completions, completions, embeddings and\n" +
+			"models, with the timing of a serving engine, rate limits, and faults on demand. Same seed, same answers.",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.listFaults {
+				return printFaults(cmd.OutOrStdout())
+			}
+			c, err := f.load(cmd)
+			if err != nil {
+				return err
+			}
+			return runSim(cmd.Context(), cmd.OutOrStdout(), f.listen, c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:9999", "address to listen on")
+	flags.StringVar(&f.config, "config", "", "YAML `file` with models, limits and faults")
+	flags.Uint64Var(&f.seed, "seed", 1, "seed of every choice")
+	flags.StringVar(&f.apiKey, "api-key", "", "bearer `key` that clients must send (default: none needed)")
+	flags.StringVar(&f.latency, "latency", "model", "model: times of a serving engine; none: as fast as possible")
+	flags.Int64Var(&f.clock, "clock", 0, "freeze the time in answers at these Unix `seconds`")
+	flags.IntVar(&f.record, "record", 0, "keep the last `N` requests for GET /sim/requests")
+	flags.BoolVar(&f.anyModel, "any-model", false, "serve unknown model names too")
+	flags.BoolVar(&f.listFaults, "list-faults", false, "print the faults and exit")
+	return cmd
+}
+
+// simFile is the configuration file of `sluice sim`: the simulator's own settings and the key that clients must send,
+// literally or as ${NAME} of an environment variable.
+type simFile struct {
+	sim.Config `yaml:",inline"`
+	APIKey     string `yaml:"api_key,omitempty"`
+}
+
+// load reads the file, if there is one, and puts the flags that were given over it.
+func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
+	var file simFile
+	if f.config != "" {
+		text, err := os.ReadFile(f.config)
+		if err != nil {
+			return sim.Config{}, fmt.Errorf("read simulator configuration: %w", err)
+		}
+		if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
+			return sim.Config{}, fmt.Errorf("read simulator configuration %s: %w", f.config, err)
+		}
+	}
+	c := file.Config
+	if name, ok := strings.CutPrefix(file.APIKey, "${"); ok {
+		file.APIKey = os.Getenv(strings.TrimSuffix(name, "}"))
+		if file.APIKey == "" {
+			return c, fmt.Errorf("read api_key of %s: the environment has no %s", f.config, strings.TrimSuffix(name, "}"))
+		}
+	}
+	given := cmd.Flags().Changed
+	if given("seed") || c.Seed == 0 {
+		c.Seed = f.seed
+	}
+	if given("latency") || c.Latency == "" {
+		c.Latency = f.latency
+	}
+	if given("clock") {
+		c.Clock = f.clock
+	}
+	if given("record") {
+		c.Record = f.record
+	}
+	if given("any-model") {
+		c.AnyModel = f.anyModel
+	}
+	c.APIKey = llm.NewSecret(file.APIKey)
+	if f.apiKey != "" {
+		c.APIKey = llm.NewSecret(f.apiKey)
+	}
+	return c, nil
+}
+
+// runSim serves until the process is told to stop.
+func runSim(ctx context.Context, out io.Writer, addr string, c sim.Config) error {
+	s, err := sim.New(c)
+	if err != nil {
+		return err
+	}
+	url, err := s.Listen(addr)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	printWelcome(out, url, c)
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	select {
+	case err = <-served:
+		_ = s.Close() // the listener is gone already: err says why
+		return err
+	case <-ctx.Done():
+	}
+	if err := s.Close(); err != nil {
+		return fmt.Errorf("close simulator: %w", err)
+	}
+	if err := <-served; err != nil {
+		return err
+	}
+	st := s.Stats()
+	fmt.Fprintf(out, "stopped after %d requests, %d of them refused, %d left by the client\n",
+		st.Requests, st.Refused, st.Aborted)
+	return nil
+}
+
+func printWelcome(out io.Writer, url string, c sim.Config) {
+	models := c.Models
+	if len(models) == 0 {
+		models = sim.DefaultModels()
+	}
+	names := make([]string, len(models))
+	chat := ""
+	for i, m := range models {
+		names[i] = m.Name
+		if chat == "" && m.Kind != "embedding" {
+			chat = m.Name
+		}
+	}
+	key := ""
+	if !c.APIKey.Empty() {
+		key = ` -H "Authorization: Bearer $KEY"`
+	}
+	fmt.Fprintf(out, "simulated provider at %s (OpenAI API, seed %d, latency %s)\n", url, c.Seed, c.Latency)
+	fmt.Fprintf(out, "models: %s\n", strings.Join(names, ", "))
+	if chat != "" {
+		fmt.Fprintf(out, "try:    curl -N %s/chat/completions%s -H 'Content-Type: application/json' "+
+			"-d '{\"model\":\"%s\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'\n", url, key, chat)
+		fmt.Fprintf(out, "faults: model \"%s:cut;after=5\" or header X-Sim-Fault; all of them: sluice sim --list-faults\n", chat)
+	}
+	fmt.Fprintf(out, "counts: %s/sim/stats\n", strings.TrimSuffix(url, "/v1"))
+}
+
+func printFaults(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "FAULT\tKEYS\tWHAT HAPPENS")
+	for _, f := range sim.Faults() {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, f.Params, f.Doc)
+	}
+	fmt.Fprintln(w, "\nEvery fault takes first=N, skip=N and p=SHARE too. Example: sim-fast:429;after=2;first=3+crlf")
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print faults: %w", err)
+	}
+	return nil
+}

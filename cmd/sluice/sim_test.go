@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/internal/sim"
+)
+
+// runSimCommand runs `sluice sim` with arguments and returns what it printed.
+func runSimCommand(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out strings.Builder
+	cmd := newSimCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
+}
+
+func TestSimListsFaults(t *testing.T) {
+	t.Parallel()
+	out, err := runSimCommand(t, "--list-faults")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range sim.Faults() {
+		if !strings.Contains(out, "\n"+f.Name+" ") || !strings.Contains(out, f.Doc) {
+			t.Errorf("fault %s is not in the list", f.Name)
+		}
+	}
+}
+
+func TestSimServesUntilStopped(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sim.yaml")
+	text := "api_key: secret\nmodels:\n  - {name: mine, speed: {step: 1ms}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, w := io.Pipe()
+	cmd := newSimCommand()
+	cmd.SetArgs([]string{"--listen", "127.0.0.1:0", "--config", file, "--seed", "5"})
+	cmd.SetOut(w)
+	done := make(chan error, 1)
+	go func() {
+		err := cmd.ExecuteContext(ctx)
+		w.Close()
+		done <- err
+	}()
+	lines := bufio.NewScanner(r)
+	var url, curl string
+	for curl == "" && lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) > 3 && fields[2] == "at" {
+			url = fields[3]
+		}
+		if strings.HasPrefix(lines.Text(), "try:") {
+			curl = lines.Text()
+		}
+	}
+	if !strings.Contains(curl, url+"/chat/completions") || !strings.Contains(curl, `"model":"mine"`) {
+		t.Errorf("curl line %q for %q", curl, url)
+	}
+	rest := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(r) // ends when the command closes its end
+		rest <- string(b)
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/models", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer secret")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), `"id":"mine"`) {
+		t.Errorf("models: %d %s %v", resp.StatusCode, body, err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+	if got := <-rest; !strings.Contains(got, "stopped after 0 requests") {
+		t.Errorf("last words %q", got)
+	}
+}
+
+func TestSimRefusesWhatItCannotUse(t *testing.T) {
+	t.Parallel()
+	f := func(text, want string, args ...string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "sim.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := runSimCommand(t, append([]string{"--listen", "127.0.0.1:0", "--config", file}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q %v: error %v, want %q", text, args, err, want)
+		}
+	}
+	f("sed: 1\n", `unknown field "sed"`)
+	f("seed: x\n", "[1:7]")
+	f("models: [{name: a, kind: b}]\n", "neither chat nor embedding")
+	f("faults: [{fault: nonsense}]\n", "unknown fault")
+	f("api_key: ${SLUICE_SIM_TEST_UNSET}\n", "has no SLUICE_SIM_TEST_UNSET")
+	f("seed: 1\n", `"quick"`, "--latency", "quick")
+	f("seed: 1\n", "listen for simulator", "--listen", "nonsense")
+	if _, err := runSimCommand(t, "--config", filepath.Join(t.TempDir(), "none.yaml")); err == nil {
+		t.Error("a file that does not exist is accepted")
+	}
+}

@@ -1,0 +1,265 @@
+// Package admit is the only place where a call waits. It binds a call to one of several targets at the moment one has
+// capacity. It does not know limits or health: it asks through a StartFunc, and is told through Freed when to ask
+// again. It runs no goroutines: calls wait in their own, and one timer watches for targets that reopen.
+package admit
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// Verdict is the answer of a StartFunc.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Started     Verdict = iota // a place was taken; the lease is valid
+	Full                       // no place now; Freed will be called when there may be one
+	FullAccount                // the same, and so it is for all other targets of the provider
+	Open                       // the target is out of use; with last set, it would be tried
+	Limited                    // the target must not be used before a time
+)
+
+// StartFunc takes a place at a target without blocking. last asks it to use a target that is out of use (Open), for
+// want of another. until is when an Open or Limited target may be asked again, zero if that is unknown. It is called
+// with the queue's lock held and must not call the queue; Freed must be called after whatever makes a later call of it
+// succeed, except the passing of until.
+type StartFunc[L any] func(t *llm.Target, last bool) (lease L, v Verdict, until time.Time)
+
+// Ask is what a call waits for.
+type Ask struct {
+	Targets   []*llm.Target // any of them will do; tried in this order
+	Last      bool          // there is no other tier: wait for targets that reopen, and use one that is out rather than none
+	Front     bool          // go before others of the class: a call that comes back after an attempt
+	NotBefore time.Time     // do not start earlier (back-off before a retry); zero means now
+}
+
+// Grant is a place at one target. Its lease belongs to the caller.
+type Grant[L any] struct {
+	Target *llm.Target
+	Lease  L
+	Waited time.Duration
+}
+
+// Queue is the queue. It is safe for concurrent use. While no call waits, an Acquire that finds a place takes no lock
+// of the queue.
+//
+// Invariants, whenever mu is free and every Freed call has returned:
+//
+//  1. No waiter could start: each was tried after the last thing that could have let it start.
+//  2. A waiter is linked into one lane for each of its targets, or into none and settled.
+//  3. A waiter that is not settled has a usable lane, or is in lanes of last resort.
+//  4. waiting counts the waiters that are not settled. A waiter is counted before it tries for the last time, and
+//     Freed looks at the count after the place is free: so one of both sees the other, and no wake-up is lost.
+type Queue[L any] struct {
+	// Set once.
+	start StartFunc[L]
+
+	// Atomic.
+	config  atomic.Pointer[Config]
+	waiting atomic.Int64
+	paused  atomic.Int64 // calls in back-off
+	byClass [classes]atomic.Int64
+
+	waiters sync.Pool // of *waiter[L]
+
+	mu       sync.Mutex
+	accounts map[string]*account[L] // by provider
+	dirty    []*account[L]          // to be dispatched before mu is given up
+	seq      int64                  // of the last waiter that came
+	front    int64                  // of the last waiter that went to the front; negative
+	heads    heads[L]               // scratch of dispatch
+	alarm    *time.Timer            // calls reopened
+	alarmAt  time.Time              // when; zero if not set
+}
+
+// New returns an empty queue.
+func New[L any](c Config, start StartFunc[L]) *Queue[L] {
+	q := &Queue[L]{start: start, accounts: map[string]*account[L]{}}
+	q.Update(c)
+	return q
+}
+
+// Update replaces the limits for calls that come from now on.
+func (q *Queue[L]) Update(c Config) { q.config.Store(&c) }
+
+// Acquire returns a place at one of the targets, waiting for it if need be. A grant is the caller's even if ctx has
+// ended meanwhile. Errors: KindQueueFull, KindDeadline (call.Deadline or max_wait is over), KindNoHealthyTarget (waiting
+// would not help: try the next tier), KindCanceled, KindTotalTimeout (ctx's own deadline), or a copy of the *llm.Error
+// that is the cause of ctx's end.
+func (q *Queue[L]) Acquire(ctx context.Context, call *llm.Call, a Ask) (Grant[L], *llm.Error) {
+	if ctx.Err() != nil {
+		return Grant[L]{}, ended(ctx)
+	}
+	if !call.Deadline.IsZero() && !time.Now().Before(call.Deadline) {
+		return Grant[L]{}, late(call, 0)
+	}
+	var waited time.Duration
+	if !a.NotBefore.IsZero() {
+		var err *llm.Error
+		if waited, err = q.pause(ctx, call, a.NotBefore); err != nil {
+			return Grant[L]{}, err
+		}
+	}
+	if q.waiting.Load() == 0 {
+		g, out, until := q.try(a.Targets, false)
+		if out && a.Last {
+			g, _, _ = q.try(a.Targets, true)
+		}
+		if g.Target != nil {
+			g.Waited = waited
+			return g, nil
+		}
+		if out && !a.Last {
+			return Grant[L]{}, unhealthy(a.Targets, until)
+		}
+	}
+	g, err := q.wait(ctx, call, &a)
+	g.Waited += waited
+	return g, err
+}
+
+// try asks each target once. out is true if all of them are out of use, and until the earliest time at which one may be
+// asked again, as far as known.
+func (q *Queue[L]) try(targets []*llm.Target, last bool) (g Grant[L], out bool, until time.Time) {
+	out = true
+	for _, t := range targets {
+		lease, v, at := q.start(t, last)
+		switch v {
+		case Started:
+			return Grant[L]{Target: t, Lease: lease}, false, time.Time{}
+		case Full, FullAccount:
+			out = false
+		case Open, Limited:
+			until = earlier(until, at)
+		}
+	}
+	return g, out, until
+}
+
+// earlier returns the earlier of two times, of which a zero one is unknown.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// pause waits until a time: a back-off.
+func (q *Queue[L]) pause(ctx context.Context, call *llm.Call, until time.Time) (time.Duration, *llm.Error) {
+	begin := time.Now()
+	d := until.Sub(begin)
+	if d <= 0 {
+		return 0, nil
+	}
+	c := q.config.Load()
+	if !call.Deadline.IsZero() && until.After(call.Deadline) {
+		return 0, late(call, 0)
+	}
+	if d > c.MaxWait {
+		return 0, tooLong(c, 0, d)
+	}
+	defer q.paused.Add(-1)
+	if n := q.paused.Add(1); n > int64(c.MaxQueue) {
+		return 0, full(c, n-1, d)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return time.Since(begin), nil
+	case <-ctx.Done():
+		return time.Since(begin), ended(ctx)
+	}
+}
+
+// wait is the slow path: the call enters the queue, is tried in its turn, and waits.
+func (q *Queue[L]) wait(ctx context.Context, call *llm.Call, a *Ask) (Grant[L], *llm.Error) {
+	c := q.config.Load()
+	begin := time.Now()
+	limit := begin.Add(c.MaxWait)
+	if !call.Deadline.IsZero() && call.Deadline.Before(limit) {
+		limit = call.Deadline
+	}
+	w := q.waiter(call.Class, a)
+	defer q.recycle(w)
+	q.mu.Lock()
+	q.enter(w, a)
+	if err := q.hopeless(w, c, limit); err != nil {
+		q.leave(w)
+		q.mu.Unlock()
+		return Grant[L]{}, err
+	}
+	q.mu.Unlock()
+
+	w.timer.Reset(time.Until(limit))
+	var err *llm.Error
+	select {
+	case <-w.ready:
+		return w.result(begin)
+	case <-w.timer.C:
+		err = tooLong(c, time.Since(begin), 0)
+		if limit.Equal(call.Deadline) {
+			err = late(call, time.Since(begin))
+		}
+	case <-ctx.Done():
+		err = ended(ctx)
+	}
+	q.mu.Lock()
+	if w.settled { // by someone who was faster than the end of our patience
+		q.mu.Unlock()
+		<-w.ready
+		return w.result(begin)
+	}
+	if err.Kind == llm.KindDeadline {
+		err.RetryAfter = q.estimate(w, c)
+	}
+	q.leave(w)
+	q.mu.Unlock()
+	return Grant[L]{}, err
+}
+
+// hopeless returns why a waiter that was just tried must not wait, or nil. The caller holds mu.
+func (q *Queue[L]) hopeless(w *waiter[L], c *Config, limit time.Time) *llm.Error {
+	if w.settled {
+		return nil
+	}
+	if q.waiting.Load() > int64(c.MaxQueue) {
+		return full(c, q.waiting.Load()-1, q.estimate(w, c))
+	}
+	if !w.resort {
+		return nil
+	}
+	var until time.Time
+	for i := range w.nodes {
+		lane := w.nodes[i].lane
+		if !lane.out || lane.until.IsZero() {
+			return nil
+		}
+		until = earlier(until, lane.until)
+	}
+	if until.After(limit) {
+		return unhealthy(w.targets, until)
+	}
+	return nil
+}
+
+// Stats is the state of the queue at one time.
+type Stats struct {
+	Waiting  [classes]int64 // calls by llm.Class
+	Paused   int64          // calls in back-off before a retry
+	MaxQueue int
+}
+
+// Stats returns the present state.
+func (q *Queue[L]) Stats() Stats {
+	s := Stats{Paused: q.paused.Load(), MaxQueue: q.config.Load().MaxQueue}
+	for i := range s.Waiting {
+		s.Waiting[i] = q.byClass[i].Load()
+	}
+	return s
+}

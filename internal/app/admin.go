@@ -1,0 +1,157 @@
+package app
+
+import (
+	"context"
+	"strconv"
+
+	"sluice/internal/config"
+	"sluice/internal/console"
+	"sluice/internal/gateway"
+	"sluice/internal/ingress"
+	"sluice/internal/llm"
+	"sluice/internal/obs"
+	"sluice/internal/pace"
+	"sluice/internal/route"
+)
+
+// serveAdmin makes the operator's side and tells the metrics where to read.
+func (a *App) serveAdmin(o Options) {
+	a.health = console.NewHealth(a.notReady)
+	a.admin = console.New(console.Options{
+		AdminKey: func() llm.Secret { return a.current().Console.AdminKey },
+		Version:  o.Version, Revision: o.Revision, Start: a.started, Log: a.log,
+		Metrics: a.metrics.Handler(), State: a.state, Targets: a.targets,
+		Config: func() ([]byte, error) { return a.current().Redacted(), nil },
+		Reload: func(ctx context.Context) (string, error) {
+			err := a.Reload(ctx)
+			return a.gateway.Snapshot().ID, err
+		},
+	})
+	a.metrics.SetSources(obs.Sources{
+		QueueDepth: func(c llm.Class) int { return int(a.queue.Stats().Waiting[c]) },
+		Breakers: func(emit func(string, obs.BreakerState)) {
+			snapshot := a.gateway.Snapshot()
+			for _, t := range a.fleet.Snapshot().Targets {
+				if configured(snapshot, t.Target) {
+					emit(t.Target, breakerStates[t.Health])
+				}
+			}
+		},
+		Ledger: func() obs.LedgerStats {
+			s := a.ledger.Stats()
+			return obs.LedgerStats{Backlog: int(s.Backlog), Written: uint64(s.Written), Failed: uint64(s.Failed)}
+		},
+	})
+}
+
+// breakerStates translates pace's states into the metric's. A pause that the provider asked for keeps calls away as an
+// open breaker does.
+var breakerStates = [...]obs.BreakerState{
+	pace.Healthy:  obs.BreakerClosed,
+	pace.Broken:   obs.BreakerOpen,
+	pace.HalfOpen: obs.BreakerHalfOpen,
+	pace.Paused:   obs.BreakerOpen,
+}
+
+// configured reports whether a target may be named in metrics: it is in the configuration, or in the price list.
+func configured(s *gateway.Snapshot, target string) bool {
+	for _, t := range s.Routes.Targets() {
+		if t.Name == target {
+			return true
+		}
+	}
+	return false
+}
+
+// ingressOptions wires the clients' side. The operator's side shares its address unless it has its own.
+func (a *App) ingressOptions(c *config.Config) ingress.Options {
+	o := ingress.Options{
+		Calls: a.gateway, Keys: a.keys, Log: a.log, Health: a.health, IsAdmin: console.Owns,
+		Routes: func() *route.Table { return a.gateway.Snapshot().Routes },
+	}
+	if c.Console.AdminListen == "" {
+		o.Admin = a.admin
+	}
+	return o
+}
+
+// current returns the configuration in force.
+func (a *App) current() *config.Config {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.config
+}
+
+// notReady returns why calls are not wanted at the moment.
+func (a *App) notReady() []llm.Kind {
+	var why []llm.Kind
+	if a.draining.Load() {
+		why = append(why, llm.KindDraining)
+	}
+	if a.ledger.Full() {
+		why = append(why, llm.KindLedgerFull)
+	}
+	return why
+}
+
+// state sums up the process for the admin API.
+func (a *App) state() console.State {
+	st := console.State{
+		Snapshot: a.gateway.Snapshot().ID, InFlight: a.metrics.InFlight(), OpenStreams: a.metrics.OpenStreams(),
+		Draining: a.draining.Load(),
+	}
+	for _, n := range a.queue.Stats().Waiting {
+		st.Queued += int(n)
+	}
+	return st
+}
+
+// targets lists the live state of the targets.
+func (a *App) targets() []console.Target {
+	var list []console.Target
+	for _, t := range a.fleet.Snapshot().Targets {
+		ct := console.Target{Name: t.Target, Provider: t.Provider, State: t.Health.String(), InFlight: t.InUse, Limit: t.Limit}
+		if !t.Until.IsZero() {
+			ct.Until = &t.Until
+		}
+		if t.Health != pace.Healthy {
+			ct.Cause = t.Cause.String()
+		}
+		list = append(list, ct)
+	}
+	return list
+}
+
+// Reload reads the configuration again. An error says what is wrong with it; then nothing has changed.
+func (a *App) Reload(ctx context.Context) error { return a.watcher.Reload(ctx).Err }
+
+// reloaded tells what became of a reload.
+func (a *App) reloaded(r config.Reload) {
+	a.metrics.Reloaded(r.Err == nil)
+	if r.Err != nil {
+		a.log.Error("configuration not reloaded: the one before stays in force", "error", r.Err)
+		return
+	}
+	changes := make([]string, len(r.Changes))
+	for i, c := range r.Changes {
+		changes[i] = c.Key
+	}
+	a.log.Info("configuration reloaded", "snapshot", r.Config.ID(), "changes", changes)
+	if len(r.Restart) > 0 {
+		a.log.Warn("settings that wait for a restart have changed", "settings", r.Restart)
+	}
+}
+
+// Open reports whether clients need no key.
+func (a *App) Open() bool { return a.keys.Keys() == 0 }
+
+// Access says, for a person, who may call.
+func (a *App) Access() string {
+	if n := a.keys.Keys(); n > 0 {
+		return strconv.Itoa(n) + " keys"
+	}
+	return "any program on this machine, without a key"
+}
+
+// Database says, for a person, where records are kept.
+func (a *App) Database() string { return a.store.String() }

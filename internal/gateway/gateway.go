@@ -1,0 +1,158 @@
+// Package gateway takes one call from its start to its end: it charges the key, plans the route, asks for admission, sends
+// attempts, retries and fails over until the commit point, relays the answer, and settles everything that was
+// reserved. It is the only place that composes the stages and the only one that retries. Every call runs on the
+// goroutine that brought it.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"sluice/internal/admit"
+	"sluice/internal/auth"
+	"sluice/internal/ledger"
+	"sluice/internal/llm"
+	"sluice/internal/obs"
+	"sluice/internal/pace"
+	"sluice/internal/route"
+	"sluice/internal/wire/openai"
+)
+
+// Exchange is a call as it comes from a front: checked, not yet planned. The gateway owns it until Do returns.
+type Exchange struct {
+	Call    llm.Call
+	Key     *auth.Principal
+	Request openai.Request // what Body says
+	Body    []byte
+	Path    string      // of the provider's API, for example "/chat/completions"
+	Query   string      // raw
+	Header  http.Header // of the client
+	Retried int         // how often the client says it has retried this call already
+	Checked time.Time   // when authentication and parsing were done
+}
+
+// Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write..., [Fail] is used. Headers
+// may be set until the first of them. It is used by one goroutine.
+type Reply interface {
+	Header() http.Header
+	// Whole sends a complete answer.
+	Whole(status int, body []byte)
+	// Begin opens a stream with status 200.
+	Begin()
+	// Write sends a part of a stream and flushes it. The error is KindCanceled or KindSlowClient.
+	Write(p []byte) *llm.Error
+	// Fail sends an error in the caller's dialect: as a whole answer, or as the last event of a stream that has begun.
+	Fail(e *llm.Error)
+}
+
+// Gateway runs calls. It is safe for concurrent use.
+type Gateway struct {
+	// set once
+	queue   *admit.Queue[pace.Lease]
+	ledger  *ledger.Ledger
+	metrics *obs.Metrics
+	tracer  *obs.Tracer
+	log     *slog.Logger
+
+	snapshot atomic.Pointer[Snapshot]
+	budget   retryBudget
+}
+
+// New returns a gateway without a snapshot: Swap must be called before the first call.
+func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
+	g := &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log}
+	g.budget.fill()
+	return g
+}
+
+// Swap puts a new snapshot in force. Calls under way keep the one that they began with.
+func (g *Gateway) Swap(s *Snapshot) { g.snapshot.Store(s) }
+
+// Snapshot returns the snapshot in force.
+func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
+
+// Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
+// the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
+func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
+	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, parent: ctx, bytesIn: int64(len(x.Body))}
+	g.metrics.CallStarted()
+	defer g.metrics.CallEnded()
+	if !g.ledger.Reserve() {
+		r.refuse(llm.Errorf(llm.KindLedgerFull, "the ledger's backlog is full (ledger.backlog): calls are refused until it can be written"))
+		return
+	}
+	r.span = g.tracer.Start(ctx, x.Call.TraceParent, x.Call.Op.String(), x.Call.Start)
+	defer r.settle() // appends the row to the place that was reserved
+
+	if e := x.Key.Start(); e != nil {
+		r.fail(e)
+		return
+	}
+	defer x.Key.Finish()
+
+	plan, e := r.plan()
+	if e != nil {
+		r.fail(e)
+		return
+	}
+	stop := r.begin(plan)
+	defer stop()
+	if e := r.attemptAll(plan); e != nil {
+		r.fail(e)
+	}
+}
+
+// plan finds the targets of the call's model and checks that the key may use it.
+func (r *run) plan() (route.Plan, *llm.Error) {
+	model := r.x.Call.Model
+	plan, e := r.snap.Routes.Plan(model, rand.Uint64())
+	if e != nil {
+		return plan, e
+	}
+	if !r.x.Key.Allows(model) && !r.x.Key.Allows(sameTarget(plan, model)) {
+		e := llm.Errorf(llm.KindModelForbidden, "the key %q may not use the model %q (keys.models)", r.x.Key.Name(), model)
+		e.Param = "model"
+		return plan, e
+	}
+	r.settings = r.snap.settings(plan.Public)
+	r.public, r.configured = plan.Public, plan.Configured
+	r.planned = time.Now()
+	return plan, nil
+}
+
+// sameTarget returns the target's full name if model is only another way to write it, so that a key for "openai/*" may
+// ask for "gpt-4o". For an alias it returns the alias.
+func sameTarget(plan route.Plan, model string) string {
+	if len(plan.Tiers) == 1 && len(plan.Tiers[0]) == 1 && plan.Tiers[0][0].Model == model {
+		return plan.Tiers[0][0].Name
+	}
+	return model
+}
+
+// begin starts the clock of the call: the earlier of the caller's deadline and the model's total timeout ends it.
+func (r *run) begin(plan route.Plan) (stop func()) {
+	call := &r.x.Call
+	ctx, cancel := context.WithCancelCause(r.parent)
+	r.ctx = ctx
+	total := r.settings.Timeouts.Total
+	limit := llm.Errorf(llm.KindTotalTimeout, "the call was not complete within %v (timeouts.total of model %q)", total, plan.Public)
+	if !call.Deadline.IsZero() {
+		if left := time.Until(call.Deadline); total <= 0 || left < total {
+			total = max(left, time.Nanosecond)
+			limit = llm.Errorf(llm.KindTotalTimeout, "the call was not complete within its deadline (X-Sluice-Deadline)")
+		}
+	}
+	if total <= 0 {
+		return func() { cancel(context.Canceled) }
+	}
+	r.end = call.Start.Add(total)
+	timer := time.AfterFunc(time.Until(r.end), func() { cancel(limit) })
+	return func() {
+		timer.Stop()
+		cancel(context.Canceled)
+	}
+}

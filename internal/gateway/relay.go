@@ -1,0 +1,184 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"sluice/internal/llm"
+	"sluice/internal/upstream"
+	"sluice/internal/wire"
+	"sluice/internal/wire/openai"
+)
+
+// maxHeld bounds what may come before the first content token of a stream (role chunks, comments, filter results).
+const maxHeld = 1 << 20
+
+// relay is what one stream needs; it is used again for later streams.
+type relay struct {
+	reader wire.Reader
+	stream openai.Stream
+	held   []byte // events before the commit point
+	out    []byte // events of one read
+}
+
+var relays = sync.Pool{New: func() any { return new(relay) }}
+
+// relay forwards a stream. It goes through these steps:
+//
+//  1. Read what has arrived, cut it into events, and let the codec look at each: forward, drop, or failed.
+//  2. Until the first content token, keep what is to be forwarded. An error here is returned, and the call may go elsewhere.
+//  3. With the first content token, commit: headers, what was kept, and from then on each read's events in one
+//     write and one flush.
+//  4. The stream is complete when every choice has its finish reason and the provider ended cleanly; [DONE] may be missing.
+//     Anything else is told to the client as an error event.
+//
+// Invariant: what the client gets is a sequence of whole events, byte for byte as the provider sent them but for what the
+// codec cut out.
+func (r *run) relay(answer *upstream.Answer) *llm.Error {
+	rl := relays.Get().(*relay)
+	defer rl.release()
+	rl.reader.Reset(r.info.account.MaxEvent)
+	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
+		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
+		Model:      r.answerModel(),
+	})
+	e := r.forward(answer, rl)
+	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
+	r.malformed += rl.stream.Malformed
+	if !r.committed.IsZero() {
+		r.g.metrics.StreamClosed()
+		if e != nil {
+			r.broken(e)
+		}
+		return nil
+	}
+	return e
+}
+
+// answerModel returns the model name that answers are to carry, or "" for the provider's own.
+func (r *run) answerModel() string {
+	if r.snap.RequestedName {
+		return r.x.Call.Model
+	}
+	return ""
+}
+
+func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
+	st := &rl.stream
+	for {
+		_, readErr := rl.reader.Fill(answer)
+		eof := isEOF(readErr)
+		fail := rl.collect(eof)
+		if fail == nil {
+			fail = st.Err
+		}
+		done := fail == nil && st.Finished() && (st.Done || eof)
+		if fail == nil && !done {
+			switch {
+			case st.Done:
+				fail = answer.Fail(errNoFinish)
+			case readErr != nil:
+				fail = answer.Fail(readErr)
+			}
+		}
+		if r.committed.IsZero() && fail == nil && (st.Content || done) {
+			answer.FirstToken()
+			r.beginStream(answer)
+		}
+		if e := r.push(rl); e != nil {
+			return e
+		}
+		if fail != nil {
+			return fail
+		}
+		if done {
+			if !eof {
+				answer.Finish()
+			}
+			return nil
+		}
+	}
+}
+
+// beginStream is the commit point of a stream.
+func (r *run) beginStream(answer *upstream.Answer) {
+	r.first = time.Now()
+	r.status = answer.Status
+	r.commit(answer.Header)
+	r.x.Body = nil // no other attempt can follow; a stream may stay open for long
+	r.g.metrics.StreamOpened()
+	r.lease.Begun()
+	r.w.Begin()
+}
+
+// broken tells the client, in its stream, that the answer ends here.
+func (r *run) broken(e *llm.Error) {
+	r.err = e
+	if e.Kind != llm.KindCanceled && e.Kind != llm.KindSlowClient {
+		e.Sent = llm.OutputBegun
+		r.w.Fail(e)
+	}
+}
+
+var errNoFinish = errors.New("end of stream without a finish reason for each choice")
+
+// collect lets the codec look at every event that has arrived and gathers those that go on.
+func (rl *relay) collect(eof bool) *llm.Error {
+	rl.out = rl.out[:0]
+	for !rl.stream.Done && rl.stream.Err == nil {
+		ev, ok, err := rl.reader.Next()
+		if err != nil {
+			e := llm.Errorf(llm.KindBadAnswer, "cannot read the provider's stream: %v", err)
+			e.Sent = llm.WasSent
+			return e
+		}
+		if !ok {
+			if !eof {
+				return nil
+			}
+			if ev, ok = rl.reader.Last(); !ok {
+				return nil
+			}
+			eof = false // there is only one
+		}
+		if rl.stream.Observe(&ev) == openai.Forward {
+			rl.out = append(rl.out, ev.Raw...)
+		}
+	}
+	return nil
+}
+
+// push sends on what was gathered, or keeps it while the call is not committed.
+func (r *run) push(rl *relay) *llm.Error {
+	if r.committed.IsZero() {
+		rl.held = append(rl.held, rl.out...)
+		if len(rl.held) > maxHeld {
+			return llm.Errorf(llm.KindBadAnswer, "the provider sent over %d bytes without a content token", maxHeld)
+		}
+		return nil
+	}
+	out := rl.out
+	if len(rl.held) > 0 {
+		out = append(rl.held, rl.out...)
+		rl.held = nil
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	r.bytesOut += int64(len(out))
+	return r.w.Write(out)
+}
+
+// release gives the relay back for another stream, unless it has grown large.
+func (rl *relay) release() {
+	const keep = 64 << 10
+	if cap(rl.out) > keep || cap(rl.held) > keep {
+		return
+	}
+	rl.held, rl.out = rl.held[:0], rl.out[:0]
+	relays.Put(rl)
+}
+
+func isEOF(err error) bool { return err == io.EOF }

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// maxStated is the longest wait stated by a provider that a call obeys, where its deadline allows; a longer one ends the
+// call with the provider's answer, so that the client can decide.
+const maxStated = time.Minute
+
+// backoff returns a wait before attempt n+1 (n >= 1 attempts were made): full jitter over an exponentially growing
+// interval, so that callers that failed together do not come back together ("Exponential Backoff And Jitter", AWS
+// Architecture Blog, 2015).
+func (r *Retry) backoff(n int) time.Duration {
+	ceil := r.Base
+	for i := 1; i < n && ceil < r.Max; i++ {
+		ceil *= 2
+	}
+	ceil = min(ceil, r.Max)
+	if ceil <= 0 {
+		return 0
+	}
+	return rand.N(ceil)
+}
+
+// wait returns how long to wait before the next attempt, after n of which the last gave e. A wait that the provider stated
+// is obeyed, with a little jitter on top, where stated says that the same target is asked again.
+func (r *Retry) wait(e *llm.Error, n int, stated bool) time.Duration {
+	if stated && e.RetryAfter > 0 {
+		return e.RetryAfter + rand.N(100*time.Millisecond)
+	}
+	return r.backoff(n)
+}
+
+// retryBudget bounds further attempts to a share of calls, so that an outage does not multiply the load on whoever is
+// left. Each call pays in its share, each further attempt takes one out. The balance is kept in thousandths, between 0
+// and a small reserve that lets a quiet gateway retry at all.
+type retryBudget struct{ milli atomic.Int64 }
+
+const budgetReserve = 10_000
+
+func (b *retryBudget) fill() { b.milli.Store(budgetReserve) }
+
+func (b *retryBudget) deposit(share float64) {
+	if b.milli.Load() < budgetReserve { // may overshoot by a few calls' shares: harmless
+		b.milli.Add(int64(share * 1000))
+	}
+}
+
+func (b *retryBudget) withdraw() bool {
+	if b.milli.Add(-1000) >= 0 {
+		return true
+	}
+	b.milli.Add(1000)
+	return false
+}

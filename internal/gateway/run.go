@@ -1,0 +1,315 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"sluice/internal/admit"
+	"sluice/internal/llm"
+	"sluice/internal/obs"
+	"sluice/internal/pace"
+	"sluice/internal/route"
+	"sluice/internal/upstream"
+	"sluice/internal/wire/openai"
+)
+
+// maxErrorBody bounds what is read of a provider's error answer.
+const maxErrorBody = 256 << 10
+
+// run is one call under way. It is used by one goroutine.
+type run struct {
+	g      *Gateway
+	snap   *Snapshot
+	x      *Exchange
+	w      Reply
+	parent context.Context // the client's connection, or shutdown
+	ctx    context.Context // parent, and the call's total time
+	end    time.Time       // when ctx ends by itself; zero if it does not
+
+	settings   *Settings
+	public     string // model name as planned
+	configured bool   // the name comes from the configuration, not from the client
+	planned    time.Time
+
+	// The attempt that is under way, or was last.
+	target   *llm.Target
+	info     *targetInfo
+	attempts int
+	silent   []*llm.Target // accepted a request and did not answer: not asked again for this call
+	lease    pace.Lease
+	sent     time.Time     // start of the attempt
+	headers  time.Duration // from there to the response headers
+
+	// What has come of it.
+	queued    time.Duration // waited for admission, in all attempts
+	committed time.Time     // when the answer began to go to the client; zero if it has not
+	first     time.Time     // when the first content token was read
+	upstream  time.Duration // waited for the provider, in all attempts, until the commit
+	overhead  time.Duration // Sluice's own time until the answer began
+	usage     llm.Usage
+	gotUsage  bool
+	outBytes  int64 // text received, for an estimate
+	bytesIn   int64
+	bytesOut  int64 // sent to the client
+	malformed int
+	status    int
+	costNano  int64
+	priced    bool
+	err       *llm.Error
+
+	span *obs.Span
+}
+
+// attemptAll sends attempts until one succeeds, none may follow, or nothing is left to ask. It returns nil if the client
+// has its answer, whole or broken; an error is for the caller of the call.
+//
+// Order of targets: the plan's tiers in turn, each failed attempt moving on to the next tier at once. When all have been
+// asked, it begins again at the first, after a back-off or the wait that the provider stated. All waiting is done by
+// admission, without a slot.
+func (r *run) attemptAll(plan route.Plan) *llm.Error {
+	retry := &r.settings.Retry
+	r.g.budget.deposit(retry.Budget)
+	var last *llm.Error
+	var notBefore time.Time
+	for tier := 0; ; {
+		grant, e := r.acquire(plan.Tiers, tier, notBefore)
+		if e != nil {
+			if e.Kind == llm.KindNoHealthyTarget && tier+1 < len(plan.Tiers) {
+				tier++
+				continue
+			}
+			if last != nil && e.Kind != llm.KindCanceled && e.Kind != llm.KindDraining {
+				return last // why the call failed, rather than why it was not tried again
+			}
+			return e
+		}
+		e = r.attempt(grant)
+		if e == nil || !r.committed.IsZero() {
+			return nil
+		}
+		last = e
+		if !e.Kind.Retryable() || r.attempts >= retry.Attempts {
+			return e
+		}
+		if silentKind(e.Kind) {
+			r.silent = append(r.silent, grant.Target)
+		}
+		var wait time.Duration
+		if tier+1 < len(plan.Tiers) {
+			tier++
+		} else {
+			tier = 0
+			wait = retry.wait(e, r.attempts, len(plan.Tiers) == 1)
+		}
+		if !r.mayRetry(plan.Tiers, wait) {
+			return e
+		}
+		notBefore = time.Now().Add(wait)
+	}
+}
+
+// silentKind reports whether a target took a request and kept silent: asking it again would wait twice.
+func silentKind(k llm.Kind) bool {
+	return k == llm.KindHeaderTimeout || k == llm.KindFirstToken || k == llm.KindStalled
+}
+
+// mayRetry reports whether another attempt fits the deadline, has a target and is within the budget.
+func (r *run) mayRetry(tiers [][]*llm.Target, wait time.Duration) bool {
+	if wait > maxStated || !r.end.IsZero() && time.Until(r.end) <= wait {
+		return false
+	}
+	left := slices.ContainsFunc(tiers, func(tier []*llm.Target) bool { return len(r.heard(tier)) > 0 })
+	return left && r.g.budget.withdraw()
+}
+
+// heard returns the targets of a tier that have not kept silent in this call.
+func (r *run) heard(tier []*llm.Target) []*llm.Target {
+	if len(r.silent) == 0 {
+		return tier
+	}
+	return slices.DeleteFunc(slices.Clone(tier), func(t *llm.Target) bool { return slices.Contains(r.silent, t) })
+}
+
+// acquire waits for one of a tier's targets, and until notBefore.
+func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (admit.Grant[pace.Lease], *llm.Error) {
+	targets := r.heard(tiers[tier])
+	if len(targets) == 0 {
+		return admit.Grant[pace.Lease]{}, llm.Errorf(llm.KindNoHealthyTarget, "no target of the model is left to ask")
+	}
+	rest := slices.ContainsFunc(tiers[tier+1:], func(t []*llm.Target) bool { return len(r.heard(t)) > 0 })
+	start := time.Now()
+	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore})
+	if e != nil {
+		r.queued += time.Since(start)
+		return grant, e
+	}
+	r.queued += grant.Waited
+	return grant, nil
+}
+
+// attempt makes one attempt and gives the slot back. An error means that nothing has reached the client. If r.committed
+// is set, the call is over, and the client has been told all there is in its stream.
+func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
+	r.target, r.lease = grant.Target, grant.Lease
+	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
+	r.attempts++
+	r.sent = time.Now()
+	span := r.span.Child("attempt", r.sent)
+	defer func() { r.attempted(span, e) }()
+	answer, e := r.info.account.Send(r.ctx, r.request(span))
+	if e != nil {
+		return e
+	}
+	defer answer.Close()
+	r.headers = time.Since(r.sent)
+	if answer.Status >= 300 {
+		return r.readError(answer)
+	}
+	if r.x.Call.Stream {
+		return r.relay(answer)
+	}
+	return r.whole(answer)
+}
+
+// attempted closes the books of an attempt.
+func (r *run) attempted(span *obs.Span, e *llm.Error) {
+	now := time.Now()
+	out := pace.Outcome{Duration: now.Sub(r.sent)}
+	switch {
+	case e != nil:
+		out.Kind, out.RetryAfter = e.Kind, e.RetryAfter
+		r.upstream += out.Duration
+	case r.err != nil: // broke after the commit point
+		out.Kind = r.err.Kind
+	}
+	if !r.first.IsZero() {
+		out.FirstToken = r.first.Sub(r.sent)
+	}
+	r.lease.Done(out)
+	r.info.target.Attempt(out.Kind)
+	if span != nil {
+		span.Str(obs.AttrTarget, r.target.Name)
+		span.Fail(out.Kind)
+		span.End(now)
+	}
+}
+
+// request encodes the call for the attempt's target.
+func (r *run) request(span *obs.Span) *upstream.Request {
+	x := r.x
+	inject := x.Call.Stream && r.info.account.StreamUsage
+	return &upstream.Request{
+		Method:      http.MethodPost,
+		Path:        x.Path,
+		Query:       x.Query,
+		Body:        x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(r.target.Model)), x.Body, r.target.Model, inject),
+		Header:      x.Header,
+		TraceParent: r.traceParent(span),
+		Limits:      limits(&r.settings.Timeouts, &x.Call),
+		Stream:      x.Call.Stream,
+	}
+}
+
+func (r *run) traceParent(span *obs.Span) string {
+	if tp := span.TraceParent(); tp != "" {
+		return tp
+	}
+	return r.x.Call.TraceParent
+}
+
+// readError classifies an answer that is no success.
+func (r *run) readError(answer *upstream.Answer) *llm.Error {
+	body, e := readAll(answer, maxErrorBody, "")
+	if e != nil && e.Kind != llm.KindBadAnswer { // what is left of a huge error page is not needed
+		return e
+	}
+	return openai.ClassifyError(answer.Status, answer.Header, body, time.Now())
+}
+
+// whole relays an answer that comes in one piece. It is read to its end before anything is sent on, so that one that is
+// cut can be asked for again.
+func (r *run) whole(answer *upstream.Answer) *llm.Error {
+	body, e := readAll(answer, r.info.account.MaxAnswer, "max_answer")
+	if e != nil {
+		return e
+	}
+	if enc := answer.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return llm.Errorf(llm.KindBadAnswer, "the provider answered with content encoding %q, which was not asked for", enc)
+	}
+	got, e := openai.ScanAnswer(r.x.Call.Op, body)
+	if e != nil {
+		return e
+	}
+	r.usage, r.gotUsage, r.outBytes = got.Usage, got.HasUsage, int64(got.OutputBytes)
+	if !got.Complete {
+		e := llm.Errorf(llm.KindTruncated, "the provider's answer has no finish reason")
+		e.Sent = llm.WasSent
+		return e
+	}
+	if r.snap.RequestedName {
+		body = got.AppendAnswer(make([]byte, 0, len(body)+len(r.x.Call.Model)), body, r.x.Call.Model)
+	}
+	r.first = time.Now()
+	r.commit(answer.Header)
+	r.cost()
+	r.w.Header()["X-Sluice-Cost-Usd"] = []string{r.costText()}
+	r.status = answer.Status
+	r.bytesOut = int64(len(body))
+	r.w.Whole(answer.Status, body)
+	return nil
+}
+
+// readAll reads an answer of at most limit bytes; name is the limit's setting.
+func readAll(answer *upstream.Answer, limit int64, name string) ([]byte, *llm.Error) {
+	size := int64(2 << 10)
+	if answer.Length >= 0 {
+		size = answer.Length + 1 // one more, so that the last read finds the end
+	}
+	buf := make([]byte, 0, min(size, limit+1))
+	for {
+		n, err := answer.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return buf[:limit], llm.Errorf(llm.KindBadAnswer, "the provider's answer is over %d bytes (%s)", limit, name)
+		}
+		switch {
+		case err == nil:
+		case isEOF(err) && (answer.Length < 0 || int64(len(buf)) == answer.Length):
+			return buf, nil
+		default:
+			return buf, answer.Fail(err)
+		}
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+	}
+}
+
+// commit marks the point after which the call can no longer be tried elsewhere, and sets the headers of the answer.
+func (r *run) commit(from http.Header) {
+	r.committed = time.Now()
+	r.upstream += r.first.Sub(r.sent)
+	h := r.w.Header()
+	for k, v := range from {
+		if upstream.ForwardResponseHeader(k) {
+			h[k] = v
+		}
+	}
+	h["X-Sluice-Target"] = r.info.header
+	r.commonHeaders(h, r.committed)
+}
+
+// commonHeaders sets what every answer of a call carries.
+func (r *run) commonHeaders(h http.Header, now time.Time) {
+	call := &r.x.Call
+	total := now.Sub(call.Start)
+	r.overhead = max(total-r.queued-r.upstream, 0)
+	h["X-Sluice-Attempts"] = []string{strconv.Itoa(r.attempts)}
+	h["X-Sluice-Queue-Ms"] = []string{strconv.FormatInt(r.queued.Milliseconds(), 10)}
+	h["X-Sluice-Overhead-Us"] = []string{strconv.FormatInt(r.overhead.Microseconds(), 10)}
+	h["X-Sluice-Cache"] = []string{"off"}
+	h["Server-Timing"] = []string{r.serverTiming(total)}
+}

@@ -1,0 +1,186 @@
+package ingress
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/internal/gateway"
+	"sluice/internal/llm"
+	"sluice/internal/model"
+	"sluice/internal/wire/openai"
+)
+
+// Limits on what a client may write into the ledger.
+const (
+	maxTags   = 16
+	maxTagLen = 64
+	maxUser   = 128
+	maxModel  = 256
+)
+
+// call takes one operation in OpenAI's dialect from the request to the gateway.
+func (s *Server) call(w http.ResponseWriter, r *http.Request, op llm.Op, path string) {
+	start := time.Now()
+	settings := s.settings.Load()
+	rp := &reply{w: w, stall: settings.Clients.WriteStall}
+	x := &gateway.Exchange{Path: path, Query: r.URL.RawQuery, Header: r.Header}
+	x.Call = llm.Call{ID: newID(start), Op: op, Front: llm.OpenAI, Start: start}
+	h := w.Header()
+	id := []string{x.Call.ID}
+	h["X-Sluice-Request-Id"], h["X-Request-Id"] = id, id
+
+	if e := s.read(x, w, r, settings); e != nil {
+		s.refuse(w, r, e)
+		return
+	}
+	x.Checked = time.Now()
+	s.calls.Do(r.Context(), x, rp)
+}
+
+// read checks a request and fills in the exchange.
+func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Request, c *Config) *llm.Error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return methodError(r, http.MethodPost)
+	}
+	if s.draining.Load() {
+		w.Header().Set("Connection", "close")
+		e := llm.Errorf(llm.KindDraining, "the gateway is shutting down")
+		e.RetryAfter = time.Second
+		return e
+	}
+	key, e := s.keys.Authenticate(r.Context(), credential(r.Header))
+	if e != nil {
+		return e
+	}
+	if key.Name() == "" {
+		if e := checkOrigin(r); e != nil {
+			return e
+		}
+	}
+	x.Key, x.Call.Key = key, key.Name()
+	if x.Body, e = readBody(w, r, c); e != nil {
+		return e
+	}
+	if x.Request, e = openai.ParseRequest(x.Call.Op, x.Body); e != nil {
+		return e
+	}
+	return fill(&x.Call, &x.Request, r.Header, x)
+}
+
+// fill copies what the body and the headers say into the call.
+func fill(call *llm.Call, rq *openai.Request, h http.Header, x *gateway.Exchange) *llm.Error {
+	if len(rq.Model) > maxModel {
+		e := llm.Errorf(llm.KindBadRequest, "the model name is longer than %d bytes", maxModel)
+		e.Param = "model"
+		return e
+	}
+	call.Model, call.Stream, call.Choices = rq.Model, rq.Stream, rq.Choices
+	call.MaxTokens, call.InputTokens = rq.MaxTokens, model.EstimateTokens(rq.InputBytes)
+	call.User = clip(rq.User, maxUser)
+	call.TraceParent = h.Get("Traceparent")
+	call.Region = clip(h.Get("X-Sluice-Region"), maxTagLen)
+	x.Retried, _ = strconv.Atoi(h.Get("X-Stainless-Retry-Count")) // absent or odd means 0
+	if rq.ServiceTier == "flex" {
+		call.Class = llm.Bulk
+	}
+	if v := h.Get("X-Sluice-Class"); v != "" {
+		class, ok := llm.ParseClass(v)
+		if !ok {
+			return llm.Errorf(llm.KindBadRequest, "X-Sluice-Class is %.40q; it must be interactive, background or bulk", v)
+		}
+		call.Class = class
+	}
+	if v := h.Get("X-Sluice-Deadline"); v != "" {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return llm.Errorf(llm.KindBadRequest, "X-Sluice-Deadline is %.40q; it must be a positive duration such as 30s", v)
+		}
+		call.Deadline = call.Start.Add(d)
+	}
+	if v := h.Get("X-Sluice-Tags"); v != "" {
+		call.Tags = parseTags(v)
+		if len(call.Tags) > maxTags || slices.ContainsFunc(call.Tags, func(t string) bool { return len(t) > maxTagLen }) {
+			return llm.Errorf(llm.KindBadRequest, "X-Sluice-Tags may name %d tags of %d bytes at most", maxTags, maxTagLen)
+		}
+	}
+	return nil
+}
+
+func parseTags(v string) []string {
+	var tags []string
+	for tag := range strings.SplitSeq(v, ",") {
+		if tag = strings.TrimSpace(tag); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+// clip cuts s to at most n bytes, at a character.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// readBody reads a request's body whole: an attempt may have to be sent twice, and a provider may answer before it has
+// read everything, which breaks a body that is still on its way. Reading to the end also lets net/http notice
+// a client that leaves.
+func readBody(w http.ResponseWriter, r *http.Request, c *Config) ([]byte, *llm.Error) {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, llm.Errorf(llm.KindBadRequest, "the body has content encoding %.40q; send it plain", enc)
+	}
+	if r.ContentLength > c.MaxBody {
+		return nil, tooLarge(w, c)
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(c.Clients.ReadBody)) // unsupported by some test writers only
+	body, err := readUpTo(r.Body, r.ContentLength, c.MaxBody)
+	switch {
+	case err == nil:
+		_ = rc.SetReadDeadline(time.Time{})
+		return body, nil
+	case errors.Is(err, errTooLarge):
+		return nil, tooLarge(w, c)
+	case errors.Is(err, os.ErrDeadlineExceeded) || isTimeout(err):
+		w.Header().Set("Connection", "close")
+		return nil, llm.Errorf(llm.KindSlowClient, "the body did not arrive within %v (clients.read_body)", c.Clients.ReadBody)
+	default:
+		return nil, &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the connection before its body was complete", Err: err}
+	}
+}
+
+func tooLarge(w http.ResponseWriter, c *Config) *llm.Error {
+	w.Header().Set("Connection", "close")
+	return llm.Errorf(llm.KindTooLarge, "the body is over %d bytes (max_body)", c.MaxBody)
+}
+
+var errTooLarge = errors.New("body over the limit")
+
+// readUpTo reads a body of a known (>= 0) or unknown length, of at most limit bytes.
+func readUpTo(r io.Reader, length, limit int64) ([]byte, error) {
+	if length >= 0 {
+		body := make([]byte, length)
+		_, err := io.ReadFull(r, body)
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = errTooLarge
+	}
+	return body, err
+}
+
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return ok && ne.Timeout()
+}

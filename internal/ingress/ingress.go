@@ -1,0 +1,173 @@
+// Package ingress answers clients over HTTP: it reads and checks a request, finds out whose it is, hands it to the
+// gateway, and writes the answer in the client's dialect. It owns the limits on slow and huge clients. It runs no
+// goroutines besides those of net/http: each request stays on the one that brought it.
+package ingress
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"sluice/internal/auth"
+	"sluice/internal/gateway"
+	"sluice/internal/llm"
+	"sluice/internal/obs"
+	"sluice/internal/route"
+)
+
+// Caller runs calls to their end; see gateway.Gateway.
+type Caller interface {
+	Do(ctx context.Context, x *gateway.Exchange, w gateway.Reply)
+}
+
+// Server is the HTTP handler for clients. It is safe for concurrent use.
+type Server struct {
+	// set once
+	calls   Caller
+	keys    *auth.Directory
+	tracer  *obs.Tracer
+	log     *slog.Logger
+	health  http.Handler // /healthz and /readyz
+	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
+	isAdmin func(path string) bool
+	routes  func() *route.Table // in force now
+
+	settings atomic.Pointer[Config]
+	draining atomic.Bool
+}
+
+// Options are what a Server is made of. Admin may be nil.
+type Options struct {
+	Calls   Caller
+	Keys    *auth.Directory
+	Tracer  *obs.Tracer
+	Log     *slog.Logger
+	Health  http.Handler
+	Admin   http.Handler
+	IsAdmin func(path string) bool // whether a path belongs to Admin
+	Routes  func() *route.Table
+}
+
+// New returns a handler with settings c.
+func New(c Config, o Options) *Server {
+	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes}
+	s.Update(c)
+	return s
+}
+
+// Update puts other limits in force for requests that come from now on.
+func (s *Server) Update(c Config) { s.settings.Store(&c) }
+
+// Drain makes the server refuse new calls; those under way go on.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	switch strings.TrimPrefix(path, "/v1") {
+	case "/chat/completions":
+		s.call(w, r, llm.OpChat, "/chat/completions")
+	case "/completions":
+		s.call(w, r, llm.OpCompletion, "/completions")
+	case "/embeddings":
+		s.call(w, r, llm.OpEmbedding, "/embeddings")
+	case "/models":
+		s.models(w, r, "")
+	case "/healthz", "/readyz":
+		s.health.ServeHTTP(w, r)
+	case "/":
+		s.root(w, r)
+	default:
+		if id, ok := strings.CutPrefix(strings.TrimPrefix(path, "/v1"), "/models/"); ok {
+			s.models(w, r, id)
+			return
+		}
+		if s.admin != nil && s.isAdmin(path) {
+			s.admin.ServeHTTP(w, r)
+			return
+		}
+		s.refuse(w, r, llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; this gateway answers /v1/chat/completions, /v1/completions, "+
+			"/v1/embeddings and /v1/models", path))
+	}
+}
+
+// root tells a person who opens the address what this is.
+func (s *Server) root(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		s.refuse(w, r, methodError(r, "GET"))
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("Sluice is running. Point an OpenAI client at " + baseURL(r) + "/v1\n")) // a client that left is no matter
+}
+
+func baseURL(r *http.Request) string {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	u := url.URL{Scheme: scheme, Host: r.Host}
+	return u.String()
+}
+
+// refuse answers a request that does not become a call.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *llm.Error) {
+	if s.log.Enabled(r.Context(), slog.LevelInfo) {
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", slog.String("path", r.URL.Path), slog.String("code", e.Kind.Code()),
+			slog.String("error", e.Message), slog.String("remote", r.RemoteAddr))
+	}
+	rp := reply{w: w, stall: s.settings.Load().Clients.WriteStall}
+	rp.Fail(e)
+}
+
+func methodError(r *http.Request, allowed string) *llm.Error {
+	return llm.Errorf(llm.KindMethod, "%s is not allowed at %s; use %s", r.Method, r.URL.Path, allowed)
+}
+
+// credential returns the key that a request presents, in any of the forms that SDKs use; empty if there is none.
+func credential(h http.Header) string {
+	if v := h.Get("Authorization"); v != "" {
+		if len(v) > 7 && strings.EqualFold(v[:7], "Bearer ") {
+			return strings.TrimSpace(v[7:])
+		}
+		return v
+	}
+	for _, name := range [...]string{"X-Api-Key", "X-Goog-Api-Key", "Api-Key"} {
+		if v := h.Get(name); v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// checkOrigin refuses browsers on other sites while the gateway is open to everyone on this machine: a page could
+// otherwise spend money with a plain form post, or reach the gateway under a name of its own that resolves to loopback.
+func checkOrigin(r *http.Request) *llm.Error {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		u, err := url.Parse(origin)
+		if err != nil || !loopbackHost(u.Host) {
+			return llm.Errorf(llm.KindOrigin, "the origin %.100q may not call a gateway without keys; configure keys to allow it", origin)
+		}
+	}
+	if !loopbackHost(r.Host) {
+		return llm.Errorf(llm.KindOrigin, "the host name %.100q is not this machine; configure keys to be reached by other names", r.Host)
+	}
+	return nil
+}
+
+func loopbackHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

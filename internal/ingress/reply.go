@@ -1,0 +1,119 @@
+package ingress
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"sluice/internal/llm"
+	"sluice/internal/wire/openai"
+)
+
+// reply writes answers in OpenAI's dialect. It implements gateway.Reply.
+type reply struct {
+	w     http.ResponseWriter
+	stall time.Duration // how long a write may block
+
+	begun bool
+	armed time.Time // when the write deadline was set last
+}
+
+var jsonType = []string{"application/json"} // shared header value, never changed
+
+// Header returns the headers of the answer; they can be changed until it begins.
+func (rp *reply) Header() http.Header { return rp.w.Header() }
+
+// Whole sends a complete answer. It is flushed when the handler returns.
+func (rp *reply) Whole(status int, body []byte) {
+	h := rp.w.Header()
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	if len(h["Content-Type"]) == 0 {
+		h["Content-Type"] = jsonType
+	}
+	rp.arm()
+	rp.w.WriteHeader(status)
+	_, _ = rp.w.Write(body) // the client may be gone: its call is over either way
+}
+
+// Begin opens a stream.
+func (rp *reply) Begin() {
+	h := rp.w.Header()
+	if len(h["Content-Type"]) == 0 {
+		h["Content-Type"] = []string{"text/event-stream"}
+	}
+	if len(h["Cache-Control"]) == 0 {
+		h["Cache-Control"] = []string{"no-cache"}
+	}
+	h["X-Accel-Buffering"] = []string{"no"} // a proxy between here and the client must not collect events
+	rp.begun = true
+	rp.arm()
+	rp.w.WriteHeader(http.StatusOK)
+}
+
+// Write sends a part of a stream and flushes it.
+func (rp *reply) Write(p []byte) *llm.Error {
+	rp.arm()
+	if _, err := rp.w.Write(p); err != nil {
+		return rp.lost(err)
+	}
+	if f, ok := rp.w.(interface{ FlushError() error }); ok {
+		if err := f.FlushError(); err != nil {
+			return rp.lost(err)
+		}
+	}
+	return nil
+}
+
+// lost classifies an error of a write.
+func (rp *reply) lost(err error) *llm.Error {
+	if isTimeout(err) {
+		e := llm.Errorf(llm.KindSlowClient, "the client did not read for %v (clients.write_stall)", rp.stall)
+		e.Err = err
+		return e
+	}
+	return &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the connection", Err: err}
+}
+
+// arm moves the write deadline ahead. It is done once in a quarter of the limit, not for every token, so a client that
+// stops reading is noticed after between 3/4 and all of the limit.
+func (rp *reply) arm() {
+	now := time.Now()
+	if now.Sub(rp.armed) < rp.stall/4 {
+		return
+	}
+	rp.armed = now
+	_ = http.NewResponseController(rp.w).SetWriteDeadline(now.Add(rp.stall)) // unsupported by some test writers only
+}
+
+// Fail sends an error.
+func (rp *reply) Fail(e *llm.Error) {
+	if rp.begun {
+		_ = rp.Write(openai.AppendStreamError(nil, e)) // the last that can be told; a client that left does not hear it
+		return
+	}
+	h := rp.w.Header()
+	h["Content-Type"] = jsonType
+	if e.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)}
+		h["Retry-After-Ms"] = []string{strconv.FormatInt(e.RetryAfter.Milliseconds(), 10)}
+	}
+	status := e.Kind.Status()
+	if e.Kind == llm.KindCanceled {
+		return // nobody is there to read it
+	}
+	if body := e.Body; len(body) > 0 && passBody(e) {
+		rp.Whole(e.ProviderStatus, body)
+		return
+	}
+	rp.Whole(status, openai.AppendError(nil, e))
+}
+
+// passBody reports whether the provider's own error body goes to the client: where the provider speaks about the request
+// itself. What it says about Sluice's account is not the client's business.
+func passBody(e *llm.Error) bool {
+	switch e.Kind {
+	case llm.KindRejected, llm.KindContentFilter, llm.KindContextLength:
+		return e.ProviderStatus >= 400 && e.ProviderStatus < 500
+	}
+	return false
+}

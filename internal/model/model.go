@@ -1,0 +1,209 @@
+// Package model is what Sluice knows of models without asking a provider: prices, context windows, how many tokens a
+// text has. It does no I/O but reading an override file, and runs no goroutines.
+//
+// The embedded price table (prices.json) names its sources, with commits and dates, and the day each row was true. It is
+// a snapshot to be checked before anyone is billed by it; docs/PRICES.md lists what it does not cover.
+package model
+
+import (
+	_ "embed"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed prices.json
+var embedded []byte
+
+// Table finds models by provider and name. It is immutable and safe for concurrent use.
+type Table struct {
+	overrides []*Info // set once
+
+	read      sync.Once
+	providers map[string]*provider // owned by read
+}
+
+type provider struct {
+	models map[string]*Info
+	names  []string // sorted
+}
+
+// Embedded returns the table that is part of the program. It is parsed when it is first asked, which takes a few
+// milliseconds.
+func Embedded() *Table { return &Table{} }
+
+// Load returns the embedded table with the rows of an override file put over it. An empty path means no overrides.
+// Errors name the file, the line and the column.
+func Load(path string) (*Table, error) {
+	if path == "" {
+		return Embedded(), nil
+	}
+	rows, err := readOverrides(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Table{overrides: rows}, nil
+}
+
+// all returns the providers, parsed on first use.
+func (t *Table) all() map[string]*provider {
+	t.read.Do(func() {
+		rows, err := parse(embedded, true)
+		if err != nil {
+			panic("BUG: model: embedded prices: " + err.Error())
+		}
+		t.providers = map[string]*provider{}
+		for _, i := range rows {
+			t.put(i)
+		}
+		for _, i := range t.overrides {
+			t.override(i)
+		}
+		for _, p := range t.providers {
+			slices.Sort(p.names)
+		}
+	})
+	return t.providers
+}
+
+func (t *Table) put(i *Info) {
+	p := t.providers[i.Provider]
+	if p == nil {
+		p = &provider{models: map[string]*Info{}}
+		t.providers[i.Provider] = p
+	}
+	if p.models[i.Model] == nil {
+		p.names = append(p.names, i.Model)
+	}
+	p.models[i.Model] = i
+}
+
+// override puts a row of the override file over the table. What it does not state, but for the price, stays.
+func (t *Table) override(i *Info) {
+	own := *i
+	if p := t.providers[i.Provider]; p != nil {
+		if old := p.models[i.Model]; old != nil {
+			if own.ContextWindow == 0 {
+				own.ContextWindow = old.ContextWindow
+			}
+			if own.MaxOutput == 0 {
+				own.MaxOutput = old.MaxOutput
+			}
+			if own.Kind == "" {
+				own.Kind = old.Kind
+			}
+		}
+	}
+	t.put(&own)
+}
+
+// Lookup finds a model of a provider of the price table ("openai", "azure", ...): by its name, or by its name without a
+// date at its end (a snapshot of a model that has no row of its own). ok is false if nothing is known. The info is
+// shared: callers must not change it.
+func (t *Table) Lookup(provider, model string) (info *Info, ok bool) {
+	if provider == "" {
+		return nil, false
+	}
+	p := t.all()[provider]
+	if p == nil {
+		return nil, false
+	}
+	model = strings.TrimPrefix(model, "models/") // how Gemini's API names its own
+	if i := p.models[model]; i != nil {
+		return i, true
+	}
+	i := p.models[undated(model)]
+	return i, i != nil
+}
+
+// undated returns a model name without -2024-08-06, -20240806 or @20240806 at its end.
+func undated(name string) string {
+	for _, shape := range []string{"-dddd-dd-dd", "-dddddddd", "@dddddddd"} {
+		if len(name) > len(shape) && hasShape(name[len(name)-len(shape):], shape) {
+			return name[:len(name)-len(shape)]
+		}
+	}
+	return name
+}
+
+// hasShape compares strings of one length, where d in the shape stands for a digit.
+func hasShape(s, shape string) bool {
+	for i := range len(s) {
+		if shape[i] == 'd' && (s[i] < '0' || s[i] > '9') || shape[i] != 'd' && s[i] != shape[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Names returns the sorted names of the models known for a provider. Callers must not change it.
+func (t *Table) Names(provider string) []string {
+	if p := t.all()[provider]; p != nil {
+		return p.names
+	}
+	return nil
+}
+
+// Providers returns the sorted names of the providers that have prices.
+func (t *Table) Providers() []string {
+	var names []string
+	for n := range t.all() {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// hosts maps API hosts to providers of the price table; a leading dot stands for any name before it.
+var hosts = [...]struct{ host, provider string }{
+	{"api.openai.com", "openai"},
+	{".api.openai.com", "openai"}, // regions; their surcharge is not in the table
+	{"api.anthropic.com", "anthropic"},
+	{"generativelanguage.googleapis.com", "google"},
+	{"aiplatform.googleapis.com", "google-vertex"},
+	{"-aiplatform.googleapis.com", "google-vertex"},
+	{".openai.azure.com", "azure"},
+	{".services.ai.azure.com", "azure"},
+	{".cognitiveservices.azure.com", "azure"},
+	{"api.x.ai", "xai"},
+	{"api.deepseek.com", "deepseek"},
+	{"api.mistral.ai", "mistral"},
+	{"api.groq.com", "groq"},
+	{"api.cerebras.ai", "cerebras"},
+	{"api.cohere.com", "cohere"},
+	{"api.cohere.ai", "cohere"},
+	{"api.voyageai.com", "voyage"},
+	{"api.moonshot.ai", "moonshot"},
+	{"api.z.ai", "zai"},
+	{"api.together.xyz", "together"},
+	{"api.together.ai", "together"},
+	{"api.fireworks.ai", "fireworks"},
+	{"api.deepinfra.com", "deepinfra"},
+	{"api.perplexity.ai", "perplexity"},
+	{"api.minimax.io", "minimax"},
+	{"dashscope-intl.aliyuncs.com", "alibaba"},
+	{"dashscope.aliyuncs.com", "alibaba"},
+}
+
+// ProviderOf returns the provider of the price table that a base URL belongs to; empty if it is none of them. An account
+// at any other host has no price unless the operator says whose prices are its own.
+func ProviderOf(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(u.Hostname())
+	for _, h := range hosts {
+		if host == h.host || !isName(h.host[0]) && len(host) > len(h.host) && strings.HasSuffix(host, h.host) {
+			return h.provider
+		}
+	}
+	if strings.HasPrefix(host, "bedrock-runtime.") && strings.HasSuffix(host, ".amazonaws.com") {
+		return "bedrock"
+	}
+	return ""
+}
+
+// isName reports whether a host pattern begins with a name, and so stands for one host only.
+func isName(c byte) bool { return c != '.' && c != '-' }

@@ -1,0 +1,61 @@
+package obs
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sluice/internal/llm"
+)
+
+// TestEveryMetricIsDocumented compares the table in docs/OPERATE.md with the registry: names, types and labels.
+func TestEveryMetricIsDocumented(t *testing.T) {
+	t.Parallel()
+	m := NewMetrics(MetricsOptions{})
+	s := m.Series(llm.OpChat, "m", "t", "p", "r")
+	s.Observe(answered())
+	m.SetSources(Sources{
+		QueueDepth: func(llm.Class) int { return 0 },
+		Breakers:   func(emit func(string, BreakerState)) { emit("t", BreakerClosed) },
+		Ledger:     func() LedgerStats { return LedgerStats{} },
+	})
+	families, err := m.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]string{}
+	for _, f := range families {
+		name := f.GetName()
+		if !strings.HasPrefix(name, "sluice_") && !strings.HasPrefix(name, "gen_ai_") {
+			continue
+		}
+		row := []string{strings.ToLower(f.GetType().String())}
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			row = append(row, l.GetName())
+		}
+		slices.Sort(row[1:])
+		have[name] = strings.Join(row, " ")
+	}
+	text, err := os.ReadFile("../../docs/OPERATE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `((?:sluice|gen_ai)_[a-z0-9_]+)` \\| (\\w+) \\| ([^|]*)\\|").FindAllStringSubmatch(string(text), -1) {
+		labels := strings.Fields(strings.ReplaceAll(row[3], "`", ""))
+		slices.Sort(labels)
+		documented[row[1]] = strings.Join(append([]string{row[2]}, labels...), " ")
+	}
+	if d := cmp.Diff(have, documented); d != "" {
+		t.Errorf("metrics that are (-) and metrics in docs/OPERATE.md (+):\n%s", d)
+	}
+	for st := range Stage(StageCount) {
+		if !strings.Contains(string(text), "`"+st.String()+"`") {
+			t.Errorf("docs/OPERATE.md does not name the stage %s", st)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package obs
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"sluice/internal/llm"
+)
+
+// vectors are all metrics by name. The gen_ai ones and the first three of their labels are named by the OpenTelemetry
+// conventions for generative AI (semantic conventions v1.41, https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/),
+// written the way the OpenTelemetry-to-Prometheus mapping writes them.
+type vectors struct {
+	duration   *prometheus.HistogramVec
+	usage      *prometheus.HistogramVec
+	firstToken *prometheus.HistogramVec
+	perToken   *prometheus.HistogramVec
+
+	calls      *prometheus.CounterVec
+	tokens     *prometheus.CounterVec
+	cost       *prometheus.CounterVec
+	unpriced   *prometheus.CounterVec
+	overhead   prometheus.Histogram
+	stage      *prometheus.HistogramVec
+	wait       *prometheus.HistogramVec
+	attempts   *prometheus.CounterVec
+	limited    *prometheus.CounterVec
+	retries    prometheus.Counter
+	malformed  prometheus.Counter
+	reloads    *prometheus.CounterVec
+	spans      *prometheus.CounterVec
+	suppressed prometheus.Counter
+	build      *prometheus.GaugeVec
+}
+
+func newVectors() vectors {
+	labels := []string{"gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "target", "region"}
+	with := func(more ...string) []string { return append(labels[:len(labels):len(labels)], more...) }
+	return vectors{
+		duration: histogramVec("gen_ai_client_operation_duration_seconds",
+			"Time of a call from its arrival to the end of the answer.", durationBuckets(), with("error_type")...),
+		usage: histogramVec("gen_ai_client_token_usage",
+			"Tokens of a call.", tokenBuckets(), with("gen_ai_token_type")...),
+		firstToken: histogramVec("gen_ai_server_time_to_first_token_seconds",
+			"Time from sending a call to the provider until its first content token, for streamed calls that were answered.", firstTokenBuckets(), labels...),
+		perToken: histogramVec("gen_ai_server_time_per_output_token_seconds",
+			"Time per output token after the first one, for streamed calls that were answered.", perTokenBuckets(), labels...),
+
+		calls:    counterVec("sluice_calls_total", "Calls ended, by code (ok, or the error's) and by who caused it.", "code", "cause"),
+		tokens:   counterVec("sluice_tokens_total", "Tokens by type. Input includes cached_input and cache_write, output includes reasoning.", "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "target", "gen_ai_token_type"),
+		cost:     counterVec("sluice_cost_usd_total", "Cost of calls with a known price, in US dollars.", "gen_ai_request_model", "target"),
+		unpriced: counterVec("sluice_unpriced_calls_total", "Calls with usage whose price is not known.", "gen_ai_request_model", "target"),
+		overhead: prometheus.NewHistogram(histogramOpts("sluice_overhead_seconds",
+			"Time that Sluice itself added to a call.", overheadBuckets())),
+		stage:      histogramVec("sluice_stage_seconds", "Time of a call by stage.", stageBuckets(), "stage"),
+		wait:       histogramVec("sluice_queue_wait_seconds", "Time that calls waited for capacity, by class; zero for those that did not wait.", stageBuckets(), "class"),
+		attempts:   counterVec("sluice_attempts_total", "Sends to providers, by outcome (ok, or the error's code).", "target", "outcome"),
+		limited:    counterVec("sluice_provider_429_total", "Attempts refused for rate or quota by the provider.", "target"),
+		retries:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_retries_total", Help: "Attempts after the first one of a call."}),
+		malformed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_malformed_events_total", Help: "Stream events of providers that could not be read."}),
+		reloads:    counterVec("sluice_config_reloads_total", "Attempts to take over a changed configuration (ok, error).", "result"),
+		spans:      counterVec("sluice_trace_spans_total", "Spans sent to the collector (ok) and not taken by it (error).", "result"),
+		suppressed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_log_suppressed_total", Help: "Log records kept back because their message repeated too fast."}),
+		build:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sluice_build_info", Help: "Always 1; the labels say what is running."}, []string{"version", "revision", "go_version"}),
+	}
+}
+
+func (v *vectors) all() []prometheus.Collector {
+	return []prometheus.Collector{
+		v.duration, v.usage, v.firstToken, v.perToken,
+		v.calls, v.tokens, v.cost, v.unpriced, v.overhead, v.stage, v.wait, v.attempts, v.limited, v.retries, v.malformed,
+		v.reloads, v.spans, v.suppressed, v.build,
+	}
+}
+
+// histogramOpts gives a histogram both forms: native buckets for scrapers that know them, classic ones for the others.
+func histogramOpts(name, help string, buckets []float64) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{
+		Name: name, Help: help, Buckets: buckets,
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  160,
+		NativeHistogramMinResetDuration: time.Hour,
+	}
+}
+
+func histogramVec(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(histogramOpts(name, help, buckets), labels)
+}
+
+func counterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func gaugeFunc(name, help string, f func() float64) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+}
+
+// The classic buckets. Those of the gen_ai metrics are the boundaries that the conventions advise; durations go on to the
+// ten minutes that a call may take.
+
+func durationBuckets() []float64 { return prometheus.ExponentialBuckets(0.01, 2, 17) }
+func tokenBuckets() []float64    { return prometheus.ExponentialBuckets(1, 4, 14) }
+
+func firstTokenBuckets() []float64 {
+	return []float64{.001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 30, 60}
+}
+
+func perTokenBuckets() []float64 {
+	return []float64{.001, .0025, .005, .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5}
+}
+
+func overheadBuckets() []float64 {
+	return []float64{10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, .001, .0025, .005, .01, .025, .1, 1}
+}
+
+// stageBuckets span a key check of a microsecond and an answer of ten minutes.
+func stageBuckets() []float64 { return prometheus.ExponentialBuckets(1e-6, 4, 16) }
+
+// sourceCollector turns what Sources say at the time of a scrape into metrics.
+type sourceCollector struct{ m *Metrics }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+func (sourceCollector) depth() *prometheus.Desc {
+	return desc("sluice_queue_depth", "Calls that wait for capacity, by class.", "class")
+}
+
+func (sourceCollector) breaker() *prometheus.Desc {
+	return desc("sluice_breaker_state", "Circuit breaker of a target: 0 closed, 1 half-open, 2 open.", "target")
+}
+
+func (sourceCollector) backlog() *prometheus.Desc {
+	return desc("sluice_ledger_backlog", "Ledger rows that are not yet written.")
+}
+
+func (sourceCollector) rows() *prometheus.Desc {
+	return desc("sluice_ledger_rows_total", "Ledger rows written.")
+}
+
+func (sourceCollector) failures() *prometheus.Desc {
+	return desc("sluice_ledger_write_errors_total", "Writes of groups of ledger rows that did not succeed and were tried again.")
+}
+
+// Describe implements prometheus.Collector.
+func (s sourceCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.backlog(), s.rows(), s.failures()} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s sourceCollector) Collect(ch chan<- prometheus.Metric) {
+	src := s.m.sources.Load()
+	if src == nil {
+		return
+	}
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	if src.QueueDepth != nil {
+		for c := range llm.Class(numClasses) {
+			gauge(s.depth(), float64(src.QueueDepth(c)), c.String())
+		}
+	}
+	if src.Breakers != nil {
+		s.collectBreakers(src, gauge)
+	}
+	if src.Ledger != nil {
+		l := src.Ledger()
+		gauge(s.backlog(), float64(l.Backlog))
+		ch <- prometheus.MustNewConstMetric(s.rows(), prometheus.CounterValue, float64(l.Written))
+		ch <- prometheus.MustNewConstMetric(s.failures(), prometheus.CounterValue, float64(l.Failed))
+	}
+}
+
+// collectBreakers keeps to the limit on series and gives each target once: a name twice would fail the whole scrape.
+func (s sourceCollector) collectBreakers(src *Sources, gauge func(*prometheus.Desc, float64, ...string)) {
+	seen := make(map[string]bool)
+	d := s.breaker()
+	src.Breakers(func(target string, state BreakerState) {
+		if seen[target] || len(seen) >= s.m.maxSeries {
+			return
+		}
+		seen[target] = true
+		gauge(d, float64(state), target)
+	})
+}

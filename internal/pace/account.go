@@ -1,0 +1,188 @@
+package pace
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"sluice/internal/llm"
+	"sluice/internal/model"
+)
+
+// maxTargets bounds the targets of an account whose state is kept. Clients can make up model names
+// (`provider/anything`), so the number is not given by configuration.
+const maxTargets = 4096
+
+// sweepEvery is the least time between two searches for targets that can be forgotten.
+const sweepEvery = time.Second
+
+// Limits is what configuration says about capacity.
+type Limits struct {
+	Providers []ProviderLimits
+}
+
+// ProviderLimits are the limits of one provider account.
+type ProviderLimits struct {
+	Name        string
+	Concurrency int // calls at a time over all models; 0 means no limit
+	Quotas      []QuotaLimits
+	Targets     map[string]int // calls at a time of one model, by the model's name at the provider
+}
+
+// QuotaLimits is a limit shared by some models of an account.
+type QuotaLimits struct {
+	Models      []string // names or patterns (model.Match); empty means all
+	Concurrency int      // calls at a time; 0 means no limit
+}
+
+func (q *QuotaLimits) name() string {
+	if len(q.Models) == 0 {
+		return "*"
+	}
+	return strings.Join(q.Models, ",")
+}
+
+func (q *QuotaLimits) covers(name string) bool {
+	for _, p := range q.Models {
+		if model.Match(p, name) {
+			return true
+		}
+	}
+	return len(q.Models) == 0
+}
+
+// places counts what is in use of one concurrency limit.
+type places struct {
+	limit int // 0 means none
+	used  int
+}
+
+func (p *places) full() bool { return p.limit > 0 && p.used >= p.limit }
+
+type quota struct {
+	places
+
+	limits QuotaLimits
+}
+
+// account is the state of one provider account. One mutex covers all of it: a call takes its places at the account,
+// its quotas and its target at once or not at all, so no place is ever held that must be given back.
+type account struct {
+	name string // set once
+
+	mu      sync.Mutex
+	use     places
+	quotas  []*quota
+	limits  map[string]int // of single models
+	targets map[string]*target
+	swept   time.Duration // time of the last sweep
+}
+
+// target is the state of one model at the account. Guarded by the account's mu.
+type target struct {
+	name   string // provider/model
+	use    places
+	quotas []*quota // never changed, only replaced: leases remember it
+	health health
+}
+
+func newAccount(name string) *account {
+	return &account{name: name, targets: map[string]*target{}}
+}
+
+// room reports which limit keeps the target from starting one more call.
+func (tg *target) room(a *account) Refusal {
+	if a.use.full() {
+		return FullAccount
+	}
+	if tg.use.full() {
+		return Full
+	}
+	for _, q := range tg.quotas {
+		if q.full() {
+			return Full
+		}
+	}
+	return Started
+}
+
+// target returns the state of t. The caller holds a.mu. When there are too many targets and none can be forgotten, the
+// state is good for this call only: its quotas count, its breaker has no memory.
+func (a *account) target(t *llm.Target, f *Fleet) *target {
+	if tg := a.targets[t.Model]; tg != nil {
+		return tg
+	}
+	tg := &target{name: t.Name, quotas: a.covering(t.Model), use: places{limit: a.limits[t.Model]}}
+	tg.health.breaker = &f.breaker
+	if len(a.targets) >= maxTargets {
+		a.sweep(f.now())
+	}
+	if len(a.targets) < maxTargets {
+		a.targets[t.Model] = tg
+	}
+	return tg
+}
+
+// sweep forgets targets that have nothing to remember.
+func (a *account) sweep(now time.Duration) {
+	if a.swept > 0 && now-a.swept < sweepEvery {
+		return
+	}
+	a.swept = now
+	for name, tg := range a.targets {
+		if tg.use.used == 0 && tg.health.settled(now) {
+			delete(a.targets, name)
+		}
+	}
+}
+
+// covering returns the quotas that a model belongs to.
+func (a *account) covering(name string) []*quota {
+	var own []*quota
+	for _, q := range a.quotas {
+		if q.limits.covers(name) {
+			own = append(own, q)
+		}
+	}
+	return own
+}
+
+// update sets the limits. A quota over the same models keeps its count.
+func (a *account) update(p *ProviderLimits) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.use.limit = p.Concurrency
+	a.limits = p.Targets
+	old := make(map[string]*quota, len(a.quotas))
+	for _, q := range a.quotas {
+		old[q.limits.name()] = q
+	}
+	a.quotas = make([]*quota, 0, len(p.Quotas))
+	for _, l := range p.Quotas {
+		q := old[l.name()]
+		if q == nil {
+			q = &quota{}
+		}
+		q.limits, q.limit = l, l.Concurrency
+		a.quotas = append(a.quotas, q)
+	}
+	for name, tg := range a.targets {
+		tg.use.limit = a.limits[name]
+		tg.quotas = a.covering(name)
+	}
+}
+
+// idle reports whether nothing of the account is in use or worth remembering.
+func (a *account) idle(now time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.use.used > 0 {
+		return false
+	}
+	for _, tg := range a.targets {
+		if !tg.health.settled(now) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,174 @@
+package sim
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sluice/internal/llm"
+	"sluice/internal/wire/openai"
+)
+
+// whole answers a request that is not streamed.
+func (x *exchange) whole(choices []choice) error {
+	out := make([]openai.Choice, len(choices))
+	var longest int64
+	for i := range choices {
+		out[i] = choices[i].whole()
+		x.decorate(&out[i], &choices[i])
+		longest = max(longest, choices[i].output)
+	}
+	for range longest {
+		x.due = x.due.Add(x.model.engine.step(&x.rng) + x.fx.tokenDelay)
+	}
+	if err := x.until(x.due.Add(x.fx.roleDelay)); err != nil {
+		return err
+	}
+	for i := range choices {
+		x.usage.Output += choices[i].output
+		x.usage.Reasoning += choices[i].reasoned
+	}
+	usage := &x.usage
+	if x.fx.noUsage {
+		usage = nil
+	}
+	if x.job.op == llm.OpCompletion {
+		return x.send(openai.AppendText(nil, &x.head, out, usage))
+	}
+	return x.send(openai.AppendChat(nil, &x.head, out, usage))
+}
+
+// decorate adds what the request or a fault wants to a finished choice.
+func (x *exchange) decorate(out *openai.Choice, c *choice) {
+	if x.job.chat != nil && x.job.chat.Logprobs {
+		out.Logprobs = makeLogprobs(out.Content, x.job.chat.TopLogprobs)
+	}
+	if x.fx.arrayContent && !out.NullContent {
+		out.RawContent = contentParts(out.Content)
+	}
+	if x.fx.noFinish {
+		out.Finish = ""
+	}
+}
+
+// send writes a 200 answer that is not streamed, with the faults that such an answer can have.
+func (x *exchange) send(body []byte) error {
+	h := x.w.Header()
+	h.Set("Content-Type", "application/json")
+	if x.fx.wrongType {
+		h.Set("Content-Type", "text/html; charset=utf-8")
+	}
+	length := len(body)
+	part, how := len(body), cutForm("")
+	switch {
+	case x.fx.emptyBody:
+		body, length, part = nil, 0, 0
+	case x.fx.error200 || x.fx.errorAfter >= 0:
+		body = errorObject(x.fx.errorForm)
+		length, part = len(body), len(body)
+	case x.fx.malformedAfter >= 0:
+		body = []byte(malformedData)
+		length, part = len(body), len(body)
+	case x.fx.truncate && x.fx.shortBody:
+		part, how = len(body)/2, cutFIN
+	case x.fx.truncate:
+		part, length = len(body)/2, len(body)/2
+	case x.fx.cutAfter >= 0 && x.fx.cutHow == cutEOF:
+		part, length = len(body)/2, len(body)/2
+	case x.fx.cutAfter >= 0:
+		part, how = len(body)/2, x.fx.cutHow
+	case x.fx.stallAfter >= 0:
+		part = len(body) / 2
+	}
+	h.Set("Content-Length", strconv.Itoa(length))
+	x.w.WriteHeader(http.StatusOK)
+	if _, err := x.w.Write(body[:part]); err != nil {
+		return err
+	}
+	if how != "" {
+		if err := http.NewResponseController(x.w).Flush(); err != nil {
+			return err
+		}
+		return x.breakOff(how)
+	}
+	if part == length {
+		return nil
+	}
+	return x.stallWhole(body[part:])
+}
+
+// stallWhole holds back the rest of a body.
+func (x *exchange) stallWhole(rest []byte) error {
+	if err := http.NewResponseController(x.w).Flush(); err != nil {
+		return err
+	}
+	if err := x.stall(nil); err != nil {
+		return err
+	}
+	_, err := x.w.Write(rest)
+	return err
+}
+
+// stall waits as the fault of this name says. ping is called in between if the fault sends comments; it may be nil.
+func (x *exchange) stall(ping func() error) error {
+	end := time.Now().Add(x.fx.stallFor)
+	for every := x.fx.stallPings; every > 0 && ping != nil && (x.fx.stallFor == never || time.Until(end) > every); {
+		if err := x.sleep(every); err != nil {
+			return err
+		}
+		if err := ping(); err != nil {
+			return err
+		}
+	}
+	if x.fx.stallFor == never {
+		<-x.ctx.Done()
+		return x.ctx.Err()
+	}
+	return x.until(end)
+}
+
+// malformedData is what a broken server sends in place of JSON.
+const malformedData = `{"id":"chatcmpl-broken","choices":[{"delta":{"content":"the ga`
+
+// errorObject returns the error that servers send with status 200.
+func errorObject(form string) []byte {
+	const text = "The server had an error while processing your request."
+	switch form {
+	case "string":
+		return []byte(`{"error":"` + text + `"}`)
+	case "code":
+		return []byte(`{"error":{"message":"` + text + `","type":"InternalServerError","param":null,"code":500}}`)
+	case "finish":
+		return []byte(`{"id":"gen-sim","object":"chat.completion.chunk","created":0,"model":"sim","error":{"code":502,` +
+			`"message":"` + text + `"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}`)
+	default:
+		return []byte(`{"error":{"message":"` + text + `","type":"server_error","param":null,"code":"server_error"}}`)
+	}
+}
+
+// contentParts is a text in the form of an array of parts, as some servers send it.
+func contentParts(text []byte) []byte {
+	return openai.AppendTextPart(nil, text)
+}
+
+// makeLogprobs gives every token of a text a probability that its own hash decides.
+func makeLogprobs(text []byte, top int) []openai.Logprob {
+	var all []openai.Logprob
+	for len(text) > 0 {
+		n, _ := cutToken(text)
+		token := string(text[:n])
+		text = text[n:]
+		r := rng(hashString(uint64(hashStart), token))
+		p := openai.Logprob{Token: token, Logprob: -r.float()}
+		for i := range top {
+			alternative := token
+			if i > 0 {
+				alternative = fmt.Sprint(english.nouns[(r.below(4)+4*i)%len(english.nouns)])
+			}
+			p.Top = append(p.Top, openai.Logprob{Token: alternative, Logprob: p.Logprob - float64(i)})
+		}
+		all = append(all, p)
+	}
+	return all
+}

@@ -1,0 +1,215 @@
+package sim
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// Stats is what the simulator counted since its start or the last reset.
+type Stats struct {
+	Requests    int64                 `json:"requests"`
+	Refused     int64                 `json:"refused"`      // answers other than 2xx, by request, limit or fault
+	Open        int64                 `json:"open"`         // requests under way
+	OpenStreams int64                 `json:"open_streams"` // streams under way
+	Aborted     int64                 `json:"aborted"`      // requests that the client left
+	LastAbort   time.Time             `json:"last_abort,omitzero"`
+	Usage       Usage                 `json:"usage"`
+	Models      map[string]ModelStats `json:"models"`
+	Faults      map[string]int64      `json:"faults"` // requests by fault
+}
+
+// ModelStats are the counts of one model, by its name without faults.
+type ModelStats struct {
+	Requests int64 `json:"requests"`
+	Refused  int64 `json:"refused"`
+	Aborted  int64 `json:"aborted"`
+	Usage    Usage `json:"usage"`
+}
+
+// Usage is billed tokens: what the answers that were sent cost, an aborted one up to its end.
+type Usage struct {
+	Input     int64 `json:"input"`
+	Cached    int64 `json:"cached"`
+	Output    int64 `json:"output"`
+	Reasoning int64 `json:"reasoning"`
+}
+
+func (u *Usage) add(v llm.Usage) {
+	u.Input += v.Input
+	u.Cached += v.CachedInput
+	u.Output += v.Output
+	u.Reasoning += v.Reasoning
+}
+
+// RequestRecord is one request as it came in and how it ended.
+type RequestRecord struct {
+	Seq     uint64        `json:"seq"`
+	Start   time.Time     `json:"start"`
+	Method  string        `json:"method"`
+	Path    string        `json:"path"`
+	Header  http.Header   `json:"header"`
+	Body    []byte        `json:"body"` // base64 in JSON
+	Model   string        `json:"model,omitempty"`
+	Faults  []string      `json:"faults,omitempty"`
+	Status  int           `json:"status"` // 0 if none was sent
+	Usage   llm.Usage     `json:"usage"`
+	Done    bool          `json:"done"`    // the request has ended
+	Aborted bool          `json:"aborted"` // by the client
+	Took    time.Duration `json:"took"`    // until the end or the abort was noticed
+}
+
+// maxModels bounds the models that are counted apart, since any name may be served.
+const maxModels = 1000
+
+// book keeps the counts.
+type book struct {
+	mu      sync.Mutex
+	stats   Stats
+	limit   int // records kept
+	records []*RequestRecord
+}
+
+// keep sets how many requests are recorded.
+func (b *book) keep(n int) {
+	b.limit = n
+	b.reset()
+}
+
+func (b *book) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats = Stats{Open: b.stats.Open, OpenStreams: b.stats.OpenStreams,
+		Models: map[string]ModelStats{}, Faults: map[string]int64{}}
+	b.records = nil
+}
+
+// begin counts a request in and returns its record; nil if requests are not recorded.
+func (b *book) begin(x *exchange) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stats.Requests++
+	b.stats.Open++
+	if b.limit == 0 {
+		return
+	}
+	x.record = &RequestRecord{Seq: x.seq, Start: x.start, Method: x.r.Method, Path: x.r.URL.Path, Header: x.r.Header.Clone()}
+	if len(b.records) == b.limit {
+		b.records = slices.Delete(b.records, 0, 1)
+	}
+	b.records = append(b.records, x.record)
+}
+
+// received notes the body and the model of a request.
+func (b *book) received(x *exchange, body []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if x.record != nil {
+		x.record.Body = body
+	}
+}
+
+func (b *book) streams(n int64) {
+	b.mu.Lock()
+	b.stats.OpenStreams += n
+	b.mu.Unlock()
+}
+
+// finish counts the end of a request.
+func (b *book) finish(x *exchange) {
+	took := time.Since(x.start)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := &b.stats
+	st.Open--
+	name := x.base
+	if _, known := st.Models[name]; !known && len(st.Models) >= maxModels {
+		name = "other"
+	}
+	m := st.Models[name]
+	m.Requests++
+	if x.status >= 300 {
+		st.Refused++
+		m.Refused++
+	}
+	if x.aborted {
+		st.Aborted++
+		st.LastAbort = x.start.Add(took)
+		m.Aborted++
+	}
+	st.Usage.add(x.usage)
+	m.Usage.add(x.usage)
+	if x.model != nil {
+		st.Models[name] = m
+	}
+	for _, fault := range x.fx.names {
+		st.Faults[fault]++
+	}
+	if r := x.record; r != nil {
+		r.Model, r.Faults, r.Status, r.Usage = x.base, x.fx.names, x.status, x.usage
+		r.Done, r.Aborted, r.Took = true, x.aborted, took
+	}
+}
+
+// Stats returns a copy of the counts.
+func (s *Server) Stats() Stats {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	st := s.book.stats
+	st.Models, st.Faults = maps.Clone(st.Models), maps.Clone(st.Faults)
+	return st
+}
+
+// Requests returns copies of the last requests, oldest first, if the configuration has them recorded. Headers and bodies
+// are shared and must not be changed.
+func (s *Server) Requests() []RequestRecord {
+	s.book.mu.Lock()
+	defer s.book.mu.Unlock()
+	all := make([]RequestRecord, len(s.book.records))
+	for i, r := range s.book.records {
+		all[i] = *r
+	}
+	return all
+}
+
+// Reset forgets counts, records and the requests that faults with first or skip have seen. Requests under way go on.
+func (s *Server) Reset() {
+	s.book.reset()
+	s.mu.Lock()
+	clear(s.firsts)
+	s.mu.Unlock()
+}
+
+// introspect answers the simulator's own paths.
+func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string) {
+	if path == "/sim/reset" {
+		if r.Method != http.MethodPost {
+			refuseMethod(r, http.MethodPost).send(w, s.now())
+			return
+		}
+		s.Reset()
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if r.Method != http.MethodGet {
+		refuseMethod(r, http.MethodGet).send(w, s.now())
+		return
+	}
+	var v any = s.Stats()
+	switch path {
+	case "/sim/requests":
+		v = s.Requests()
+	case "/sim/faults":
+		v = Faults()
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic("BUG: counts cannot be encoded: " + err.Error())
+	}
+	sendJSON(w, append(b, '\n'))
+}

@@ -1,0 +1,181 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// drainTime bounds the wait for the end of an answer whose last event has been seen.
+const drainTime = 100 * time.Millisecond
+
+// guard watches over one attempt with one timer. It is always in one phase, each with its own limit and error:
+//
+//	connect ──▶ headers ──▶ first token ──▶ idle ──▶ drain
+//	                 └──(no stream)──────────▶ idle
+//
+// In the idle phase progress only stores a time; the timer, when it fires, looks whether it is really due and otherwise
+// sets itself anew. So a token costs no timer operation.
+type guard struct {
+	start  time.Time
+	limits Limits
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	last atomic.Int64 // when data came last, nanoseconds since start
+	conn atomic.Int64 // when a connection was had, nanoseconds since start; 0 if not yet
+
+	mu    sync.Mutex // guards what follows
+	timer *time.Timer
+	due   time.Duration // when the phase ends, since start; in the idle phase since last
+	kind  llm.Kind      // error of the phase
+	over  bool
+}
+
+func newGuard(parent context.Context, l Limits) (*guard, context.Context) {
+	g := &guard{start: time.Now(), limits: l}
+	g.ctx, g.cancel = context.WithCancelCause(parent)
+	g.enter(llm.KindConnectTimeout, l.Connect)
+	return g, g.ctx
+}
+
+// connected is called by the transport when the attempt gets its connection; again if it has to take another.
+func (g *guard) connected(httptrace.GotConnInfo) {
+	now := time.Since(g.start)
+	g.conn.Store(max(int64(now), 1))
+	due := time.Duration(0)
+	if g.limits.Headers > 0 {
+		due = now + g.limits.Headers
+	}
+	g.enter(llm.KindHeaderTimeout, due)
+}
+
+// enter begins a phase that ends at due, measured from the attempt's start. due <= 0 means without limit.
+func (g *guard) enter(kind llm.Kind, due time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.over {
+		return
+	}
+	g.kind, g.due = kind, due
+	if due <= 0 {
+		if g.timer != nil {
+			g.timer.Stop()
+		}
+		return
+	}
+	wait := due - time.Since(g.start)
+	if g.timer == nil {
+		g.timer = time.AfterFunc(wait, g.fire)
+	} else {
+		g.timer.Reset(wait)
+	}
+}
+
+func (g *guard) headersArrived(stream bool) {
+	if stream && g.limits.FirstToken > 0 {
+		g.enter(llm.KindFirstToken, time.Duration(g.conn.Load())+g.limits.FirstToken)
+		return
+	}
+	g.idle()
+}
+
+func (g *guard) firstToken() { g.idle() }
+
+func (g *guard) idle() {
+	now := time.Since(g.start)
+	g.last.Store(int64(now))
+	if g.limits.Idle <= 0 {
+		g.enter(llm.KindStalled, 0)
+		return
+	}
+	g.enter(llm.KindStalled, now+g.limits.Idle)
+}
+
+func (g *guard) drain() { g.enter(llm.KindNone, time.Since(g.start)+drainTime) }
+
+func (g *guard) progress() { g.last.Store(int64(time.Since(g.start))) }
+
+// fire runs on the timer's goroutine.
+func (g *guard) fire() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.over || g.due <= 0 {
+		return
+	}
+	due := g.due
+	if g.kind == llm.KindStalled {
+		due = time.Duration(g.last.Load()) + g.limits.Idle
+	}
+	if left := due - time.Since(g.start); left > 0 {
+		g.timer.Reset(left)
+		return
+	}
+	g.over = true
+	g.cancel(g.timeout())
+}
+
+// timeout makes the error of the current phase. Each names its setting.
+func (g *guard) timeout() *llm.Error {
+	var e *llm.Error
+	switch g.kind {
+	case llm.KindConnectTimeout:
+		return llm.Errorf(g.kind, "no connection to the provider within %v (timeouts.connect)", g.limits.Connect)
+	case llm.KindHeaderTimeout:
+		e = llm.Errorf(g.kind, "no response headers within %v (timeouts.headers)", g.limits.Headers)
+	case llm.KindFirstToken:
+		e = llm.Errorf(g.kind, "no content token within %v (timeouts.first_token)", g.limits.FirstToken)
+	case llm.KindStalled:
+		e = llm.Errorf(g.kind, "no data for %v (timeouts.idle)", g.limits.Idle)
+	default:
+		e = llm.Errorf(llm.KindTruncated, "the provider did not end its answer")
+	}
+	e.Sent = llm.WasSent
+	return e
+}
+
+// cause returns why the attempt was ended from our side, nil if it was not.
+func (g *guard) cause() *llm.Error { return Cause(g.ctx) }
+
+func (g *guard) stop() {
+	g.mu.Lock()
+	g.over = true
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	g.mu.Unlock()
+	g.cancel(context.Canceled)
+}
+
+// Cause returns the classified reason for which ctx ended: the *llm.Error it was canceled with, or KindCanceled, or
+// nil if ctx has not ended.
+func Cause(ctx context.Context) *llm.Error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	if e, ok := errors.AsType[*llm.Error](cause); ok {
+		return e
+	}
+	return &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the request", Err: cause}
+}
+
+// sendError classifies an error of RoundTrip. Without a connection nothing can have been sent.
+func (a *Account) sendError(g *guard, err error) *llm.Error {
+	if e := g.cause(); e != nil {
+		return e
+	}
+	e := &llm.Error{Kind: llm.KindUnreachable, Err: err}
+	if g.conn.Load() == 0 {
+		e.Message = "cannot connect to the provider " + a.name
+		return e
+	}
+	e.Sent = llm.WasSent
+	e.Message = "the connection to the provider " + a.name + " broke before it answered"
+	return e
+}

@@ -1,0 +1,58 @@
+package upstream
+
+import (
+	"net/http"
+	"strings"
+)
+
+// outgoing builds the headers of a request: the client's but for what may not leave, then the account's own.
+func (a *Account) outgoing(rq *Request) http.Header {
+	h := make(http.Header, len(rq.Header)+len(a.header)+1)
+	for k, v := range rq.Header {
+		if forwardRequestHeader(k) {
+			h[k] = v
+		}
+	}
+	for k, v := range a.header {
+		h[k] = v
+	}
+	if rq.TraceParent != "" {
+		h["Traceparent"] = []string{rq.TraceParent}
+	}
+	if _, ok := h["User-Agent"]; !ok {
+		h["User-Agent"] = userAgent
+	}
+	return h
+}
+
+var userAgent = []string{"sluice"} // shared value, never changed
+
+// forwardRequestHeader reports whether a client's header (canonical form) goes on to the provider. Credentials, cookies,
+// Sluice's own headers, hop-by-hop headers and those that tell where the client is stay here. Which account pays is the
+// gateway's choice, so the client's OpenAI-Organization and OpenAI-Project stay too.
+func forwardRequestHeader(k string) bool {
+	switch k {
+	case "Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "X-Admin-Key", "Cookie",
+		"Openai-Organization", "Openai-Project",
+		"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+		"Host", "Content-Length", "Content-Encoding", "Accept-Encoding",
+		"Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Origin", "Referer",
+		"Traceparent", "Tracestate", "Baggage",
+		"Idempotency-Key", "Prefer", "Last-Event-Id", "Cache-Control", "X-Request-Id":
+		return false
+	}
+	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "X-Forwarded-") && !strings.HasPrefix(k, "Sec-") &&
+		!strings.HasPrefix(k, "X-Amz-")
+}
+
+// ForwardResponseHeader reports whether a provider's response header (canonical form) goes on to the client.
+func ForwardResponseHeader(k string) bool {
+	switch k {
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Content-Length", "Date", "Server", "Via", "Alt-Svc", "Strict-Transport-Security",
+		"Set-Cookie", "Www-Authenticate", "Openai-Organization", "Openai-Project", "X-Request-Id", "Server-Timing",
+		"Access-Control-Allow-Origin", "Access-Control-Expose-Headers":
+		return false
+	}
+	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "Cf-")
+}

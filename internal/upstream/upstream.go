@@ -1,0 +1,196 @@
+// Package upstream makes one attempt at one provider account: it signs and sends a request, guards the answer with the
+// call's timeouts, and classifies whatever goes wrong. It never retries, queues or chooses (that is gateway's work) and
+// knows no bodies (that is wire's). It owns the account's connections; its goroutines are those of net/http.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// Account is one provider account: an address, credentials and pooled connections. It is safe for concurrent use and
+// lives across configuration reloads that leave its settings alone.
+type Account struct {
+	name   string
+	base   *url.URL
+	header http.Header // set on every request; shared, never changed
+	tr     *http.Transport
+}
+
+// Open prepares an account. No connection is made.
+func Open(p *Provider) (*Account, error) {
+	u, err := url.Parse(p.URL())
+	if err != nil {
+		return nil, fmt.Errorf("parse base_url of provider %q: %w", p.Name, err)
+	}
+	h := make(http.Header, len(p.Headers)+4)
+	h["Content-Type"] = []string{"application/json"}
+	if !p.APIKey.Empty() {
+		h["Authorization"] = []string{"Bearer " + p.APIKey.Reveal()}
+	}
+	if p.Organization != "" {
+		h["Openai-Organization"] = []string{p.Organization}
+	}
+	if p.Project != "" {
+		h["Openai-Project"] = []string{p.Project}
+	}
+	for name, value := range p.Headers {
+		h.Set(name, value.Reveal())
+	}
+	return &Account{name: p.Name, base: u, header: h, tr: newTransport(p)}, nil
+}
+
+// dialLimit bounds a dial of which the attempt that began it no longer waits: the connection serves the next one.
+const dialLimit = 30 * time.Second
+
+// newTransport returns a transport tuned for few hosts and many long answers.
+func newTransport(p *Provider) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}
+	tr := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: dialLimit,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
+		// The default of 2 idle connections a host makes a proxy open a connection for nearly every call.
+		MaxIdleConns:        0,
+		MaxIdleConnsPerHost: 4096,
+		MaxConnsPerHost:     p.Connections,
+		IdleConnTimeout:     60 * time.Second,
+		DisableCompression:  true, // bytes are forwarded as they come
+		WriteBufferSize:     4 << 10,
+		ReadBufferSize:      4 << 10,
+		Protocols:           new(http.Protocols),
+		// A connection that died silently under HTTP/2 would take every new call with it.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	}
+	tr.Protocols.SetHTTP1(true)
+	tr.Protocols.SetHTTP2(p.HTTP2 != "off")
+	return tr
+}
+
+// Name returns the account's name in the configuration.
+func (a *Account) Name() string { return a.name }
+
+// Host returns the host that the account talks to.
+func (a *Account) Host() string { return a.base.Host }
+
+// Connect returns when the attempt had a connection, counted from its start.
+func (an *Answer) Connect() time.Duration { return time.Duration(an.guard.conn.Load()) }
+
+// Close closes idle connections. Attempts under way are not touched.
+func (a *Account) Close() { a.tr.CloseIdleConnections() }
+
+// Request is one attempt's request. Body must not change until the answer is closed.
+type Request struct {
+	Method      string
+	Path        string // appended to the account's base, begins with "/"
+	Query       string // raw query of the client, forwarded
+	Body        []byte
+	Header      http.Header // the client's headers; what may not leave is left out
+	TraceParent string      // sent instead of the client's; empty for none
+	Limits      Limits
+	Stream      bool
+}
+
+// Limits are the timeouts of one attempt, each counted from the end of the one before unless it says otherwise. Zero means
+// none.
+type Limits struct {
+	Connect    time.Duration // from the start of the attempt to a usable connection
+	Headers    time.Duration // to the response headers
+	FirstToken time.Duration // from the connection to the first content token of a stream
+	Idle       time.Duration // between two reads that bring data
+}
+
+// Answer is a provider's answer whose headers have arrived. Close must be called.
+type Answer struct {
+	Status int
+	Header http.Header
+	Length int64 // Content-Length, -1 if unknown
+	body   io.ReadCloser
+	guard  *guard
+}
+
+// Send sends a request and waits for response headers. The error is classified; its Sent field tells whether the
+// provider can have seen the request. Canceling ctx ends the attempt at once, also while the body is read: the
+// cause of ctx becomes the error if it is an *llm.Error, else the error is of KindCanceled.
+func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
+	g, ctx := newGuard(ctx, rq.Limits)
+	hr := &http.Request{
+		Method:        rq.Method,
+		URL:           &url.URL{Scheme: a.base.Scheme, Host: a.base.Host, Path: a.base.Path + rq.Path, RawQuery: rq.Query},
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        a.outgoing(rq),
+		Host:          a.base.Host,
+		ContentLength: int64(len(rq.Body)),
+	}
+	if len(rq.Body) > 0 {
+		hr.Body = io.NopCloser(bytes.NewReader(rq.Body))
+		// Lets the transport send again what a dying idle connection never wrote.
+		hr.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rq.Body)), nil }
+	}
+	trace := &httptrace.ClientTrace{GotConn: g.connected}
+	resp, err := a.tr.RoundTrip(hr.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	if err != nil {
+		failure := a.sendError(g, err)
+		g.stop()
+		return nil, failure
+	}
+	g.headersArrived(rq.Stream && resp.StatusCode < 300)
+	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, body: resp.Body, guard: g}, nil
+}
+
+// Read reads from the body. Each read that brings data re-arms the idle limit.
+func (an *Answer) Read(p []byte) (int, error) {
+	n, err := an.body.Read(p)
+	if n > 0 {
+		an.guard.progress()
+	}
+	return n, err
+}
+
+// Fail classifies an error of Read, io.EOF included: an end that comes too early.
+func (an *Answer) Fail(err error) *llm.Error {
+	if e := an.guard.cause(); e != nil {
+		return e
+	}
+	e := llm.Errorf(llm.KindTruncated, "the provider's answer ended before it was complete")
+	e.Sent, e.ProviderStatus = llm.WasSent, an.Status
+	if err != io.EOF {
+		e.Err = err
+	}
+	return e
+}
+
+// FirstToken tells the guard that the first content token has arrived.
+func (an *Answer) FirstToken() { an.guard.firstToken() }
+
+// Finish reads what is left of an answer whose end has been seen, for at most a moment, so that the connection can be
+// used again, and closes it.
+func (an *Answer) Finish() {
+	an.guard.drain()
+	var scrap [512]byte
+	for {
+		if _, err := an.body.Read(scrap[:]); err != nil {
+			break
+		}
+	}
+	an.Close()
+}
+
+// Close ends the attempt. A body that was not read to its end costs its connection, and the provider sees a cancel.
+func (an *Answer) Close() {
+	an.guard.stop()
+	_ = an.body.Close() // nothing depends on it
+}

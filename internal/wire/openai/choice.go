@@ -1,0 +1,154 @@
+package openai
+
+import "sluice/internal/wire"
+
+// reply walks the choices of a chunk or of a whole answer, which differ in the name of one member only.
+type reply struct {
+	sc   wire.Scanner
+	body []byte
+}
+
+// choice is what Sluice reads of one choice.
+type choice struct {
+	index   int
+	finish  wire.Span // value of finish_reason, if it is a string that is not empty
+	content bool      // something that the model made, if only a part of a tool call
+	bytes   int       // size of its text, reasoning and tool arguments, unescaped
+}
+
+// newReply begins at the value of choices, which has been validated.
+func newReply(choices []byte) reply {
+	r := reply{body: choices}
+	r.sc.Reset(choices)
+	r.sc.Array()
+	return r
+}
+
+// next returns the next choice. position counts the choices before it: a choice without an index is the one at its
+// position.
+func (r *reply) next(position int) (c choice, ok bool) {
+	if r.sc.Depth() == 0 || !r.sc.Element() {
+		return choice{}, false
+	}
+	c.index = position
+	if !r.sc.Object() {
+		r.sc.Value()
+		return c, true
+	}
+	for {
+		name, more := r.sc.Member()
+		if !more {
+			return c, true
+		}
+		switch string(name) {
+		case "index":
+			if n, ok := wire.Int(r.sc.Value().Of(r.body)); ok && n >= 0 {
+				c.index = int(min(n, 1<<31-1))
+			}
+		case "delta", "message":
+			r.delta(&c)
+		case "text":
+			r.say(&c)
+		case "finish_reason":
+			isText := r.sc.Kind() == wire.String
+			if v := r.sc.Value(); isText && v.Len() > 2 {
+				c.finish = v
+			}
+		default:
+			r.sc.Value()
+		}
+	}
+}
+
+// delta reads a delta or a message. A role alone is no content.
+func (r *reply) delta(c *choice) {
+	if !r.sc.Object() {
+		r.sc.Value()
+		return
+	}
+	for {
+		name, more := r.sc.Member()
+		if !more {
+			return
+		}
+		switch string(name) {
+		case "content", "reasoning_content", "reasoning", "refusal":
+			r.say(c)
+		case "tool_calls", "function_call", "audio":
+			r.parts(c)
+		case "reasoning_details":
+			// Mostly the same text as reasoning, once more; but it may be all there is.
+			v := r.sc.Value()
+			c.content = c.content || v.Len() > len("null")
+		default:
+			r.sc.Value()
+		}
+	}
+}
+
+// say reads text: a string, or an array of parts (Mistral).
+func (r *reply) say(c *choice) {
+	if r.sc.Kind() != wire.String {
+		r.parts(c)
+		return
+	}
+	v := r.sc.Value()
+	if n := r.sc.StringLen(v); n > 0 {
+		c.content = true
+		c.bytes += n
+	}
+}
+
+// parts reads a value made of parts: parts of text, tool calls, audio. Whatever is neither null nor empty is content.
+// What counts for its size is the text in it; in tool calls the name of the function and its arguments.
+func (r *reply) parts(c *choice) {
+	switch {
+	case r.sc.Array():
+		for r.sc.Element() {
+			c.content = true
+			r.parts(c)
+		}
+	case r.sc.Object():
+		for {
+			name, more := r.sc.Member()
+			if !more {
+				return
+			}
+			c.content = true
+			switch string(name) {
+			case "text", "thinking", "content", "transcript", "name", "arguments", "input":
+				r.say(c)
+			case "function", "custom":
+				r.parts(c)
+			default:
+				r.sc.Value()
+			}
+		}
+	default:
+		r.sc.Value()
+	}
+}
+
+// indexes is a set of choice indexes. It holds no memory of its own up to 64 choices.
+type indexes struct {
+	low  uint64
+	high []uint64
+	n    int
+}
+
+// add puts i, from 0 to maxChoices-1, into the set.
+func (x *indexes) add(i int) {
+	word := &x.low
+	if i >= 64 {
+		for len(x.high) < i/64 {
+			x.high = append(x.high, 0)
+		}
+		word = &x.high[i/64-1]
+	}
+	if bit := uint64(1) << (i % 64); *word&bit == 0 {
+		*word |= bit
+		x.n++
+	}
+}
+
+func (x *indexes) reset() { *x = indexes{high: x.high[:0]} }

@@ -1,0 +1,210 @@
+package openai
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// maxMessage is how many bytes of a provider's message a client is shown.
+const maxMessage = 500
+
+// ClassifyError reads the answer of a provider whose status is not 200. It never returns nil. The wait that the answer
+// asks for, by header or by Google's RetryInfo, is in RetryAfter.
+//
+// Body is set, to the same memory as body, if the provider refused the request itself in the form that OpenAI's clients
+// expect (an object under error), so that it can be forwarded; a body in any other form is told by Message only.
+func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error {
+	d := readDetail(body)
+	e := &llm.Error{
+		Kind:           kindOf(status, h, &d),
+		Message:        fmt.Sprintf("provider answered %d", status),
+		Param:          d.param,
+		Sent:           llm.WasSent,
+		ProviderStatus: status,
+		ProviderCode:   d.name(),
+		RetryAfter:     d.retry,
+	}
+	if wait, ok := RetryAfter(h, now); ok {
+		e.RetryAfter = wait
+	}
+	describe(e, &d, body)
+	return e
+}
+
+// streamError reads an error that came with a status of 200: the data of an event, or the body of an answer. It keeps
+// no part of data.
+func streamError(data []byte) *llm.Error {
+	d := readDetail(data)
+	status := d.status
+	if status < 400 || status > 599 {
+		status = http.StatusOK
+	}
+	e := &llm.Error{
+		Kind:           kindOf(status, nil, &d),
+		Message:        "provider sent an error in its answer",
+		Param:          d.param,
+		Sent:           llm.WasSent,
+		ProviderStatus: status,
+		ProviderCode:   d.name(),
+		RetryAfter:     d.retry,
+	}
+	if e.Kind == llm.KindServerError {
+		e.Kind = llm.KindProviderStream
+	}
+	describe(e, &d, bytes.Clone(data))
+	return e
+}
+
+// describe adds what the provider said to the message, and its body.
+func describe(e *llm.Error, d *detail, body []byte) {
+	text := d.message
+	if text == "" {
+		text = e.ProviderCode
+	}
+	if e.Kind == llm.KindProviderAuth {
+		// It is the operator's credentials that are refused, and some providers repeat them. Clients are told only that;
+		// the log gets the text without anything as long as a key.
+		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
+		e.Param = ""
+		if text != "" {
+			e.Err = errors.New(mask(text))
+		}
+		return
+	}
+	if text != "" {
+		e.Message += ": " + text
+	}
+	if d.object {
+		switch e.Kind {
+		case llm.KindRejected, llm.KindContextLength, llm.KindContentFilter:
+			e.Body = body
+		}
+	}
+}
+
+// mask replaces the words of text that are long enough to be credentials.
+func mask(text string) string {
+	words := strings.Fields(text)
+	for i, w := range words {
+		if len(w) >= 16 {
+			words[i] = "***"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.
+// 408, 409, 424 and 425 are about the moment and not about the request, and end by themselves: they count as errors of
+// the server, which another attempt may get around.
+func kindOf(status int, h http.Header, d *detail) llm.Kind {
+	if k := kindByCode(d); k != llm.KindNone {
+		return k
+	}
+	switch {
+	case status == http.StatusOK:
+		return kindInAnswer(d)
+	case status < 400:
+		return llm.KindBadAnswer
+	case status == http.StatusUnauthorized:
+		return llm.KindProviderAuth
+	case status == http.StatusForbidden:
+		return kindOfForbidden(d)
+	case status == http.StatusPaymentRequired:
+		if h.Get("Retry-After") != "" {
+			return llm.KindRateLimited // OpenRouter: the credit is only held by calls under way
+		}
+		return llm.KindQuotaExhausted
+	case status == http.StatusTooManyRequests:
+		if noPlan(h) || d.daily {
+			return llm.KindQuotaExhausted
+		}
+		return llm.KindRateLimited
+	case status == 498, status == 529, status == http.StatusServiceUnavailable:
+		return llm.KindOverloaded
+	case status >= 500:
+		return llm.KindServerError
+	case status == http.StatusRequestTimeout, status == http.StatusConflict,
+		status == http.StatusFailedDependency, status == http.StatusTooEarly:
+		return llm.KindServerError
+	}
+	return kindByMessage(d)
+}
+
+// kindInAnswer classifies an error within a 200 answer that has no status of its own.
+func kindInAnswer(d *detail) llm.Kind {
+	switch {
+	case d.is("rate_limit_exceeded", "rate_limit_error", "slow_down", "too_many_requests", "resource_exhausted"):
+		return llm.KindRateLimited
+	case d.is("server_is_overloaded", "overloaded_error", "service_unavailable_error", "capacity_exceeded",
+		"unavailable_error"):
+		return llm.KindOverloaded
+	}
+	if k := kindByMessage(d); k == llm.KindContextLength {
+		return k
+	}
+	return llm.KindProviderStream
+}
+
+// kindByCode classifies an error by the provider's code or type, where these are clearer than the status.
+func kindByCode(d *detail) llm.Kind {
+	switch {
+	case d.is("insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
+		"project_spend_limit_exceeded", "organization_usage_limit_exceeded", "enforced_spend_limit_reached",
+		"billing_hard_limit_reached", "billing_not_active"):
+		return llm.KindQuotaExhausted
+	case d.is("context_length_exceeded", "context_window_exceeded", "model_context_window_exceeded",
+		"exceed_context_size_error"):
+		return llm.KindContextLength
+	case d.is("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"):
+		return llm.KindContentFilter
+	case d.is("invalid_api_key"):
+		return llm.KindProviderAuth
+	}
+	return llm.KindNone
+}
+
+// kindOfForbidden tells the meanings of 403 apart. Together answers so to a prompt that does not fit, OpenRouter to
+// one that its moderation stopped.
+func kindOfForbidden(d *detail) llm.Kind {
+	switch k := kindByMessage(d); {
+	case k == llm.KindContextLength:
+		return k
+	case contains(d.message, "flagged"):
+		return llm.KindContentFilter
+	}
+	return llm.KindProviderAuth
+}
+
+// kindByMessage classifies a refused request by the wording, for servers that have no code for it. This is the one
+// place where text is matched.
+func kindByMessage(d *detail) llm.Kind {
+	switch {
+	case contains(d.message, "context length", "context window", "context size", "maximum context", "max_model_len",
+		"prompt is too long", "too many tokens", "input is too long", "max_new_tokens", "maximum prompt length"):
+		return llm.KindContextLength
+	case contains(d.message, "api key not valid", "incorrect api key", "invalid api key"): // Gemini and xAI, with a 400
+		return llm.KindProviderAuth
+	}
+	return llm.KindRejected
+}
+
+func contains(text string, parts ...string) bool {
+	text = strings.ToLower(text)
+	for _, p := range parts {
+		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// noPlan reports whether a limit of zero says that the model is not on the account's plan (Mistral).
+func noPlan(h http.Header) bool {
+	return h.Get("X-Ratelimit-Limit-Req-Minute") == "0" || h.Get("X-Ratelimit-Limit-Tokens-Minute") == "0"
+}

@@ -1,0 +1,66 @@
+package openai
+
+import "sluice/internal/wire"
+
+// AppendUpstream appends body as the provider is sent it. Only two places ever differ from what the client wrote: the
+// value of model, if model is another name; and, with injectUsage, stream_options.include_usage, which is made true (the
+// member is added, or replaces false or null). All other bytes are the same. body is the one that r was parsed from.
+func (r *Request) AppendUpstream(dst, body []byte, model string, injectUsage bool) []byte {
+	var first, second edit
+	if model != r.Model {
+		first = edit{at: r.model, text: model, quote: true}
+	}
+	if injectUsage {
+		second = r.usageEdit()
+	}
+	if second.at.Start < first.at.Start {
+		first, second = second, first
+	}
+	s := splicer{body: body}
+	dst = s.append(dst, first)
+	dst = s.append(dst, second)
+	return s.rest(dst)
+}
+
+// usageEdit returns the change that makes include_usage true.
+func (r *Request) usageEdit() edit {
+	switch {
+	case r.IncludeUsage:
+		return edit{}
+	case r.usage.Len() > 0:
+		return edit{at: r.usage, text: "true"}
+	case r.options.Len() == 0:
+		return edit{at: wire.Span{Start: r.last, End: r.last}, text: `,"stream_options":{"include_usage":true}`}
+	case r.kind == wire.Null:
+		return edit{at: r.options, text: `{"include_usage":true}`}
+	}
+	inside := wire.Span{Start: r.options.Start + 1, End: r.options.Start + 1}
+	if r.empty {
+		return edit{at: inside, text: `"include_usage":true`}
+	}
+	return edit{at: inside, text: `"include_usage":true,`}
+}
+
+// edit is one change to a JSON text: the bytes at a place become text. The zero edit changes nothing.
+type edit struct {
+	at    wire.Span
+	text  string
+	quote bool // text is written as a JSON string
+}
+
+// splicer copies body with edits, which must come in the order of their places and not overlap.
+type splicer struct {
+	body []byte
+	done int // body[:done] has been copied or replaced
+}
+
+func (s *splicer) append(dst []byte, e edit) []byte {
+	dst = append(dst, s.body[s.done:e.at.Start]...)
+	s.done = e.at.End
+	if e.quote {
+		return wire.AppendString(dst, e.text)
+	}
+	return append(dst, e.text...)
+}
+
+func (s *splicer) rest(dst []byte) []byte { return append(dst, s.body[s.done:]...) }

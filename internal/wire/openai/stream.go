@@ -1,0 +1,197 @@
+package openai
+
+import (
+	"bytes"
+
+	"sluice/internal/llm"
+	"sluice/internal/wire"
+)
+
+// Action is what to do with an event.
+type Action uint8
+
+// The actions.
+const (
+	Forward Action = iota + 1 // send ev.Raw to the client
+	Drop                      // do not: it is malformed, an error, a usage chunk nobody asked for, or after the end
+)
+
+// StreamOptions says what of a stream is changed on its way.
+type StreamOptions struct {
+	// StripUsage is for a client that did not ask for usage while Sluice did: the usage chunk is dropped, and the
+	// "usage":null that comes with all the others is cut out.
+	StripUsage bool
+	// Model is the model name that the client is shown. Empty leaves the provider's.
+	Model string
+}
+
+const (
+	maxEdits    = 4        // changes to one chunk; more are a sign of a broken one
+	keepScratch = 16 << 10 // a larger scratch buffer is given back after use
+)
+
+// Stream follows one streamed answer, of chat or completions. It is used by one goroutine, and is ready after Reset.
+// The exported fields are for reading.
+type Stream struct {
+	// Content is true once something that the model made has been seen: text, reasoning, a refusal, a piece of a tool
+	// call, audio. Comments, pings, and chunks with nothing but a role are not content.
+	Content bool
+	// Done is true once [DONE] has been seen. A stream may end well without it.
+	Done bool
+	// Err is the error that the provider sent within the stream. Its Body, if there is one, is a JSON object with an
+	// error object, in the form that OpenAI's clients expect.
+	Err *llm.Error
+	// Malformed counts the events that were dropped because their data is no JSON object.
+	Malformed int
+	// Usage is what the last usage object said, if HasUsage.
+	Usage    llm.Usage
+	HasUsage bool
+	// OutputBytes is the size of text, reasoning and tool arguments so far, for an estimate where usage is missing.
+	OutputBytes int
+
+	options StreamOptions
+	choices int     // choices that are expected at least
+	seen    indexes // choices that there are
+	ended   indexes // choices that have their finish reason
+	scratch []byte  // bytes of the last event that was changed
+}
+
+// Reset begins the stream of an answer that must have at least so many choices.
+func (s *Stream) Reset(_ llm.Op, choices int, o StreamOptions) {
+	s.seen.reset()
+	s.ended.reset()
+	*s = Stream{options: o, choices: max(choices, 1), seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
+}
+
+// Finished reports whether every choice has its finish reason: those that are expected, and any other that was seen.
+// Without it a stream that ends is truncated, whether there was a [DONE] or not.
+func (s *Stream) Finished() bool {
+	return s.Err == nil && s.ended.n >= s.choices && s.ended.n == s.seen.n
+}
+
+// Observe reads an event and says what to do with it. If something of it must change, ev.Raw and ev.Data become slices of
+// the stream's own memory, valid until the next Observe. Nothing is allocated for an event that is forwarded as it is,
+// and nothing in the long run for one that is changed.
+//
+// An event counts as a whole or not at all: one that is malformed changes nothing but Malformed, even if a finish
+// reason stands in its readable part.
+func (s *Stream) Observe(ev *wire.Event) Action {
+	if cap(s.scratch) > keepScratch {
+		s.scratch = nil
+	}
+	switch {
+	case s.Done || s.Err != nil:
+		return Drop
+	case ev.Comment:
+		return s.comment(ev)
+	case bytes.HasPrefix(bytes.TrimLeft(ev.Data, " \t\r\n"), []byte("[DONE]")):
+		s.Done = true
+		return Forward
+	}
+	var c chunk
+	if !c.read(ev.Data, &s.options) {
+		return s.odd(ev)
+	}
+	if c.isError || string(ev.Name) == "error" {
+		s.Err = streamError(ev.Data)
+		return Drop
+	}
+	return s.take(&c, ev)
+}
+
+// comment looks at an event without data. Old builds of llama.cpp send an error as an SSE field of its own.
+func (s *Stream) comment(ev *wire.Event) Action {
+	if rest, ok := bytes.CutPrefix(ev.Raw, []byte("error:")); ok {
+		s.Err = streamError(bytes.TrimSpace(rest))
+		return Drop
+	}
+	return Forward
+}
+
+// odd decides on data that is no JSON object. Named events are not part of this protocol: whoever sends them has a
+// client that knows them.
+func (s *Stream) odd(ev *wire.Event) Action {
+	switch {
+	case string(ev.Name) == "error":
+		s.Err = streamError(ev.Data)
+		return Drop
+	case len(ev.Name) > 0:
+		return Forward
+	}
+	if d := readDetail(ev.Data); d.found && d.json {
+		s.Err = streamError(ev.Data) // an array with an error object in it (Gemini)
+		return Drop
+	}
+	s.Malformed++
+	return Drop
+}
+
+// take accounts for a chunk that is well formed and no error, and changes what must change.
+func (s *Stream) take(c *chunk, ev *wire.Event) Action {
+	if c.usage.Len() > 0 {
+		s.takeUsage(c.usage.Of(ev.Data))
+	}
+	if c.vendor.Len() > 0 {
+		v := readVendor(c.vendor.Of(ev.Data))
+		if v.isError {
+			s.Err = streamError(ev.Data)
+			return Drop
+		}
+		s.takeUsage(v.usage.Of(c.vendor.Of(ev.Data)))
+	}
+	n, ok := s.takeChoices(c.choices.Of(ev.Data))
+	if !ok {
+		s.Err = streamError(ev.Data)
+		return Drop
+	}
+	if s.options.StripUsage && n == 0 && c.usage.Len() > 0 {
+		return Drop
+	}
+	if c.edits > 0 {
+		s.change(c, ev)
+	}
+	return Forward
+}
+
+func (s *Stream) takeUsage(b []byte) {
+	if u, ok := readUsage(b); ok {
+		s.Usage, s.HasUsage = u, true
+	}
+}
+
+// takeChoices accounts for the choices in b and returns how many there are. ok is false if one of them ended in an error.
+func (s *Stream) takeChoices(b []byte) (n int, ok bool) {
+	for r := newReply(b); ; n++ {
+		c, more := r.next(n)
+		if !more {
+			return n, true
+		}
+		if wire.EqualString(c.finish.Of(b), "error") {
+			return n, false
+		}
+		i := min(c.index, maxChoices-1)
+		s.seen.add(i)
+		if c.finish.Len() > 0 {
+			s.ended.add(i)
+		}
+		s.Content = s.Content || c.content
+		s.OutputBytes += c.bytes
+	}
+}
+
+// change writes the event anew with the chunk's edits.
+func (s *Stream) change(c *chunk, ev *wire.Event) {
+	out := s.scratch[:0]
+	if ev.At < 0 {
+		// The data came in several lines and cannot be changed in place; ids and comments of the event go.
+		data := c.apply(nil, ev.Data)
+		out = wire.AppendEvent(out, string(ev.Name), data)
+		s.scratch, ev.Raw, ev.Data = out, out, data
+		return
+	}
+	out = append(out, ev.Raw[:ev.At]...)
+	out = c.apply(out, ev.Data)
+	end := len(out)
+	out = append(out, ev.Raw[ev.At+len(ev.Data):]...)
+	s.scratch, ev.Raw, ev.Data = out, out, out[ev.At:end]
+}
