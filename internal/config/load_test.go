@@ -255,6 +255,20 @@ func TestAliasBombIsBounded(t *testing.T) {
 	}
 }
 
+// A file that is none of ours gives a bounded answer in bounded time.
+func TestManyProblems(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("f.yaml", []byte("{"+strings.Repeat("x: y, ", 100_000)+"}"), environ())
+	var bad *Error
+	if !errors.As(err, &bad) || len(bad.Problems) != maxProblems+1 || len(bad.Excerpt()) > 400_000 {
+		t.Errorf("got %.300v", err)
+	}
+	_, err = Parse("f.yaml", []byte(strings.Repeat("x", 100_000)+": y"), environ())
+	if !errors.As(err, &bad) || len(bad.Error()) > 1000 {
+		t.Errorf("long key: %.300v", err)
+	}
+}
+
 func TestExcerpt(t *testing.T) {
 	t.Parallel()
 	src := "providers:\n\ta: 1\n"

@@ -46,9 +46,10 @@ func (e *Error) Excerpt() string {
 		if !ok {
 			continue
 		}
+		line, column := window(line, p.Column)
 		gutter := fmt.Sprintf("%5d | ", p.Line)
 		b.WriteString(gutter + line + "\n")
-		b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + caretPad(line, p.Column) + "^\n")
+		b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + caretPad(line, column) + "^\n")
 	}
 	return b.String()
 }
@@ -78,6 +79,17 @@ func joinKey(key, message string) string {
 	return key + ": " + message
 }
 
+// window cuts a line that is too long for a terminal to what is around a column, and returns the column in that.
+func window(line string, column int) (string, int) {
+	const before, after = 60, 60
+	runes := []rune(line)
+	from, to := max(0, column-before), min(len(runes), column+after)
+	if len(runes) <= before+after || from >= to {
+		from, to = 0, min(len(runes), before+after)
+	}
+	return string(runes[from:to]), column - from
+}
+
 // caretPad is as wide as the text before a column; tabs stay tabs, so that the caret stands right.
 func caretPad(line string, column int) string {
 	var b strings.Builder
@@ -102,24 +114,32 @@ type collector struct {
 	hidden   []span
 }
 
+// maxProblems bounds what is said about a file that is none of ours.
+const maxProblems = 1000
+
 // span is a part of the source that must not be shown. to is exclusive; 0 means the end of the line.
 type span struct{ line, from, to int }
 
 func (c *collector) add(at Position, key, message string) {
-	p := Problem{at, shortKey(key), message}
-	if slices.Contains(c.problems, p) {
-		return
-	}
 	if c.bad == nil {
 		c.bad = make(map[string]bool)
 	}
 	c.bad[key] = true
-	c.problems = append(c.problems, p)
+	switch {
+	case len(c.problems) < maxProblems:
+		c.problems = append(c.problems, Problem{at, shortKey(key), message})
+	case len(c.problems) == maxProblems:
+		c.problems = append(c.problems, Problem{at, "", fmt.Sprintf("there are more than %d problems; only so many are named", maxProblems)})
+	}
 }
 
 // shortKey cuts a key path at white space. No key has any; but what follows a forgotten colon is taken for a part of the
-// key, and may be a secret.
+// key, and may be a secret. It cuts what is too long for any key too.
 func shortKey(key string) string {
+	const longest = 256
+	if len(key) > longest {
+		key = strings.ToValidUTF8(key[:longest], "") + "…"
+	}
 	if i := strings.IndexFunc(key, unicode.IsSpace); i >= 0 {
 		return key[:i] + "…"
 	}
