@@ -127,10 +127,10 @@ func (r *run) plan() (route.Plan, *llm.Error) {
 // sameTarget returns the target's full name if model is only another way to write it, so that a key for "openai/*" may
 // ask for "gpt-4o". For an alias it returns the alias.
 func sameTarget(plan route.Plan, model string) string {
-	if len(plan.Tiers) == 1 && len(plan.Tiers[0]) == 1 && plan.Tiers[0][0].Model == model {
-		return plan.Tiers[0][0].Name
+	if plan.Alias {
+		return model
 	}
-	return model
+	return plan.Tiers[0][0].Name
 }
 
 // begin starts the clock of the call: the earlier of the caller's deadline and the model's total timeout ends it.
