@@ -90,6 +90,8 @@ func TestLoadErrors(t *testing.T) {
 	f("sim settings elsewhere", "providers: {a: {sim: {seed: 1}}}\n", "f.yaml:1:17: providers.a.sim: has a meaning only with api: sim")
 	f("sim settings", "providers: {a: {api: sim, sim: {latency: slow}}}\n",
 		`f.yaml:1:42: providers.a.sim.latency: "slow" is neither model nor none`)
+	f("reference in a setting that others check", "providers: {a: {api: sim, sim: {latency: '${BAD}'}}}\n",
+		"f.yaml:1:42: providers.a.sim.latency: is not valid; its reference stands for something else")
 	f("header", "providers: {a: {headers: {Content-Type: x, 'a b': y}}}\n",
 		"f.yaml:1:41: providers.a.headers.Content-Type: is set by Sluice and cannot be changed",
 		"f.yaml:1:51: providers.a.headers.a…: is no valid header name")

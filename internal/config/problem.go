@@ -22,7 +22,7 @@ type Error struct {
 	File     string // path as it was named; empty when the environment was the source
 	Problems []Problem
 
-	lines map[int]string // lines with problems, with secrets masked
+	lines map[int][]rune // lines with problems, with secrets masked
 }
 
 // Error returns one line for each problem: file:line:column: key.path: message.
@@ -42,11 +42,11 @@ func (e *Error) Excerpt() string {
 			b.WriteByte('\n')
 		}
 		b.WriteString(e.place(p.Position) + joinKey(p.Key, p.Message) + "\n")
-		line, ok := e.lines[p.Line]
+		whole, ok := e.lines[p.Line]
 		if !ok {
 			continue
 		}
-		line, column := window(line, p.Column)
+		line, column := window(whole, p.Column)
 		gutter := fmt.Sprintf("%5d | ", p.Line)
 		b.WriteString(gutter + line + "\n")
 		b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + caretPad(line, column) + "^\n")
@@ -80,14 +80,13 @@ func joinKey(key, message string) string {
 }
 
 // window cuts a line that is too long for a terminal to what is around a column, and returns the column in that.
-func window(line string, column int) (string, int) {
+func window(line []rune, column int) (string, int) {
 	const before, after = 60, 60
-	runes := []rune(line)
-	from, to := max(0, column-before), min(len(runes), column+after)
-	if len(runes) <= before+after || from >= to {
-		from, to = 0, min(len(runes), before+after)
+	from, to := max(0, column-before), min(len(line), column+after)
+	if len(line) <= before+after || from >= to {
+		from, to = 0, min(len(line), before+after)
 	}
-	return string(runes[from:to]), column - from
+	return string(line[from:to]), column - from
 }
 
 // caretPad is as wide as the text before a column; tabs stay tabs, so that the caret stands right.
@@ -154,11 +153,11 @@ func (c *collector) err(file string, src []byte, parsed bool) error {
 	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	e := &Error{File: file, Problems: c.problems, lines: make(map[int]string)}
+	e := &Error{File: file, Problems: c.problems, lines: make(map[int][]rune)}
 	all := strings.Split(string(src), "\n")
 	for _, p := range c.problems {
-		if p.Line >= 1 && p.Line <= len(all) {
-			e.lines[p.Line] = c.mask(strings.TrimSuffix(all[p.Line-1], "\r"), p.Line, parsed)
+		if _, done := e.lines[p.Line]; !done && p.Line >= 1 && p.Line <= len(all) {
+			e.lines[p.Line] = []rune(c.mask(strings.TrimSuffix(all[p.Line-1], "\r"), p.Line, parsed))
 		}
 	}
 	return e
