@@ -78,7 +78,7 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
 // Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
 // the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
 func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
-	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, parent: ctx, bytesIn: int64(len(x.Body))}
+	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, ctx: ctx, bytesIn: int64(len(x.Body))}
 	g.metrics.CallStarted()
 	defer g.metrics.CallEnded()
 	if !g.ledger.Reserve() {
@@ -99,8 +99,7 @@ func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
 		r.fail(e)
 		return
 	}
-	stop := r.begin(plan)
-	defer stop()
+	r.limit()
 	if e := r.attemptAll(plan); e != nil {
 		r.fail(e)
 	}
@@ -133,26 +132,13 @@ func sameTarget(plan route.Plan, model string) string {
 	return plan.Tiers[0][0].Name
 }
 
-// begin starts the clock of the call: the earlier of the caller's deadline and the model's total timeout ends it.
-func (r *run) begin(plan route.Plan) (stop func()) {
+// limit sets when the call must be over: at the caller's deadline, or after the model's total timeout if that comes first.
+func (r *run) limit() {
 	call := &r.x.Call
-	ctx, cancel := context.WithCancelCause(r.parent)
-	r.ctx = ctx
-	total := r.settings.Timeouts.Total
-	limit := llm.Errorf(llm.KindTotalTimeout, "the call was not complete within %v (timeouts.total of model %q)", total, plan.Public)
-	if !call.Deadline.IsZero() {
-		if left := time.Until(call.Deadline); total <= 0 || left < total {
-			total = max(left, time.Nanosecond)
-			limit = llm.Errorf(llm.KindTotalTimeout, "the call was not complete within its deadline (X-Sluice-Deadline)")
+	r.endSetting = "X-Sluice-Deadline"
+	if total := r.settings.Timeouts.Total; total > 0 {
+		if end := call.Start.Add(total); call.Deadline.IsZero() || end.Before(call.Deadline) {
+			call.Deadline, r.endSetting = end, "timeouts.total"
 		}
-	}
-	if total <= 0 {
-		return func() { cancel(context.Canceled) }
-	}
-	r.end = call.Start.Add(total)
-	timer := time.AfterFunc(time.Until(r.end), func() { cancel(limit) })
-	return func() {
-		timer.Stop()
-		cancel(context.Canceled)
 	}
 }

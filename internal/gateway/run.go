@@ -21,15 +21,14 @@ const maxErrorBody = 256 << 10
 
 // run is one call under way. It is used by one goroutine.
 type run struct {
-	g      *Gateway
-	snap   *Snapshot
-	x      *Exchange
-	w      Reply
-	parent context.Context // the client's connection, or shutdown
-	ctx    context.Context // parent, and the call's total time
-	end    time.Time       // when ctx ends by itself; zero if it does not
+	g    *Gateway
+	snap *Snapshot
+	x    *Exchange
+	w    Reply
+	ctx  context.Context // ends when the client leaves, or with shutdown
 
 	settings   *Settings
+	endSetting string // what sets the call's deadline
 	public     string // model name as planned
 	configured bool   // the name comes from the configuration, not from the client
 	planned    time.Time
@@ -118,7 +117,7 @@ func silentKind(k llm.Kind) bool {
 
 // mayRetry reports whether another attempt fits the deadline, has a target and is within the budget.
 func (r *run) mayRetry(tiers [][]*llm.Target, wait time.Duration) bool {
-	if wait > maxStated || !r.end.IsZero() && time.Until(r.end) <= wait {
+	if end := r.x.Call.Deadline; wait > maxStated || !end.IsZero() && time.Until(end) <= wait {
 		return false
 	}
 	left := slices.ContainsFunc(tiers, func(tier []*llm.Target) bool { return len(r.heard(tier)) > 0 })
@@ -208,7 +207,7 @@ func (r *run) request(span *obs.Span) *upstream.Request {
 		Body:        x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(r.target.Model)), x.Body, r.target.Model, inject),
 		Header:      x.Header,
 		TraceParent: r.traceParent(span),
-		Limits:      limits(&r.settings.Timeouts, &x.Call),
+		Limits:      r.limits(),
 		Stream:      x.Call.Stream,
 	}
 }

@@ -66,9 +66,9 @@ func newTransport(p *Provider) *http.Transport {
 		MaxIdleConnsPerHost: 4096,
 		MaxConnsPerHost:     p.Connections,
 		IdleConnTimeout:     60 * time.Second,
-		DisableCompression:  true, // bytes are forwarded as they come
-		WriteBufferSize:     4 << 10,
-		ReadBufferSize:      4 << 10,
+		DisableCompression:  true,    // bytes are forwarded as they come
+		WriteBufferSize:     2 << 10, // each open stream holds one of both
+		ReadBufferSize:      2 << 10,
 		Protocols:           new(http.Protocols),
 		// A connection that died silently under HTTP/2 would take every new call with it.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
@@ -109,6 +109,8 @@ type Limits struct {
 	Headers    time.Duration // to the response headers
 	FirstToken time.Duration // from the connection to the first content token of a stream
 	Idle       time.Duration // between two reads that bring data
+	End        time.Time     // of the call as a whole
+	EndSetting string        // what sets End, for the error
 }
 
 // Answer is a provider's answer whose headers have arrived. Close must be called.
