@@ -78,7 +78,10 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
 // Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
 // the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
 func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
-	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, ctx: ctx, bytesIn: int64(len(x.Body))}
+	r := runs.Get().(*run) // on the stack it would make that grow, which a stream then holds for its life
+	defer r.release()
+	r.g, r.snap, r.x, r.w, r.ctx = g, g.snapshot.Load(), x, w, ctx
+	r.bytesIn = int64(len(x.Body))
 	g.metrics.CallStarted()
 	defer g.metrics.CallEnded()
 	if !g.ledger.Reserve() {

@@ -39,11 +39,7 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
-	rl.reader.Reset(r.info.account.MaxEvent)
-	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
-		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
-		Model:      r.answerModel(),
-	})
+	rl.reset(r)
 	e := r.forward(answer, rl)
 	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
 	r.malformed += rl.stream.Malformed
@@ -55,6 +51,18 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 		return nil
 	}
 	return e
+}
+
+// reset makes the relay ready for a stream. It is kept out of line because its frame is large, and the caller's stays on the
+// stack for as long as the stream is open.
+//
+//go:noinline
+func (rl *relay) reset(r *run) {
+	rl.reader.Reset(r.info.account.MaxEvent)
+	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
+		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
+		Model:      r.answerModel(),
+	})
 }
 
 // answerModel returns the model name that answers are to carry, or "" for the provider's own.

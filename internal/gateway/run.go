@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"sluice/internal/admit"
@@ -60,6 +61,14 @@ type run struct {
 	err       *llm.Error
 
 	span *obs.Span
+}
+
+var runs = sync.Pool{New: func() any { return new(run) }}
+
+// release gives r back for another call. Nothing may hold on to r.
+func (r *run) release() {
+	*r = run{silent: r.silent[:0]}
+	runs.Put(r)
 }
 
 // attemptAll sends attempts until one succeeds, none may follow, or nothing is left to ask. It returns nil if the client

@@ -194,7 +194,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause within the program.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error of a kind with a formatted message.
+// Errorf makes an Error of a kind with a formatted message. It is kept out of line: the frames of its callers would grow
+// by an Error each, and many of those stay on the stack for as long as a stream is open.
+//
+//go:noinline
 func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
 }
