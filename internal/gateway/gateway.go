@@ -28,11 +28,12 @@ type Exchange struct {
 	Key     *auth.Principal
 	Request openai.Request // what Body says
 	Body    []byte
-	Path    string      // of the provider's API, for example "/chat/completions"
-	Query   string      // raw
-	Header  http.Header // of the client
-	Retried int         // how often the client says it has retried this call already
-	Checked time.Time   // when authentication and parsing were done
+	Path    string        // of the provider's API, for example "/chat/completions"
+	Query   string        // raw
+	Header  http.Header   // of the client
+	Retried int           // how often the client says it has retried this call already
+	Checked time.Time     // when authentication and parsing were done
+	Auth    time.Duration // part of the time until then that finding out who calls has taken
 }
 
 // Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write..., [Fail] is used. Headers
@@ -88,7 +89,7 @@ func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
 		r.refuse(llm.Errorf(llm.KindLedgerFull, "the ledger's backlog is full (ledger.backlog): calls are refused until it can be written"))
 		return
 	}
-	r.span = g.tracer.Start(ctx, x.Call.TraceParent, x.Call.Op.String(), x.Call.Start)
+	r.traceStart()
 	defer r.settle() // appends the row to the place that was reserved
 
 	if e := x.Key.Start(); e != nil {

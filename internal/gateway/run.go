@@ -41,6 +41,7 @@ type run struct {
 	silent   []*llm.Target // accepted a request and did not answer: not asked again for this call
 	lease    pace.Lease
 	sent     time.Time     // start of the attempt
+	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
 
 	// What has come of it.
@@ -149,6 +150,7 @@ func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (adm
 	}
 	rest := slices.ContainsFunc(tiers[tier+1:], func(t []*llm.Target) bool { return len(r.heard(t)) > 0 })
 	start := time.Now()
+	defer r.traceAdmit(start)
 	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore})
 	if e != nil {
 		r.queued += time.Since(start)
@@ -165,14 +167,15 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	r.attempts++
 	r.sent = time.Now()
-	span := r.span.Child("attempt", r.sent)
+	r.headers, r.connect, r.first = 0, 0, time.Time{}
+	span := r.span.Attempt("attempt", r.sent)
 	defer func() { r.attempted(span, e) }()
 	answer, e := r.info.account.Send(r.ctx, r.request(span))
 	if e != nil {
 		return e
 	}
 	defer answer.Close()
-	r.headers = time.Since(r.sent)
+	r.headers, r.connect = time.Since(r.sent), answer.Connect()
 	if answer.Status >= 300 {
 		return r.readError(answer)
 	}
@@ -198,11 +201,7 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	}
 	r.lease.Done(out)
 	r.info.target.Attempt(out.Kind)
-	if span != nil {
-		span.Str(obs.AttrTarget, r.target.Name)
-		span.Fail(out.Kind)
-		span.End(now)
-	}
+	r.traceAttempt(span, out.Kind, now)
 }
 
 // request encodes the call for the attempt's target.
