@@ -139,6 +139,15 @@ func (p *Proc) Stop() {
 	<-p.done
 }
 
+// Kill ends the process without warning and waits for its end.
+func (p *Proc) Kill(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatalf("kill: %v", err)
+	}
+	<-p.done
+}
+
 // Match waits until the process has printed what the expression matches and returns the first group.
 func (p *Proc) Match(t testing.TB, re *regexp.Regexp) string {
 	t.Helper()
