@@ -124,4 +124,3 @@ func replaceFile(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
-
