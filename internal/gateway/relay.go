@@ -151,7 +151,11 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			}
 			eof = false // there is only one
 		}
-		if rl.stream.Observe(&ev) == openai.Forward {
+		forward := rl.stream.Observe(&ev) == openai.Forward
+		if rl.stream.Done && !rl.stream.Finished() {
+			return nil // clients stop reading at [DONE]: they would not see the error that follows
+		}
+		if forward {
 			rl.out = append(rl.out, ev.Raw...)
 		}
 	}
