@@ -38,7 +38,7 @@ type run struct {
 	target   *llm.Target
 	info     *targetInfo
 	attempts int
-	silent   []*llm.Target // accepted a request and did not answer: not asked again for this call
+	silent   []*llm.Target // took a request and did not answer, or said not to come again: not asked again for this call
 	lease    pace.Lease
 	sent     time.Time     // start of the attempt
 	connect  time.Duration // from there to a connection
@@ -100,10 +100,10 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return nil
 		}
 		last = e
-		if !e.Kind.Retryable() || r.attempts >= retry.Attempts {
+		if !e.Retryable() || r.attempts >= retry.attempts(r.x.Retried) {
 			return e
 		}
-		if silentKind(e.Kind) {
+		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
 			r.silent = append(r.silent, grant.Target)
 		}
 		var wait time.Duration
@@ -134,7 +134,7 @@ func (r *run) mayRetry(tiers [][]*llm.Target, wait time.Duration) bool {
 	return left && r.g.budget.withdraw()
 }
 
-// heard returns the targets of a tier that have not kept silent in this call.
+// heard returns the targets of a tier that may be asked (again) in this call.
 func (r *run) heard(tier []*llm.Target) []*llm.Target {
 	if len(r.silent) == 0 {
 		return tier

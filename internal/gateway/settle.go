@@ -28,16 +28,19 @@ func (r *run) fail(e *llm.Error) {
 	}
 }
 
-// noClientRetry reports whether a retry by the client's SDK would only add load: the error does not end by itself, or
-// Sluice has already tried again as often as it may.
+// noClientRetry reports whether a retry by the client's SDK would only add load: the provider says so, the error does
+// not end by itself, or Sluice has already tried again as often as it may.
 func (r *run) noClientRetry(e *llm.Error) bool {
+	if e.Advice == llm.DoNotRetry {
+		return true
+	}
 	switch e.Kind {
 	case llm.KindQuotaExhausted, llm.KindProviderAuth, llm.KindTotalTimeout:
 		return true
 	case llm.KindRateLimited, llm.KindOverloaded:
 		return false // worth another try after Retry-After
 	}
-	return e.Kind.Retryable() && r.attempts > 1
+	return e.Retryable() && r.attempts > 1
 }
 
 // refuse ends a call for which not even a place in the ledger could be had.
