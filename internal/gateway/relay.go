@@ -20,6 +20,7 @@ type relay struct {
 	reader wire.Reader
 	stream openai.Stream
 	held   []byte // events before the commit point
+	data   bool   // the last read brought an event with data
 	out    []byte // events of one read
 }
 
@@ -79,6 +80,9 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		_, readErr := rl.reader.Fill(answer)
 		eof := isEOF(readErr)
 		fail := rl.collect(eof)
+		if rl.data {
+			answer.Progress()
+		}
 		if fail == nil {
 			fail = st.Err
 		}
@@ -134,7 +138,7 @@ var errNoFinish = errors.New("end of stream without a finish reason for each cho
 
 // collect lets the codec look at every event that has arrived and gathers those that go on.
 func (rl *relay) collect(eof bool) *llm.Error {
-	rl.out = rl.out[:0]
+	rl.out, rl.data = rl.out[:0], false
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
@@ -151,6 +155,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			}
 			eof = false // there is only one
 		}
+		rl.data = rl.data || !ev.Comment
 		forward := rl.stream.Observe(&ev) == openai.Forward
 		if rl.stream.Done && !rl.stream.Finished() {
 			return nil // clients stop reading at [DONE]: they would not see the error that follows
