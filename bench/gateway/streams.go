@@ -25,7 +25,7 @@ import (
 //	  first stream  ......................
 //	            last stream ...............
 func runStreams(c clock, j job) (*result, error) {
-	begin := c.now() + int64(20*time.Millisecond)
+	begin := c.now() + int64(100*time.Millisecond) // time to plan
 	from := begin + int64(j.Ramp+j.Warm)
 	t := newTally(from, from+int64(j.Window))
 	f := &follower{clock: c, addr: j.Addr, tally: t}

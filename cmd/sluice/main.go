@@ -35,6 +35,6 @@ simulated providers to test clients against (sim), and tools around them.`,
 		SilenceErrors: true, // main prints them once
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newConfigCommand())
+	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newConfigCommand(), newTokensCommand())
 	return root
 }

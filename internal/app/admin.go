@@ -82,7 +82,8 @@ func (a *App) current() *config.Config {
 	return a.config
 }
 
-// notReady returns why calls are not wanted at the moment.
+// notReady returns why calls are not wanted at the moment. A database that is away is no reason as long as the ledger can
+// hold its rows: all replicas would leave the load balancer at once.
 func (a *App) notReady() []llm.Kind {
 	var why []llm.Kind
 	if a.draining.Load() {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"reflect"
@@ -85,19 +84,16 @@ func (ck *checker) walk(p reflect.Value, path string, f *field) {
 
 // validate calls the checks that structs bring, those of inlined structs too.
 func (ck *checker) validate(p reflect.Value, path string) {
-	switch x := p.Interface().(type) {
-	case interface {
+	if x, ok := p.Interface().(interface {
 		Validate(fail func(key, message string))
-	}:
-		x.Validate(func(key, message string) { ck.fail(join(path, key), message) })
-	case interface{ Validate() error }:
-		for _, err := range split(x.Validate()) {
-			key, message, ok := strings.Cut(err.Error(), ": ")
-			if !ok {
-				key, message = "", err.Error()
+	}); ok {
+		x.Validate(func(key, message string) {
+			at := join(path, key)
+			if ck.byRef[at] && strings.Contains(message, `"`) {
+				message = "is not valid; its reference stands for something else" // what is quoted came from elsewhere
 			}
-			ck.fail(strings.TrimSuffix(join(path, key), "."), message)
-		}
+			ck.fail(at, message)
+		})
 	}
 	v := p.Elem()
 	for i := range v.NumField() {
@@ -105,18 +101,6 @@ func (ck *checker) validate(p reflect.Value, path string) {
 			ck.validate(v.Field(i).Addr(), path)
 		}
 	}
-}
-
-// split returns the errors that errors.Join put together.
-func split(err error) []error {
-	if err == nil {
-		return nil
-	}
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 // tags checks what a field's tags ask for.

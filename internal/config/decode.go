@@ -189,7 +189,7 @@ func (d *decoder) object(n ast.Node, v reflect.Value, path string) {
 		d.value(e.value, v.FieldByIndex(f.index), at, &f)
 	}
 	for _, e := range entries {
-		if _, left := byKey[e.key]; left {
+		if _, left := byKey[e.key]; left && len(d.problems) <= maxProblems {
 			d.hide(e.value) // it may be a secret under a name that was mistyped
 			key := e.key
 			if secretLike(key) {

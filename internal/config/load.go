@@ -152,7 +152,7 @@ func refuse(src []byte) (Position, string) {
 			depth++
 		case r == ']' || r == '}':
 			depth = max(depth-1, 0)
-		case r == '-' || r == '?' || r == '!' || r == '&' || r == ':':
+		case r == '-' || r == '?' || r == '!' || r == '&':
 			if len(src) == 0 || strings.IndexByte(" \t\n", src[0]) >= 0 || r == '!' || r == '&' {
 				markers++
 			}

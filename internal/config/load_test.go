@@ -90,6 +90,8 @@ func TestLoadErrors(t *testing.T) {
 	f("sim settings elsewhere", "providers: {a: {sim: {seed: 1}}}\n", "f.yaml:1:17: providers.a.sim: has a meaning only with api: sim")
 	f("sim settings", "providers: {a: {api: sim, sim: {latency: slow}}}\n",
 		`f.yaml:1:42: providers.a.sim.latency: "slow" is neither model nor none`)
+	f("reference in a setting that others check", "providers: {a: {api: sim, sim: {latency: '${BAD}'}}}\n",
+		"f.yaml:1:42: providers.a.sim.latency: is not valid; its reference stands for something else")
 	f("header", "providers: {a: {headers: {Content-Type: x, 'a b': y}}}\n",
 		"f.yaml:1:41: providers.a.headers.Content-Type: is set by Sluice and cannot be changed",
 		"f.yaml:1:51: providers.a.headers.a…: is no valid header name")
@@ -252,6 +254,20 @@ func TestAliasBombIsBounded(t *testing.T) {
 	_, err := Parse("f.yaml", []byte(b.String()), environ())
 	if err == nil || !strings.Contains(err.Error(), "a file can have 100000") || strings.Count(err.Error(), "one value too many") != 1 {
 		t.Errorf("got %.300v", err)
+	}
+}
+
+// A file that is none of ours gives a bounded answer in bounded time.
+func TestManyProblems(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("f.yaml", []byte("{"+strings.Repeat("x: y, ", 100_000)+"}"), environ())
+	var bad *Error
+	if !errors.As(err, &bad) || len(bad.Problems) != maxProblems+1 || len(bad.Excerpt()) > 400_000 {
+		t.Errorf("got %.300v", err)
+	}
+	_, err = Parse("f.yaml", []byte(strings.Repeat("x", 100_000)+": y"), environ())
+	if !errors.As(err, &bad) || len(bad.Error()) > 1000 {
+		t.Errorf("long key: %.300v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // suggest ends a message about an unknown name: with the nearest of the valid ones if one is near, else with all of them
@@ -44,7 +45,12 @@ func nearest(name string, valid []string) string {
 
 // plain leaves out what people vary in names.
 func plain(s string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "", ".", "").Replace(s))
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("_-.", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
 
 // distance counts the edits between two words: insert, delete, replace, and swap of two neighbours.

@@ -22,7 +22,7 @@ type Error struct {
 	File     string // path as it was named; empty when the environment was the source
 	Problems []Problem
 
-	lines map[int]string // lines with problems, with secrets masked
+	lines map[int][]rune // lines with problems, with secrets masked
 }
 
 // Error returns one line for each problem: file:line:column: key.path: message.
@@ -42,13 +42,14 @@ func (e *Error) Excerpt() string {
 			b.WriteByte('\n')
 		}
 		b.WriteString(e.place(p.Position) + joinKey(p.Key, p.Message) + "\n")
-		line, ok := e.lines[p.Line]
+		whole, ok := e.lines[p.Line]
 		if !ok {
 			continue
 		}
+		line, column := window(whole, p.Column)
 		gutter := fmt.Sprintf("%5d | ", p.Line)
 		b.WriteString(gutter + line + "\n")
-		b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + caretPad(line, p.Column) + "^\n")
+		b.WriteString(strings.Repeat(" ", len(gutter)-2) + "| " + caretPad(line, column) + "^\n")
 	}
 	return b.String()
 }
@@ -78,6 +79,16 @@ func joinKey(key, message string) string {
 	return key + ": " + message
 }
 
+// window cuts a line that is too long for a terminal to what is around a column, and returns the column in that.
+func window(line []rune, column int) (string, int) {
+	const before, after = 60, 60
+	from, to := max(0, column-before), min(len(line), column+after)
+	if len(line) <= before+after || from >= to {
+		from, to = 0, min(len(line), before+after)
+	}
+	return string(line[from:to]), column - from
+}
+
 // caretPad is as wide as the text before a column; tabs stay tabs, so that the caret stands right.
 func caretPad(line string, column int) string {
 	var b strings.Builder
@@ -102,24 +113,32 @@ type collector struct {
 	hidden   []span
 }
 
+// maxProblems bounds what is said about a file that is none of ours.
+const maxProblems = 1000
+
 // span is a part of the source that must not be shown. to is exclusive; 0 means the end of the line.
 type span struct{ line, from, to int }
 
 func (c *collector) add(at Position, key, message string) {
-	p := Problem{at, shortKey(key), message}
-	if slices.Contains(c.problems, p) {
-		return
-	}
 	if c.bad == nil {
 		c.bad = make(map[string]bool)
 	}
 	c.bad[key] = true
-	c.problems = append(c.problems, p)
+	switch {
+	case len(c.problems) < maxProblems:
+		c.problems = append(c.problems, Problem{at, shortKey(key), message})
+	case len(c.problems) == maxProblems:
+		c.problems = append(c.problems, Problem{at, "", fmt.Sprintf("there are more than %d problems; only so many are named", maxProblems)})
+	}
 }
 
 // shortKey cuts a key path at white space. No key has any; but what follows a forgotten colon is taken for a part of the
-// key, and may be a secret.
+// key, and may be a secret. It cuts what is too long for any key too.
 func shortKey(key string) string {
+	const longest = 256
+	if len(key) > longest {
+		key = strings.ToValidUTF8(key[:longest], "") + "…"
+	}
 	if i := strings.IndexFunc(key, unicode.IsSpace); i >= 0 {
 		return key[:i] + "…"
 	}
@@ -134,11 +153,11 @@ func (c *collector) err(file string, src []byte, parsed bool) error {
 	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	e := &Error{File: file, Problems: c.problems, lines: make(map[int]string)}
+	e := &Error{File: file, Problems: c.problems, lines: make(map[int][]rune)}
 	all := strings.Split(string(src), "\n")
 	for _, p := range c.problems {
-		if p.Line >= 1 && p.Line <= len(all) {
-			e.lines[p.Line] = c.mask(strings.TrimSuffix(all[p.Line-1], "\r"), p.Line, parsed)
+		if _, done := e.lines[p.Line]; !done && p.Line >= 1 && p.Line <= len(all) {
+			e.lines[p.Line] = []rune(c.mask(strings.TrimSuffix(all[p.Line-1], "\r"), p.Line, parsed))
 		}
 	}
 	return e

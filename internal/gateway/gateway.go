@@ -28,11 +28,12 @@ type Exchange struct {
 	Key     *auth.Principal
 	Request openai.Request // what Body says
 	Body    []byte
-	Path    string      // of the provider's API, for example "/chat/completions"
-	Query   string      // raw
-	Header  http.Header // of the client
-	Retried int         // how often the client says it has retried this call already
-	Checked time.Time   // when authentication and parsing were done
+	Path    string        // of the provider's API, for example "/chat/completions"
+	Query   string        // raw
+	Header  http.Header   // of the client
+	Retried int           // how often the client says it has retried this call already
+	Checked time.Time     // when authentication and parsing were done
+	Auth    time.Duration // part of the time until then that finding out who calls has taken
 }
 
 // Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write..., [Fail] is used. Headers
@@ -78,14 +79,17 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
 // Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
 // the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
 func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
-	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, parent: ctx, bytesIn: int64(len(x.Body))}
+	r := runs.Get().(*run) // on the stack it would make that grow, which a stream then holds for its life
+	defer r.release()
+	r.g, r.snap, r.x, r.w, r.ctx = g, g.snapshot.Load(), x, w, ctx
+	r.bytesIn = int64(len(x.Body))
 	g.metrics.CallStarted()
 	defer g.metrics.CallEnded()
 	if !g.ledger.Reserve() {
 		r.refuse(llm.Errorf(llm.KindLedgerFull, "the ledger's backlog is full (ledger.backlog): calls are refused until it can be written"))
 		return
 	}
-	r.span = g.tracer.Start(ctx, x.Call.TraceParent, x.Call.Op.String(), x.Call.Start)
+	r.traceStart()
 	defer r.settle() // appends the row to the place that was reserved
 
 	if e := x.Key.Start(); e != nil {
@@ -99,8 +103,7 @@ func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
 		r.fail(e)
 		return
 	}
-	stop := r.begin(plan)
-	defer stop()
+	r.limit()
 	if e := r.attemptAll(plan); e != nil {
 		r.fail(e)
 	}
@@ -127,32 +130,19 @@ func (r *run) plan() (route.Plan, *llm.Error) {
 // sameTarget returns the target's full name if model is only another way to write it, so that a key for "openai/*" may
 // ask for "gpt-4o". For an alias it returns the alias.
 func sameTarget(plan route.Plan, model string) string {
-	if len(plan.Tiers) == 1 && len(plan.Tiers[0]) == 1 && plan.Tiers[0][0].Model == model {
-		return plan.Tiers[0][0].Name
+	if plan.Alias {
+		return model
 	}
-	return model
+	return plan.Tiers[0][0].Name
 }
 
-// begin starts the clock of the call: the earlier of the caller's deadline and the model's total timeout ends it.
-func (r *run) begin(plan route.Plan) (stop func()) {
+// limit sets when the call must be over: at the caller's deadline, or after the model's total timeout if that comes first.
+func (r *run) limit() {
 	call := &r.x.Call
-	ctx, cancel := context.WithCancelCause(r.parent)
-	r.ctx = ctx
-	total := r.settings.Timeouts.Total
-	limit := llm.Errorf(llm.KindTotalTimeout, "the call was not complete within %v (timeouts.total of model %q)", total, plan.Public)
-	if !call.Deadline.IsZero() {
-		if left := time.Until(call.Deadline); total <= 0 || left < total {
-			total = max(left, time.Nanosecond)
-			limit = llm.Errorf(llm.KindTotalTimeout, "the call was not complete within its deadline (X-Sluice-Deadline)")
+	r.endSetting = "X-Sluice-Deadline"
+	if total := r.settings.Timeouts.Total; total > 0 {
+		if end := call.Start.Add(total); call.Deadline.IsZero() || end.Before(call.Deadline) {
+			call.Deadline, r.endSetting = end, "timeouts.total"
 		}
-	}
-	if total <= 0 {
-		return func() { cancel(context.Canceled) }
-	}
-	r.end = call.Start.Add(total)
-	timer := time.AfterFunc(time.Until(r.end), func() { cancel(limit) })
-	return func() {
-		timer.Stop()
-		cancel(context.Canceled)
 	}
 }

@@ -112,8 +112,9 @@ func (s *Snapshot) metrics(m *obs.Metrics, ti *targetInfo, t *llm.Target, op llm
 // and written: a minute, plus a second for each 1,000 input tokens, plus the time that the answer takes: at 20
 // tokens a second when it comes whole, and at 100 before the first visible token of a stream, since a
 // model may think first and most providers do not show it.
-func limits(t *upstream.Timeouts, c *llm.Call) upstream.Limits {
-	l := upstream.Limits{Connect: t.Connect, Headers: t.Headers, FirstToken: t.FirstToken, Idle: t.Idle}
+func (r *run) limits() upstream.Limits {
+	t, c := &r.settings.Timeouts, &r.x.Call
+	l := upstream.Limits{End: c.Deadline, EndSetting: r.endSetting, Connect: t.Connect, Headers: t.Headers, FirstToken: t.FirstToken, Idle: t.Idle}
 	const base = time.Minute
 	input := time.Duration(c.InputTokens) * time.Millisecond
 	if c.Stream {

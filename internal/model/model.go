@@ -1,20 +1,16 @@
 // Package model is what Sluice knows of models without asking a provider: prices, context windows, how many tokens a
 // text has. It does no I/O but reading an override file, and runs no goroutines.
 //
-// The embedded price table (prices.json) names its sources, with commits and dates, and the day each row was true. It is
+// The price table (prices.json, embedded in the compact form of prices.tsv) names its sources, with commits and dates, and the day each row was true. It is
 // a snapshot to be checked before anyone is billed by it; docs/PRICES.md lists what it does not cover.
 package model
 
 import (
-	_ "embed"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 )
-
-//go:embed prices.json
-var embedded []byte
 
 // Table finds models by provider and name. It is immutable and safe for concurrent use.
 type Table struct {
@@ -29,8 +25,8 @@ type provider struct {
 	names  []string // sorted
 }
 
-// Embedded returns the table that is part of the program. It is parsed when it is first asked, which takes a few
-// milliseconds.
+// Embedded returns the table that is part of the program. It is parsed when it is first asked, in about a
+// millisecond.
 func Embedded() *Table { return &Table{} }
 
 // Load returns the embedded table with the rows of an override file put over it. An empty path means no overrides.
@@ -49,7 +45,7 @@ func Load(path string) (*Table, error) {
 // all returns the providers, parsed on first use.
 func (t *Table) all() map[string]*provider {
 	t.read.Do(func() {
-		rows, err := parse(embedded, true)
+		rows, err := parseCompact(compact)
 		if err != nil {
 			panic("BUG: model: embedded prices: " + err.Error())
 		}

@@ -186,19 +186,11 @@ type positionError struct {
 func (e *positionError) Error() string { return e.err.Error() }
 func (e *positionError) Unwrap() error { return e.err }
 
-// parse reads a price file: an object with models, or just the list. trusted skips what only matters for text that
-// people write.
-func parse(text []byte, trusted bool) ([]*Info, error) {
+// parse reads a price file strictly: an object with models, or just the list.
+func parse(text []byte) ([]*Info, error) {
 	list, base, err := modelList(text)
 	if err != nil {
 		return nil, err
-	}
-	if trusted {
-		var rows []row
-		if err := json.Unmarshal(list, &rows); err != nil {
-			return nil, fmt.Errorf("read models: %w", err)
-		}
-		return convert(rows)
 	}
 	d := json.NewDecoder(bytes.NewReader(list))
 	d.DisallowUnknownFields()
@@ -216,18 +208,6 @@ func parse(text []byte, trusted bool) ([]*Info, error) {
 		i, err := r.info()
 		if err != nil {
 			return nil, &positionError{at, err}
-		}
-		all = append(all, i)
-	}
-	return all, nil
-}
-
-func convert(rows []row) ([]*Info, error) {
-	all := make([]*Info, 0, len(rows))
-	for n := range rows {
-		i, err := rows[n].info()
-		if err != nil {
-			return nil, fmt.Errorf("read %s of %s: %w", rows[n].Model, rows[n].Provider, err)
 		}
 		all = append(all, i)
 	}
@@ -291,7 +271,7 @@ func readOverrides(path string) ([]*Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read prices: %w", err)
 	}
-	rows, err := parse(text, false)
+	rows, err := parse(text)
 	if err == nil {
 		for _, i := range rows {
 			if i.Source == "" {

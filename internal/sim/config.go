@@ -163,8 +163,14 @@ func (m *ModelConfig) validate(fail func(key, message string)) {
 	if m.Output.Min < 0 || m.Output.Max < m.Output.Min {
 		fail("output", fmt.Sprintf("%d to %d is no range", m.Output.Min, m.Output.Max))
 	}
-	if m.Reasoning < 0 || m.TokensPerEvent < 0 || m.Context < 0 || m.RPM < 0 || m.TPM < 0 {
-		fail("name", "has a number that is negative")
+	for _, n := range []struct {
+		key   string
+		value int64
+	}{{"reasoning", int64(m.Reasoning)}, {"tokens_per_event", int64(m.TokensPerEvent)}, {"context", m.Context},
+		{"rpm", m.RPM}, {"tpm", m.TPM}} {
+		if n.value < 0 {
+			fail(n.key, fmt.Sprintf("%d is negative", n.value))
+		}
 	}
 	if m.Dimensions < 0 || m.Dimensions > maxDimensions {
 		fail("dimensions", fmt.Sprintf("%d is not from 0 to %d", m.Dimensions, maxDimensions))

@@ -19,11 +19,14 @@ const drainTime = 100 * time.Millisecond
 //	connect ──▶ headers ──▶ first token ──▶ idle ──▶ drain
 //	                 └──(no stream)──────────▶ idle
 //
+// The end of the call's time holds in each of them.
+//
 // In the idle phase progress only stores a time; the timer, when it fires, looks whether it is really due and otherwise
 // sets itself anew. So a token costs no timer operation.
 type guard struct {
 	start  time.Time
 	limits Limits
+	end    time.Duration // of the call, since start; 0 if none
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -39,6 +42,9 @@ type guard struct {
 
 func newGuard(parent context.Context, l Limits) (*guard, context.Context) {
 	g := &guard{start: time.Now(), limits: l}
+	if !l.End.IsZero() {
+		g.end = max(l.End.Sub(g.start), 1)
+	}
 	g.ctx, g.cancel = context.WithCancelCause(parent)
 	g.enter(llm.KindConnectTimeout, l.Connect)
 	return g, g.ctx
@@ -63,18 +69,29 @@ func (g *guard) enter(kind llm.Kind, due time.Duration) {
 		return
 	}
 	g.kind, g.due = kind, due
-	if due <= 0 {
+	next := g.next()
+	switch {
+	case next <= 0:
 		if g.timer != nil {
 			g.timer.Stop()
 		}
-		return
+	case g.timer == nil:
+		g.timer = time.AfterFunc(next-time.Since(g.start), g.fire)
+	default:
+		g.timer.Reset(next - time.Since(g.start))
 	}
-	wait := due - time.Since(g.start)
-	if g.timer == nil {
-		g.timer = time.AfterFunc(wait, g.fire)
-	} else {
-		g.timer.Reset(wait)
+}
+
+// next returns when the phase or the call ends, since start; 0 if neither does. The caller holds mu.
+func (g *guard) next() time.Duration {
+	due := g.due
+	if g.kind == llm.KindStalled && due > 0 {
+		due = time.Duration(g.last.Load()) + g.limits.Idle
 	}
+	if g.end > 0 && (due <= 0 || g.end < due) {
+		return g.end
+	}
+	return due
 }
 
 func (g *guard) headersArrived(stream bool) {
@@ -105,25 +122,28 @@ func (g *guard) progress() { g.last.Store(int64(time.Since(g.start))) }
 func (g *guard) fire() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.over || g.due <= 0 {
+	next := g.next()
+	if g.over || next <= 0 {
 		return
 	}
-	due := g.due
-	if g.kind == llm.KindStalled {
-		due = time.Duration(g.last.Load()) + g.limits.Idle
-	}
-	if left := due - time.Since(g.start); left > 0 {
+	if left := next - time.Since(g.start); left > 0 {
 		g.timer.Reset(left)
 		return
 	}
 	g.over = true
-	g.cancel(g.timeout())
+	g.cancel(g.timeout(next == g.end))
 }
 
 // timeout makes the error of the current phase. Each names its setting.
-func (g *guard) timeout() *llm.Error {
+func (g *guard) timeout(end bool) *llm.Error {
 	var e *llm.Error
-	switch g.kind {
+	kind := g.kind
+	if end {
+		kind = llm.KindTotalTimeout
+	}
+	switch kind {
+	case llm.KindTotalTimeout:
+		e = llm.Errorf(kind, "the call was not complete in its time (%s)", g.limits.EndSetting)
 	case llm.KindConnectTimeout:
 		return llm.Errorf(g.kind, "no connection to the provider within %v (timeouts.connect)", g.limits.Connect)
 	case llm.KindHeaderTimeout:

@@ -66,9 +66,9 @@ func newTransport(p *Provider) *http.Transport {
 		MaxIdleConnsPerHost: 4096,
 		MaxConnsPerHost:     p.Connections,
 		IdleConnTimeout:     60 * time.Second,
-		DisableCompression:  true, // bytes are forwarded as they come
-		WriteBufferSize:     4 << 10,
-		ReadBufferSize:      4 << 10,
+		DisableCompression:  true,    // bytes are forwarded as they come
+		WriteBufferSize:     2 << 10, // each open stream holds one of both
+		ReadBufferSize:      2 << 10,
 		Protocols:           new(http.Protocols),
 		// A connection that died silently under HTTP/2 would take every new call with it.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
@@ -108,7 +108,9 @@ type Limits struct {
 	Connect    time.Duration // from the start of the attempt to a usable connection
 	Headers    time.Duration // to the response headers
 	FirstToken time.Duration // from the connection to the first content token of a stream
-	Idle       time.Duration // between two reads that bring data
+	Idle       time.Duration // between two pieces of the answer
+	End        time.Time     // of the call as a whole
+	EndSetting string        // what sets End, for the error
 }
 
 // Answer is a provider's answer whose headers have arrived. Close must be called.
@@ -116,6 +118,7 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Length int64 // Content-Length, -1 if unknown
+	stream bool
 	body   io.ReadCloser
 	guard  *guard
 }
@@ -148,17 +151,21 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		return nil, failure
 	}
 	g.headersArrived(rq.Stream && resp.StatusCode < 300)
-	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, body: resp.Body, guard: g}, nil
+	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, stream: rq.Stream, body: resp.Body, guard: g}, nil
 }
 
-// Read reads from the body. Each read that brings data re-arms the idle limit.
+// Read reads from the body. For an answer that is no stream, each read that brings data re-arms the idle limit. For a
+// stream that is up to Progress: providers keep a line open with comments for minutes, without a token.
 func (an *Answer) Read(p []byte) (int, error) {
 	n, err := an.body.Read(p)
-	if n > 0 {
+	if n > 0 && !an.stream {
 		an.guard.progress()
 	}
 	return n, err
 }
+
+// Progress re-arms the idle limit of a stream.
+func (an *Answer) Progress() { an.guard.progress() }
 
 // Fail classifies an error of Read, io.EOF included: an end that comes too early.
 func (an *Answer) Fail(err error) *llm.Error {

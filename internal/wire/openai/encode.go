@@ -1,13 +1,10 @@
 package openai
 
 import (
-	"encoding/base64"
-	"encoding/binary"
-	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // Encoders for the server's end of the protocol. Each appends one JSON value to dst, without SSE framing, and returns
@@ -94,7 +91,7 @@ func AppendTextChunk(dst []byte, h *Head, d *Delta) []byte {
 	dst = append(dst, `,"choices":[{"index":`...)
 	dst = strconv.AppendInt(dst, int64(d.Index), 10)
 	dst = append(dst, `,"text":`...)
-	dst = encString(dst, d.Content)
+	dst = wire.AppendString(dst, d.Content)
 	dst = append(dst, `,"logprobs":null,"finish_reason":`...)
 	dst = encNullable(dst, d.Finish)
 	dst = append(dst, `}]`...)
@@ -132,7 +129,7 @@ func AppendText(dst []byte, h *Head, choices []Choice, u *llm.Usage) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"text":`...)
-		dst = encString(dst, choices[i].Content)
+		dst = wire.AppendString(dst, choices[i].Content)
 		dst = append(dst, `,"index":`...)
 		dst = strconv.AppendInt(dst, int64(choices[i].Index), 10)
 		dst = append(dst, `,"logprobs":null,"finish_reason":`...)
@@ -161,77 +158,22 @@ func AppendUsage(dst []byte, u llm.Usage) []byte {
 	return append(dst, `,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
 }
 
-// AppendEmbeddings appends an embeddings list. packed chooses base64 of little-endian float32 instead of JSON numbers.
-func AppendEmbeddings(dst []byte, model string, vectors [][]float32, packed bool, input int64) []byte {
-	dst = append(dst, `{"object":"list","data":[`...)
-	for i, v := range vectors {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"object":"embedding","index":`...)
-		dst = strconv.AppendInt(dst, int64(i), 10)
-		dst = append(dst, `,"embedding":`...)
-		if packed {
-			dst = encPacked(dst, v)
-		} else {
-			dst = encFloats(dst, v)
-		}
-		dst = append(dst, '}')
-	}
-	dst = append(dst, `],"model":`...)
-	dst = encString(dst, model)
-	dst = append(dst, `,"usage":{"prompt_tokens":`...)
-	dst = strconv.AppendInt(dst, input, 10)
-	dst = append(dst, `,"total_tokens":`...)
-	dst = strconv.AppendInt(dst, input, 10)
-	return append(dst, `}}`...)
-}
-
-// ModelCard is one entry of the models list.
-type ModelCard struct {
-	ID      string
-	Created int64 // Unix seconds
-	OwnedBy string
-}
-
-// AppendModel appends one model object.
-func AppendModel(dst []byte, m ModelCard) []byte {
-	dst = append(dst, `{"id":`...)
-	dst = encString(dst, m.ID)
-	dst = append(dst, `,"object":"model","created":`...)
-	dst = strconv.AppendInt(dst, m.Created, 10)
-	dst = append(dst, `,"owned_by":`...)
-	return append(encString(dst, m.OwnedBy), '}')
-}
-
-// AppendModels appends the models list.
-func AppendModels(dst []byte, models []ModelCard) []byte {
-	dst = append(dst, `{"object":"list","data":[`...)
-	for i, m := range models {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = AppendModel(dst, m)
-	}
-	return append(dst, `]}`...)
-}
-
 func encHead(dst []byte, h *Head, object string) []byte {
 	dst = append(dst, `{"id":`...)
-	dst = encString(dst, h.ID)
+	dst = wire.AppendString(dst, h.ID)
 	dst = append(dst, `,"object":"`...)
 	dst = append(dst, object...)
 	dst = append(dst, `","created":`...)
 	dst = strconv.AppendInt(dst, h.Created, 10)
 	dst = append(dst, `,"model":`...)
-	dst = encString(dst, h.Model)
+	dst = wire.AppendString(dst, h.Model)
 	if h.ServiceTier != "" {
 		dst = append(dst, `,"service_tier":`...)
-		dst = encString(dst, h.ServiceTier)
+		dst = wire.AppendString(dst, h.ServiceTier)
 	}
 	if h.Fingerprint != "" {
 		dst = append(dst, `,"system_fingerprint":`...)
-		dst = encString(dst, h.Fingerprint)
+		dst = wire.AppendString(dst, h.Fingerprint)
 	}
 	return dst
 }
@@ -241,7 +183,7 @@ func encDelta(dst []byte, d *Delta) []byte {
 	start := len(dst)
 	if d.Role != "" {
 		dst = append(dst, `"role":`...)
-		dst = encString(dst, d.Role)
+		dst = wire.AppendString(dst, d.Role)
 	}
 	if d.Content != nil || d.RawContent != nil || d.NullContent {
 		dst = encComma(dst, start)
@@ -251,7 +193,7 @@ func encDelta(dst []byte, d *Delta) []byte {
 	if d.Reasoning != nil {
 		dst = encComma(dst, start)
 		dst = append(dst, `"reasoning_content":`...)
-		dst = encString(dst, d.Reasoning)
+		dst = wire.AppendString(dst, d.Reasoning)
 	}
 	if d.Tool != nil {
 		dst = encComma(dst, start)
@@ -271,18 +213,18 @@ func encToolDelta(dst []byte, t *ToolDelta) []byte {
 	if t.ID != "" {
 		dst = encComma(dst, start)
 		dst = append(dst, `"id":`...)
-		dst = encString(dst, t.ID)
+		dst = wire.AppendString(dst, t.ID)
 		dst = append(dst, `,"type":"function"`...)
 	}
 	dst = encComma(dst, start)
 	dst = append(dst, `"function":{`...)
 	if t.Name != "" {
 		dst = append(dst, `"name":`...)
-		dst = encString(dst, t.Name)
+		dst = wire.AppendString(dst, t.Name)
 		dst = append(dst, ',')
 	}
 	dst = append(dst, `"arguments":`...)
-	return append(encString(dst, t.Arguments), `}}`...)
+	return append(wire.AppendString(dst, t.Arguments), `}}`...)
 }
 
 func encChoice(dst []byte, c *Choice) []byte {
@@ -292,7 +234,7 @@ func encChoice(dst []byte, c *Choice) []byte {
 	dst = encContent(dst, c.Content, c.RawContent, c.NullContent)
 	if c.Reasoning != nil {
 		dst = append(dst, `,"reasoning_content":`...)
-		dst = encString(dst, c.Reasoning)
+		dst = wire.AppendString(dst, c.Reasoning)
 	}
 	for i, t := range c.Tools {
 		if i == 0 {
@@ -301,11 +243,11 @@ func encChoice(dst []byte, c *Choice) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"id":`...)
-		dst = encString(dst, t.ID)
+		dst = wire.AppendString(dst, t.ID)
 		dst = append(dst, `,"type":"function","function":{"name":`...)
-		dst = encString(dst, t.Name)
+		dst = wire.AppendString(dst, t.Name)
 		dst = append(dst, `,"arguments":`...)
-		dst = append(encString(dst, t.Arguments), `}}`...)
+		dst = append(wire.AppendString(dst, t.Arguments), `}}`...)
 	}
 	if len(c.Tools) > 0 {
 		dst = append(dst, ']')
@@ -323,7 +265,7 @@ func encContent(dst, text, raw []byte, null bool) []byte {
 	case null:
 		return append(dst, "null"...)
 	default:
-		return encString(dst, text)
+		return wire.AppendString(dst, text)
 	}
 }
 
@@ -370,7 +312,7 @@ func encLogprobs(dst []byte, all []Logprob) []byte {
 // encLogprob appends the members that a token and its alternatives share; the object is left open.
 func encLogprob(dst []byte, p *Logprob) []byte {
 	dst = append(dst, `{"token":`...)
-	dst = encString(dst, p.Token)
+	dst = wire.AppendString(dst, p.Token)
 	dst = append(dst, `,"logprob":`...)
 	dst = strconv.AppendFloat(dst, p.Logprob, 'g', -1, 64)
 	dst = append(dst, `,"bytes":[`...)
@@ -383,32 +325,11 @@ func encLogprob(dst []byte, p *Logprob) []byte {
 	return append(dst, ']')
 }
 
-func encFloats(dst []byte, v []float32) []byte {
-	dst = append(dst, '[')
-	for i, f := range v {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendFloat(dst, float64(f), 'g', -1, 32)
-	}
-	return append(dst, ']')
-}
-
-func encPacked(dst []byte, v []float32) []byte {
-	raw := make([]byte, 0, 4*len(v))
-	for _, f := range v {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
-	}
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, raw)
-	return append(dst, '"')
-}
-
 func encNullable(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, "null"...)
 	}
-	return encString(dst, s)
+	return wire.AppendString(dst, s)
 }
 
 // encComma appends a comma unless the object that begins at start is still empty.
@@ -419,47 +340,8 @@ func encComma(dst []byte, start int) []byte {
 	return append(dst, ',')
 }
 
-// encString appends s as a JSON string. Bytes that are not UTF-8 become the replacement character.
-func encString[T ~string | ~[]byte](dst []byte, s T) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	from := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
-			if r == utf8.RuneError && n == 1 {
-				dst = append(append(dst, s[from:i]...), `\ufffd`...)
-				from = i + 1
-			}
-			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, `\n`...)
-		case '\r':
-			dst = append(dst, `\r`...)
-		case '\t':
-			dst = append(dst, `\t`...)
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		}
-		i++
-		from = i
-	}
-	return append(append(dst, s[from:]...), '"')
-}
-
 // AppendTextPart appends an array with one text part: content in the form that some servers send instead of a string.
 func AppendTextPart(dst, text []byte) []byte {
 	dst = append(dst, `[{"type":"text","text":`...)
-	return append(encString(dst, text), `}]`...)
+	return append(wire.AppendString(dst, text), `}]`...)
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,25 +98,4 @@ func TestAppendChunkDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { buf = AppendChunk(buf[:0], h, d) }); n != 0 {
 		t.Errorf("AppendChunk allocates %v times, want 0", n)
 	}
-}
-
-// FuzzEncString checks that any text comes back from a JSON decoder as it went in, with a replacement character for each
-// byte that is not UTF-8.
-func FuzzEncString(f *testing.F) {
-	for _, s := range []string{"", "plain", "a\"b\\c/\n\r\t\x00\x1f\x7f", "größte 水門 💧", "\xff\xc3(", "\u2028"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		var got string
-		if err := json.Unmarshal(encString(nil, s), &got); err != nil {
-			t.Fatalf("encString(%q) is not JSON: %v", s, err)
-		}
-		want := make([]rune, 0, len(s))
-		for _, r := range s {
-			want = append(want, r)
-		}
-		if got != string(want) || !utf8.ValidString(got) {
-			t.Errorf("encString(%q) reads back as %q", s, got)
-		}
-	})
 }
