@@ -143,7 +143,11 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			}
 			eof = false // there is only one
 		}
-		if rl.stream.Observe(&ev) == openai.Forward {
+		action := rl.stream.Observe(&ev)
+		if rl.stream.Done && !rl.stream.Finished() {
+			return nil // an error event follows, and clients do not read past [DONE]
+		}
+		if action == openai.Forward {
 			rl.out = append(rl.out, ev.Raw...)
 		}
 	}
