@@ -156,11 +156,11 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			eof = false // there is only one
 		}
 		rl.data = rl.data || !ev.Comment
-		forward := rl.stream.Observe(&ev) == openai.Forward
+		action := rl.stream.Observe(&ev)
 		if rl.stream.Done && !rl.stream.Finished() {
-			return nil // clients stop reading at [DONE]: they would not see the error that follows
+			return nil // an error event follows, and clients do not read past [DONE]
 		}
-		if forward {
+		if action == openai.Forward {
 			rl.out = append(rl.out, ev.Raw...)
 		}
 	}

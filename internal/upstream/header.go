@@ -13,6 +13,7 @@ func (a *Account) outgoing(rq *Request) http.Header {
 			h[k] = v
 		}
 	}
+	dropHops(h, rq.Header)
 	for k, v := range a.header {
 		h[k] = v
 	}
@@ -26,6 +27,16 @@ func (a *Account) outgoing(rq *Request) http.Header {
 }
 
 var userAgent = []string{"sluice"} // shared value, never changed
+
+// dropHops removes from h the headers that the Connection header of from names: they are for one connection only
+// (RFC 9110, section 7.6.1).
+func dropHops(h, from http.Header) {
+	for _, v := range from["Connection"] {
+		for name := range strings.SplitSeq(v, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+}
 
 // forwardRequestHeader reports whether a client's header (canonical form) goes on to the provider. Credentials, cookies,
 // Sluice's own headers, hop-by-hop headers and those that tell where the client is stay here. Which account pays is the

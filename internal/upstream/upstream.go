@@ -125,6 +125,7 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		g.stop()
 		return nil, failure
 	}
+	dropHops(resp.Header, resp.Header)
 	g.headersArrived(rq.Stream && resp.StatusCode < 300)
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, stream: rq.Stream, body: resp.Body, guard: g}, nil
 }
