@@ -39,6 +39,11 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
+	defer func() {
+		if !r.committed.IsZero() {
+			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
+		}
+	}()
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
 		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
@@ -48,7 +53,6 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
 	r.malformed += rl.stream.Malformed
 	if !r.committed.IsZero() {
-		r.g.metrics.StreamClosed()
 		if e != nil {
 			r.broken(e)
 		}
