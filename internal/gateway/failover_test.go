@@ -178,13 +178,13 @@ func TestBreakerTakesATargetOut(t *testing.T) {
 		if a.count() != 5 {
 			t.Errorf("an open target was asked: %d requests", a.count())
 		}
-		time.Sleep(2 * time.Second)
+		rd.sleep(2 * time.Second)
 		rd.chat("m").want(llm.KindNone, 2) // the probe, which fails
 		rd.chat("m").want(llm.KindNone, 1)
 		if a.count() != 6 {
 			t.Errorf("%d requests, want one probe", a.count())
 		}
-		time.Sleep(4 * time.Second) // the cool-down has doubled
+		rd.sleep(4 * time.Second) // the cool-down has doubled
 		for range 3 {
 			rd.chat("m").want(llm.KindNone, 1)
 		}

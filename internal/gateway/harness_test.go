@@ -248,6 +248,9 @@ func (rd *road) exchange(op llm.Op, body string, change ...func(*gateway.Exchang
 	return x
 }
 
+// sleep lets simulated time pass.
+func (rd *road) sleep(d time.Duration) { time.Sleep(d) }
+
 // key returns the principal of a presented key.
 func (rd *road) key(presented string) *auth.Principal {
 	rd.t.Helper()

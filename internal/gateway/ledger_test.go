@@ -148,7 +148,7 @@ func TestTimesOfARow(t *testing.T) {
 	onRoad(t, o, func(rd *road) {
 		first := make(chan *reply)
 		go func() { first <- rd.stream("gpt-4o") }()
-		time.Sleep(time.Second)
+		rd.sleep(time.Second)
 		w := rd.stream("gpt-4o")
 		row := rd.row(w)
 		if row.Queue != 8*time.Second || row.FirstToken != 13*time.Second || row.Total != 17*time.Second || row.Overhead != 0 {
@@ -186,7 +186,7 @@ func TestFullLedgerRefuses(t *testing.T) {
 			t.Errorf("%v refused calls counted", n)
 		}
 		rd.sink.fail(nil)
-		time.Sleep(time.Minute) // it is tried again, with back-off
+		rd.sleep(time.Minute) // it is tried again, with back-off
 		rd.chat("gpt-4o").want(llm.KindNone, 1)
 	})
 }

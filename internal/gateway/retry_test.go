@@ -189,7 +189,7 @@ func TestWaitingRetryHoldsNoSlot(t *testing.T) {
 	onRoad(t, o, func(rd *road) {
 		first := make(chan *reply)
 		go func() { first <- rd.chat("p/m") }()
-		time.Sleep(time.Second)
+		rd.sleep(time.Second)
 		other := rd.chat("p/m")
 		other.want(llm.KindNone, 1)
 		if other.took != time.Second {

@@ -130,7 +130,7 @@ func TestDeadlineOfTheClient(t *testing.T) {
 	onRoad(t, o, func(rd *road) {
 		first := make(chan *reply)
 		go func() { first <- rd.chat("p/m") }()
-		time.Sleep(second)
+		rd.sleep(second)
 		w := rd.chat("p/m", within(2*second))
 		w.want(llm.KindDeadline, 0)
 		w.says("deadline", "2s")
@@ -153,9 +153,9 @@ func TestPatienceOfTheQueue(t *testing.T) {
 	onRoad(t, o, func(rd *road) {
 		replies := make(chan *reply, 2)
 		go func() { replies <- rd.chat("p/m") }()
-		time.Sleep(second)
+		rd.sleep(second)
 		go func() { replies <- rd.chat("p/m") }() // waits
-		time.Sleep(second)
+		rd.sleep(second)
 		w := rd.chat("p/m")
 		w.want(llm.KindQueueFull, 0)
 		w.says("queue.max_calls", "1")
