@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/admit"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 )
@@ -92,8 +93,10 @@ func TestStatedWaitBeyondTheCall(t *testing.T) {
 	t.Parallel()
 	f := func(value string, deadline, wait time.Duration) {
 		t.Helper()
-		s := steps(fail(429, "Retry-After", value), ok)
-		onRoad(t, at(s), func(rd *road) {
+		o := at(steps(fail(429, "Retry-After", value), ok))
+		o.queue = func(c *admit.Config) { c.MaxWait = time.Hour }
+		o.settings = func(c *gateway.Settings) { c.Timeouts.Total = 0 }
+		onRoad(t, o, func(rd *road) {
 			w := rd.chat("p/m", func(x *gateway.Exchange) { x.Call.Deadline = x.Call.Start.Add(deadline) })
 			w.want(llm.KindRateLimited, 1)
 			if w.status != 429 || w.err.RetryAfter != wait || w.took > 10*time.Millisecond {

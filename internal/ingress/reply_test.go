@@ -110,6 +110,7 @@ func TestProvidersErrorBodies(t *testing.T) {
 	f(400, `{"error":{"message":"filtered","code":"content_filter"}}`, 400, "")
 	f(400, `{"error":{"message":"long","code":"context_length_exceeded"}}`, 400, "")
 	f(422, `{"detail":"not OpenAI's shape"}`, 400, "provider_rejected")
+	f(500, `{"error":{"message":"long","code":"context_length_exceeded"}}`, 400, "context_length_exceeded") // a status of the server's
 	// It is about Sluice's account, or the provider.
 	f(401, `{"error":{"message":"Incorrect API key provided: sk-proj-abcdefgh12345678","code":"invalid_api_key"}}`, 502, "provider_auth_failed")
 	f(403, `{"error":{"message":"sk-proj-abcdefgh12345678 may not"}}`, 502, "provider_auth_failed")
@@ -118,6 +119,19 @@ func TestProvidersErrorBodies(t *testing.T) {
 	f(500, `{"error":{"message":"oops"}}`, 502, "provider_error")
 	f(503, `{"error":{"message":"busy"}}`, 503, "provider_overloaded")
 	f(302, ``, 502, "provider_bad_answer")
+}
+
+// TestBodyOfAnotherKindStays checks that a body goes on only where it is about the request, whoever attached it.
+func TestBodyOfAnotherKindStays(t *testing.T) {
+	t.Parallel()
+	for _, k := range llm.Kinds() {
+		w := httptest.NewRecorder()
+		(&reply{w: w}).Fail(&llm.Error{Kind: k, Message: "m", ProviderStatus: 402, Body: []byte("its own")})
+		passed := k == llm.KindRejected || k == llm.KindContentFilter || k == llm.KindContextLength
+		if got := w.Body.String() == "its own" && w.Code == 402; got != passed {
+			t.Errorf("%s: client got %d %s", k, w.Code, w.Body)
+		}
+	}
 }
 
 // TestNoProviderStatusBecomes401 tries every status with several bodies: a client must not take the provider's refusal of
