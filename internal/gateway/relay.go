@@ -40,12 +40,16 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
+	defer func() {
+		if !r.committed.IsZero() {
+			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
+		}
+	}()
 	rl.reset(r)
 	e := r.forward(answer, rl)
 	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
 	r.malformed += rl.stream.Malformed
 	if !r.committed.IsZero() {
-		r.g.metrics.StreamClosed()
 		if e != nil {
 			r.broken(e)
 		}

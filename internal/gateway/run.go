@@ -60,6 +60,7 @@ type run struct {
 	costNano  int64
 	priced    bool
 	err       *llm.Error
+	returned  bool // the call has come to its end; false while a panic unwinds
 
 	span *obs.Span
 }

@@ -53,6 +53,9 @@ func (r *run) refuse(e *llm.Error) {
 // settle closes the books of a call: usage and cost, ledger row, metrics, trace, log line.
 func (r *run) settle() {
 	now := time.Now()
+	if !r.returned && r.err == nil { // whatever the client got is no success
+		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
+	}
 	if !r.gotUsage && r.attempts > 0 && r.outputBegun() {
 		r.estimate()
 	}
