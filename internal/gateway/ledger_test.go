@@ -154,8 +154,10 @@ func TestTimesOfARow(t *testing.T) {
 		if row.Queue != 8*time.Second || row.FirstToken != 13*time.Second || row.Total != 17*time.Second || row.Overhead != 0 {
 			t.Errorf("queue %v, first token %v, total %v, overhead %v", row.Queue, row.FirstToken, row.Total, row.Overhead)
 		}
-		for name, want := range map[string]string{"X-Sluice-Queue-Ms": "8000", "X-Sluice-Overhead-Us": "0",
-			"Server-Timing": "auth;dur=0, queue;dur=8000, upstream;dur=5000, sluice;dur=0, total;dur=13000"} {
+		for name, want := range map[string]string{
+			"X-Sluice-Queue-Ms": "8000", "X-Sluice-Overhead-Us": "0",
+			"Server-Timing": "auth;dur=0, queue;dur=8000, upstream;dur=5000, sluice;dur=0, total;dur=13000",
+		} {
 			if got := w.frozen.Get(name); got != want {
 				t.Errorf("%s is %q, want %q", name, got, want)
 			}

@@ -246,8 +246,10 @@ func TestAppendError(t *testing.T) {
 }
 
 func FuzzClassifyError(f *testing.F) {
-	for _, s := range []string{`{"error":{"message":"x","code":429,"details":[{"retryDelay":"1s"}]}}`, `{"error":"x"}`, `[{"error":{}}]`,
-		`{"detail":[{"msg":"x"}]}`, "<html><title>x</title>", "\xff\xfe", `{"object":"error"}`, "", `"text"`, `{"x_groq":{"error":"x"}}`} {
+	for _, s := range []string{
+		`{"error":{"message":"x","code":429,"details":[{"retryDelay":"1s"}]}}`, `{"error":"x"}`, `[{"error":{}}]`,
+		`{"detail":[{"msg":"x"}]}`, "<html><title>x</title>", "\xff\xfe", `{"object":"error"}`, "", `"text"`, `{"x_groq":{"error":"x"}}`,
+	} {
 		f.Add(400, []byte(s))
 		f.Add(429, []byte(s))
 	}
