@@ -17,7 +17,6 @@ type stream struct {
 	resp *http.Response
 	goOn chan struct{} // closed by the test: the provider ends its answer
 	left chan struct{} // closed by the provider's script when its call is canceled
-	back reply
 }
 
 // openStream starts a stream and returns when its first content is with the client.
