@@ -44,15 +44,18 @@ func phases(quick bool) [][]phase {
 	}
 	streams := func(n int, rate float64, ramp time.Duration) []phase {
 		return []phase{{fmt.Sprintf("%d streams of %g chunks/s", n, rate), "chunk", job{
-			Kind: "streams", Size: 300, Streams: n, Rate: rate, Ramp: ramp, Warm: ms(800, 300), Window: ms(2000, 800)}}}
+			Kind: "streams", Size: 300, Streams: n, Rate: rate, Ramp: ramp, Warm: ms(800, 300), Window: ms(2000, 800),
+		}}}
 	}
 	closed := func(size int) phase {
 		return phase{fmt.Sprintf("calls of %d B, closed loop of 64", size), "call", job{
-			Kind: "closed", Size: size, Conns: 64, Warm: ms(300, 200), Window: ms(1200, 500)}}
+			Kind: "closed", Size: size, Conns: 64, Warm: ms(300, 200), Window: ms(1200, 500),
+		}}
 	}
 	open := func(size int, rate float64) phase {
 		return phase{fmt.Sprintf("calls of %d B, %g/s", size, rate), "call", job{
-			Kind: "open", Size: size, Conns: 64, Rate: rate, Warm: ms(300, 200), Window: ms(1500, 600)}}
+			Kind: "open", Size: size, Conns: 64, Rate: rate, Warm: ms(300, 200), Window: ms(1500, 600),
+		}}
 	}
 	calls := []phase{closed(300), closed(10_000), open(300, 1000), open(10_000, 1000)}
 	if !quick {

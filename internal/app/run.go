@@ -146,6 +146,7 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 
 	soft, cancelSoft := context.WithDeadline(now, begin.Add(d.Soft))
 	defer cancelSoft()
+	a.idle(soft) // with open listeners: who comes now is told why there is no answer, rather than finding nobody
 	if shutdown(soft, servers) {
 		return
 	}
@@ -161,6 +162,19 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 	if !shutdown(hard, servers) {
 		for _, s := range servers {
 			_ = s.Close() // the hard limit is over
+		}
+	}
+}
+
+// idle waits until no call is under way or ctx ends. A call that is just beginning may be missed; shutdown waits for it.
+func (a *App) idle(ctx context.Context) {
+	t := time.NewTicker(10 * time.Millisecond)
+	defer t.Stop()
+	for a.metrics.InFlight() > 0 {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -4,15 +4,16 @@ import "time"
 
 // Retry says how often, how soon and how much at most a call is tried again.
 type Retry struct {
-	// Attempts is the largest number of attempts for one call, the first included, over all targets.
+	// Attempts is the largest number of attempts for one call, the first included, over all targets. A call that the
+	// client itself is retrying (x-stainless-retry-count) gets one fewer for each of its retries, and at least one.
 	Attempts int `yaml:"attempts" min:"1" max:"100"`
 	// Budget is the largest share of a model's calls that may be retries. It keeps retries from multiplying the load of
 	// a provider that is down.
 	Budget float64 `yaml:"budget" unit:"share"`
 	// Base is the upper end of the wait before the first retry; it doubles with each further one, and the actual wait is
-	// random below it. A wait that the provider states is used in its place.
+	// random below it. A wait of up to a minute that the only target's provider states is used in its place.
 	Base time.Duration `yaml:"base"`
-	// Max is the longest such wait. A provider that states a longer one is left for the next target.
+	// Max is the longest such random wait.
 	Max time.Duration `yaml:"max"`
 }
 

@@ -28,11 +28,12 @@ type Exchange struct {
 	Key     *auth.Principal
 	Request openai.Request // what Body says
 	Body    []byte
-	Path    string      // of the provider's API, for example "/chat/completions"
-	Query   string      // raw
-	Header  http.Header // of the client
-	Retried int         // how often the client says it has retried this call already
-	Checked time.Time   // when authentication and parsing were done
+	Path    string        // of the provider's API, for example "/chat/completions"
+	Query   string        // raw
+	Header  http.Header   // of the client
+	Retried int           // how often the client says it has retried this call already
+	Checked time.Time     // when authentication and parsing were done
+	Auth    time.Duration // part of the time until then that finding out who calls has taken
 }
 
 // Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write..., [Fail] is used. Headers
@@ -78,21 +79,29 @@ func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
 // Do runs a call to its end. When it returns, the caller has its answer or its error, every reservation is settled, and
 // the call's row is in the ledger. Canceling ctx ends the call; its cause tells why.
 func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
-	r := &run{g: g, snap: g.snapshot.Load(), x: x, w: w, ctx: ctx, bytesIn: int64(len(x.Body))}
+	r := runs.Get().(*run) // on the stack it would make that grow, which a stream then holds for its life
+	defer r.release()
+	r.g, r.snap, r.x, r.w, r.ctx = g, g.snapshot.Load(), x, w, ctx
+	r.bytesIn = int64(len(x.Body))
 	g.metrics.CallStarted()
 	defer g.metrics.CallEnded()
 	if !g.ledger.Reserve() {
 		r.refuse(llm.Errorf(llm.KindLedgerFull, "the ledger's backlog is full (ledger.backlog): calls are refused until it can be written"))
 		return
 	}
-	r.span = g.tracer.Start(ctx, x.Call.TraceParent, x.Call.Op.String(), x.Call.Start)
+	r.traceStart()
 	defer r.settle() // appends the row to the place that was reserved
+	r.serve()
+	r.returned = true
+}
 
-	if e := x.Key.Start(); e != nil {
+// serve answers a call that has its place in the ledger.
+func (r *run) serve() {
+	if e := r.x.Key.Start(); e != nil {
 		r.fail(e)
 		return
 	}
-	defer x.Key.Finish()
+	defer r.x.Key.Finish()
 
 	plan, e := r.plan()
 	if e != nil {

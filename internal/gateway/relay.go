@@ -20,6 +20,7 @@ type relay struct {
 	reader wire.Reader
 	stream openai.Stream
 	held   []byte // events before the commit point
+	data   bool   // the last read brought an event with data
 	out    []byte // events of one read
 }
 
@@ -39,22 +40,34 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
-	rl.reader.Reset(r.info.account.MaxEvent)
-	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
-		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
-		Model:      r.answerModel(),
-	})
+	defer func() {
+		if !r.committed.IsZero() {
+			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
+		}
+	}()
+	rl.reset(r)
 	e := r.forward(answer, rl)
 	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
 	r.malformed += rl.stream.Malformed
 	if !r.committed.IsZero() {
-		r.g.metrics.StreamClosed()
 		if e != nil {
 			r.broken(e)
 		}
 		return nil
 	}
 	return e
+}
+
+// reset makes the relay ready for a stream. It is kept out of line because its frame is large, and the caller's stays on the
+// stack for as long as the stream is open.
+//
+//go:noinline
+func (rl *relay) reset(r *run) {
+	rl.reader.Reset(r.info.account.MaxEvent)
+	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
+		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
+		Model:      r.answerModel(),
+	})
 }
 
 // answerModel returns the model name that answers are to carry, or "" for the provider's own.
@@ -71,6 +84,9 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		_, readErr := rl.reader.Fill(answer)
 		eof := isEOF(readErr)
 		fail := rl.collect(eof)
+		if rl.data {
+			answer.Progress()
+		}
 		if fail == nil {
 			fail = st.Err
 		}
@@ -126,7 +142,7 @@ var errNoFinish = errors.New("end of stream without a finish reason for each cho
 
 // collect lets the codec look at every event that has arrived and gathers those that go on.
 func (rl *relay) collect(eof bool) *llm.Error {
-	rl.out = rl.out[:0]
+	rl.out, rl.data = rl.out[:0], false
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
@@ -143,6 +159,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			}
 			eof = false // there is only one
 		}
+		rl.data = rl.data || !ev.Comment
 		action := rl.stream.Observe(&ev)
 		if rl.stream.Done && !rl.stream.Finished() {
 			return nil // an error event follows, and clients do not read past [DONE]

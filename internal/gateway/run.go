@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"sluice/internal/admit"
@@ -37,9 +38,10 @@ type run struct {
 	target   *llm.Target
 	info     *targetInfo
 	attempts int
-	silent   []*llm.Target // accepted a request and did not answer: not asked again for this call
+	silent   []*llm.Target // took a request and did not answer, or said not to come again: not asked again for this call
 	lease    pace.Lease
 	sent     time.Time     // start of the attempt
+	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
 
 	// What has come of it.
@@ -58,8 +60,17 @@ type run struct {
 	costNano  int64
 	priced    bool
 	err       *llm.Error
+	returned  bool // the call has come to its end; false while a panic unwinds
 
 	span *obs.Span
+}
+
+var runs = sync.Pool{New: func() any { return new(run) }}
+
+// release gives r back for another call. Nothing may hold on to r.
+func (r *run) release() {
+	*r = run{silent: r.silent[:0]}
+	runs.Put(r)
 }
 
 // attemptAll sends attempts until one succeeds, none may follow, or nothing is left to ask. It returns nil if the client
@@ -90,10 +101,10 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return nil
 		}
 		last = e
-		if !e.Kind.Retryable() || r.attempts >= retry.Attempts {
+		if !e.Retryable() || r.attempts >= retry.attempts(r.x.Retried) {
 			return e
 		}
-		if silentKind(e.Kind) {
+		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
 			r.silent = append(r.silent, grant.Target)
 		}
 		var wait time.Duration
@@ -124,7 +135,7 @@ func (r *run) mayRetry(tiers [][]*llm.Target, wait time.Duration) bool {
 	return left && r.g.budget.withdraw()
 }
 
-// heard returns the targets of a tier that have not kept silent in this call.
+// heard returns the targets of a tier that may be asked (again) in this call.
 func (r *run) heard(tier []*llm.Target) []*llm.Target {
 	if len(r.silent) == 0 {
 		return tier
@@ -140,6 +151,7 @@ func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (adm
 	}
 	rest := slices.ContainsFunc(tiers[tier+1:], func(t []*llm.Target) bool { return len(r.heard(t)) > 0 })
 	start := time.Now()
+	defer r.traceAdmit(start)
 	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore})
 	if e != nil {
 		r.queued += time.Since(start)
@@ -156,14 +168,15 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	r.attempts++
 	r.sent = time.Now()
-	span := r.span.Child("attempt", r.sent)
+	r.headers, r.connect, r.first = 0, 0, time.Time{}
+	span := r.span.Attempt("attempt", r.sent)
 	defer func() { r.attempted(span, e) }()
 	answer, e := r.info.account.Send(r.ctx, r.request(span))
 	if e != nil {
 		return e
 	}
 	defer answer.Close()
-	r.headers = time.Since(r.sent)
+	r.headers, r.connect = time.Since(r.sent), answer.Connect()
 	if answer.Status >= 300 {
 		return r.readError(answer)
 	}
@@ -189,11 +202,7 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	}
 	r.lease.Done(out)
 	r.info.target.Attempt(out.Kind)
-	if span != nil {
-		span.Str(obs.AttrTarget, r.target.Name)
-		span.Fail(out.Kind)
-		span.End(now)
-	}
+	r.traceAttempt(span, out.Kind, now)
 }
 
 // request encodes the call for the attempt's target.

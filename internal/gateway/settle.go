@@ -28,16 +28,19 @@ func (r *run) fail(e *llm.Error) {
 	}
 }
 
-// noClientRetry reports whether a retry by the client's SDK would only add load: the error does not end by itself, or
-// Sluice has already tried again as often as it may.
+// noClientRetry reports whether a retry by the client's SDK would only add load: the provider says so, the error does
+// not end by itself, or Sluice has already tried again as often as it may.
 func (r *run) noClientRetry(e *llm.Error) bool {
+	if e.Advice == llm.DoNotRetry {
+		return true
+	}
 	switch e.Kind {
 	case llm.KindQuotaExhausted, llm.KindProviderAuth, llm.KindTotalTimeout:
 		return true
 	case llm.KindRateLimited, llm.KindOverloaded:
 		return false // worth another try after Retry-After
 	}
-	return e.Kind.Retryable() && r.attempts > 1
+	return e.Retryable() && r.attempts > 1
 }
 
 // refuse ends a call for which not even a place in the ledger could be had.
@@ -50,6 +53,9 @@ func (r *run) refuse(e *llm.Error) {
 // settle closes the books of a call: usage and cost, ledger row, metrics, trace, log line.
 func (r *run) settle() {
 	now := time.Now()
+	if !r.returned && r.err == nil { // whatever the client got is no success
+		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
+	}
 	if !r.gotUsage && r.attempts > 0 && r.outputBegun() {
 		r.estimate()
 	}
@@ -60,7 +66,7 @@ func (r *run) settle() {
 	row := r.row(now)
 	r.g.ledger.Append(&row)
 	r.observe(now)
-	r.trace(now)
+	r.traceEnd(now)
 	r.logCall(&row)
 }
 
@@ -119,12 +125,15 @@ func (r *run) observe(now time.Time) {
 	if r.err != nil {
 		st.Kind = r.err.Kind
 	}
-	st.Stages[obs.StageRead] = r.x.Checked.Sub(c.Start)
+	st.Stages[obs.StageRead] = r.x.Checked.Sub(c.Start) - r.x.Auth
+	st.Stages[obs.StageAuth] = r.x.Auth
 	if !r.planned.IsZero() {
 		st.Stages[obs.StageRoute] = r.planned.Sub(r.x.Checked)
 	}
 	st.Stages[obs.StageAdmit] = r.queued
-	st.Stages[obs.StageHeaders] = r.headers
+	st.Stages[obs.StageConnect] = r.connect
+	st.Stages[obs.StageHeaders] = max(r.headers-r.connect, 0)
+	st.Stages[obs.StageSettle] = time.Since(now)
 	if !r.first.IsZero() {
 		st.FirstToken = r.first.Sub(r.sent)
 		st.Stages[obs.StageFirstToken] = st.FirstToken - r.headers
@@ -135,19 +144,6 @@ func (r *run) observe(now time.Time) {
 		return
 	}
 	r.snap.metrics(r.g.metrics, r.info, r.target, c.Op, r.public, r.configured).Observe(&st)
-}
-
-// trace ends the call's span.
-func (r *run) trace(now time.Time) {
-	if r.span == nil {
-		return
-	}
-	if r.err != nil {
-		r.span.Fail(r.err.Kind)
-	}
-	r.span.Int(obs.AttrInputTokens, r.usage.Input)
-	r.span.Int(obs.AttrOutputTokens, r.usage.Output)
-	r.span.End(now)
 }
 
 // logCall writes one line a call: at level debug for successes, info for refusals and client errors, warn for the rest.

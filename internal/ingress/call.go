@@ -56,7 +56,9 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 		e.RetryAfter = time.Second
 		return e
 	}
+	begin := time.Now()
 	key, e := s.keys.Authenticate(r.Context(), credential(r.Header))
+	x.Auth = time.Since(begin)
 	if e != nil {
 		return e
 	}

@@ -166,6 +166,16 @@ const (
 	OutputBegun             // output reached the client
 )
 
+// Advice is what a provider says itself about another attempt (x-should-retry). It goes before the rule of the kind.
+type Advice uint8
+
+// What a provider may say.
+const (
+	NoAdvice   Advice = iota
+	DoRetry           // the same request may succeed there, whatever the status says
+	DoNotRetry        // the same request fails there again; another target may still answer it
+)
+
 // Error is the one classified error that crosses layers. It is made where the bytes are read (wire, upstream) or where
 // a stage refuses, and from there on only its fields are looked at, never its text.
 type Error struct {
@@ -173,6 +183,7 @@ type Error struct {
 	Message    string        // for the caller: what happened, with the value and the name of the limit or setting
 	Param      string        // request field that is at fault; empty if none
 	RetryAfter time.Duration // stated wait; 0 if none
+	Advice     Advice        // stated by the provider
 	Sent       Sent
 
 	// What a provider answered, where it did.
@@ -194,7 +205,14 @@ func (e *Error) Error() string {
 // Unwrap returns the cause within the program.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes an Error of a kind with a formatted message.
+// Retryable reports whether another attempt may succeed: where the kind says so, or the provider does. With DoNotRetry
+// that holds for other targets only.
+func (e *Error) Retryable() bool { return e.Kind.Retryable() || e.Advice == DoRetry }
+
+// Errorf makes an Error of a kind with a formatted message. It is kept out of line: the frames of its callers would grow
+// by an Error each, and many of those stay on the stack for as long as a stream is open.
+//
+//go:noinline
 func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Message: fmt.Sprintf(format, args...)}
 }

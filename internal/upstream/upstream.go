@@ -4,18 +4,16 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"time"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire/http1"
 )
 
 // Account is one provider account: an address, credentials and pooled connections. It is safe for concurrent use and
@@ -25,6 +23,7 @@ type Account struct {
 	base   *url.URL
 	header http.Header // set on every request; shared, never changed
 	tr     *http.Transport
+	plain  *http1.Transport // for plain HTTP without a proxy; nil if that is not the way to the provider
 }
 
 // Open prepares an account. No connection is made.
@@ -47,35 +46,11 @@ func Open(p *Provider) (*Account, error) {
 	for name, value := range p.Headers {
 		h.Set(name, value.Reveal())
 	}
-	return &Account{name: p.Name, base: u, header: h, tr: newTransport(p)}, nil
-}
-
-// dialLimit bounds a dial of which the attempt that began it no longer waits: the connection serves the next one.
-const dialLimit = 30 * time.Second
-
-// newTransport returns a transport tuned for few hosts and many long answers.
-func newTransport(p *Provider) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}
-	tr := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
-		TLSHandshakeTimeout: dialLimit,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
-		// The default of 2 idle connections a host makes a proxy open a connection for nearly every call.
-		MaxIdleConns:        0,
-		MaxIdleConnsPerHost: 4096,
-		MaxConnsPerHost:     p.Connections,
-		IdleConnTimeout:     60 * time.Second,
-		DisableCompression:  true,    // bytes are forwarded as they come
-		WriteBufferSize:     2 << 10, // each open stream holds one of both
-		ReadBufferSize:      2 << 10,
-		Protocols:           new(http.Protocols),
-		// A connection that died silently under HTTP/2 would take every new call with it.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	a := &Account{name: p.Name, base: u, header: h, tr: newTransport(p)}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); u.Scheme == "http" && proxy == nil && err == nil && p.Connections == 0 {
+		a.plain = newPlain(u)
 	}
-	tr.Protocols.SetHTTP1(true)
-	tr.Protocols.SetHTTP2(p.HTTP2 != "off")
-	return tr
+	return a, nil
 }
 
 // Name returns the account's name in the configuration.
@@ -88,7 +63,12 @@ func (a *Account) Host() string { return a.base.Host }
 func (an *Answer) Connect() time.Duration { return time.Duration(an.guard.conn.Load()) }
 
 // Close closes idle connections. Attempts under way are not touched.
-func (a *Account) Close() { a.tr.CloseIdleConnections() }
+func (a *Account) Close() {
+	a.tr.CloseIdleConnections()
+	if a.plain != nil {
+		a.plain.CloseIdleConnections()
+	}
+}
 
 // Request is one attempt's request. Body must not change until the answer is closed.
 type Request struct {
@@ -108,7 +88,7 @@ type Limits struct {
 	Connect    time.Duration // from the start of the attempt to a usable connection
 	Headers    time.Duration // to the response headers
 	FirstToken time.Duration // from the connection to the first content token of a stream
-	Idle       time.Duration // between two reads that bring data
+	Idle       time.Duration // between two pieces of the answer
 	End        time.Time     // of the call as a whole
 	EndSetting string        // what sets End, for the error
 }
@@ -118,6 +98,7 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Length int64 // Content-Length, -1 if unknown
+	stream bool
 	body   io.ReadCloser
 	guard  *guard
 }
@@ -137,13 +118,8 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		Host:          a.base.Host,
 		ContentLength: int64(len(rq.Body)),
 	}
-	if len(rq.Body) > 0 {
-		hr.Body = io.NopCloser(bytes.NewReader(rq.Body))
-		// Lets the transport send again what a dying idle connection never wrote.
-		hr.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rq.Body)), nil }
-	}
 	trace := &httptrace.ClientTrace{GotConn: g.connected}
-	resp, err := a.tr.RoundTrip(hr.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err := a.roundTrip(hr.WithContext(httptrace.WithClientTrace(ctx, trace)), rq.Body)
 	if err != nil {
 		failure := a.sendError(g, err)
 		g.stop()
@@ -151,17 +127,21 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 	}
 	dropHops(resp.Header, resp.Header)
 	g.headersArrived(rq.Stream && resp.StatusCode < 300)
-	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, body: resp.Body, guard: g}, nil
+	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, stream: rq.Stream, body: resp.Body, guard: g}, nil
 }
 
-// Read reads from the body. Each read that brings data re-arms the idle limit.
+// Read reads from the body. For an answer that is no stream, each read that brings data re-arms the idle limit. For a
+// stream that is up to Progress: providers keep a line open with comments for minutes, without a token.
 func (an *Answer) Read(p []byte) (int, error) {
 	n, err := an.body.Read(p)
-	if n > 0 {
+	if n > 0 && !an.stream {
 		an.guard.progress()
 	}
 	return n, err
 }
+
+// Progress re-arms the idle limit of a stream.
+func (an *Answer) Progress() { an.guard.progress() }
 
 // Fail classifies an error of Read, io.EOF included: an end that comes too early.
 func (an *Answer) Fail(err error) *llm.Error {

@@ -216,8 +216,23 @@ func TestCancelReachesProvider(t *testing.T) {
 	}
 }
 
-// TestProgressKeepsStreamAlive sends a token more often than the idle limit, for longer than it.
-func TestProgressKeepsStreamAlive(t *testing.T) {
+// TestIdleLimit sends something more often than the idle limit, for longer than it. In a stream it keeps the attempt alive
+// only if the caller says that it was progress.
+func TestIdleLimit(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		stream, progress bool
+		want             llm.Kind
+	}{
+		{"stream with tokens", true, true, llm.KindNone},
+		{"stream with comments", true, false, llm.KindStalled},
+		{"whole answer", false, false, llm.KindNone},
+	} {
+		t.Run(c.name, func(t *testing.T) { testIdle(t, c.stream, c.progress, c.want) })
+	}
+}
+
+func testIdle(t *testing.T, stream, progress bool, want llm.Kind) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
@@ -228,15 +243,30 @@ func TestProgressKeepsStreamAlive(t *testing.T) {
 		}
 	})
 	rq := post("{}")
-	rq.Stream, rq.Limits = true, upstream.Limits{FirstToken: 5 * time.Second, Idle: 200 * time.Millisecond}
+	rq.Stream, rq.Limits = stream, upstream.Limits{FirstToken: 5 * time.Second, Idle: 200 * time.Millisecond}
 	answer, e := account(t, base, nil).Send(t.Context(), rq)
 	if e != nil {
 		t.Fatal(e)
 	}
 	defer answer.Close()
 	answer.FirstToken()
-	if b, err := io.ReadAll(answer); err != nil || len(b) != 20 {
-		t.Errorf("read %d bytes, %v; want 20", len(b), err)
+	got, kind := 0, llm.KindNone
+	for {
+		n, err := answer.Read(make([]byte, 10))
+		got += n
+		if progress {
+			answer.Progress()
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			kind = answer.Fail(err).Kind
+			break
+		}
+	}
+	if kind != want || want == llm.KindNone && got != 20 {
+		t.Errorf("read %d bytes and ended with %q, want %q", got, kind, want)
 	}
 }
 

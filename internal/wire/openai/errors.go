@@ -29,12 +29,24 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
 		RetryAfter:     d.retry,
+		Advice:         advice(h),
 	}
 	if wait, ok := RetryAfter(h, now); ok {
 		e.RetryAfter = wait
 	}
 	describe(e, &d, body)
 	return e
+}
+
+// advice reads x-should-retry, by which OpenAI overrules what clients make of a status.
+func advice(h http.Header) llm.Advice {
+	switch h.Get("X-Should-Retry") {
+	case "true":
+		return llm.DoRetry
+	case "false":
+		return llm.DoNotRetry
+	}
+	return llm.NoAdvice
 }
 
 // streamError reads an error that came with a status of 200: the data of an event, or the body of an answer. It keeps

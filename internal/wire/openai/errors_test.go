@@ -111,6 +111,27 @@ func TestClassifyErrorByHeader(t *testing.T) {
 	}
 }
 
+func TestClassifyErrorAdvice(t *testing.T) {
+	t.Parallel()
+	f := func(value string, advice llm.Advice) {
+		t.Helper()
+		for _, status := range []int{400, 429, 500} {
+			h := http.Header{}
+			h.Set("x-should-retry", value)
+			if e := ClassifyError(status, h, nil, noon); e.Advice != advice {
+				t.Errorf("%d with x-should-retry %q: advice %d, want %d", status, value, e.Advice, advice)
+			}
+		}
+	}
+	f("", llm.NoAdvice)
+	f("true", llm.DoRetry)
+	f("false", llm.DoNotRetry)
+	f("maybe", llm.NoAdvice)
+	if e := ClassifyError(500, nil, nil, noon); e.Advice != llm.NoAdvice {
+		t.Errorf("without headers: advice %d", e.Advice)
+	}
+}
+
 func TestBodyIsKeptOnlyWhereItCanBeForwarded(t *testing.T) {
 	t.Parallel()
 	f := func(status int, body string, want bool) {
@@ -225,8 +246,10 @@ func TestAppendError(t *testing.T) {
 }
 
 func FuzzClassifyError(f *testing.F) {
-	for _, s := range []string{`{"error":{"message":"x","code":429,"details":[{"retryDelay":"1s"}]}}`, `{"error":"x"}`, `[{"error":{}}]`,
-		`{"detail":[{"msg":"x"}]}`, "<html><title>x</title>", "\xff\xfe", `{"object":"error"}`, "", `"text"`, `{"x_groq":{"error":"x"}}`} {
+	for _, s := range []string{
+		`{"error":{"message":"x","code":429,"details":[{"retryDelay":"1s"}]}}`, `{"error":"x"}`, `[{"error":{}}]`,
+		`{"detail":[{"msg":"x"}]}`, "<html><title>x</title>", "\xff\xfe", `{"object":"error"}`, "", `"text"`, `{"x_groq":{"error":"x"}}`,
+	} {
 		f.Add(400, []byte(s))
 		f.Add(429, []byte(s))
 	}

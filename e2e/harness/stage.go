@@ -1,0 +1,63 @@
+package harness
+
+import (
+	"strings"
+	"testing"
+)
+
+// Keys of the stage's gateway.
+const (
+	Key        = "sk-stage-key-for-all"     // may do everything
+	KeyLimited = "sk-stage-key-for-limited" // may use up/sim-* and embeddings only
+	KeyOne     = "sk-stage-key-for-one"     // one call at a time
+	KeyWrong   = "sk-stage-key-for-wrong"   // is not known
+)
+
+// stageSim serves any name with the behaviour of its first model, so that a test can have a model, and its counts, for
+// itself. Its tokens come one by one, so that a stream that breaks has begun.
+const stageSim = `
+seed: 7
+any_model: true
+api_key: provider-secret
+record: 2000
+models:
+  - {name: sim-fast, speed: {step: 3ms}, context: 128000, prompt_cache: true}
+  - {name: sim-reasoning, reasoning: 20, speed: {step: 3ms}}
+  - {name: sim-embed, kind: embedding, dimensions: 64}
+`
+
+const stageGateway = `
+retry: {attempts: 3, budget: 100%, base: 5ms, max: 5s}
+providers:
+  up:
+    base_url: SIM
+    api_key: provider-secret
+    organization: org-secret
+    models: ["sim-*"]
+  other:
+    base_url: SIM
+    api_key: provider-secret
+    models: [elsewhere]
+models:
+  smart: {targets: [up/sim-fast]}
+  watched: {targets: ["up/watched:stall;after=5"], timeouts: {idle: 300ms}}
+  handed: {targets: ["up/handed-a:503", "other/handed-b"]}
+keys:
+  - {name: all, key: KEY_ALL}
+  - {name: limited, key: KEY_LIMITED, models: ["up/sim-*"]}
+  - {name: one, key: KEY_ONE, concurrency: 1}
+`
+
+// Stage is a gateway with keys before a simulated provider: what the tests of client libraries share.
+type Stage struct {
+	Sim     *Sim
+	Gateway *Gateway
+}
+
+// StartStage starts a stage.
+func StartStage(t testing.TB) *Stage {
+	t.Helper()
+	sim := StartSim(t, stageSim)
+	config := strings.NewReplacer("SIM", sim.URL, "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
+	return &Stage{Sim: sim, Gateway: StartGateway(t, config)}
+}

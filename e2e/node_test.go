@@ -1,0 +1,57 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"sluice/e2e/harness"
+)
+
+var passed = regexp.MustCompile(`(?m)^\S+ pass (\d+)$`)
+
+// TestNodeClients runs the tests in node/ with the current and the previous major version of the npm package openai.
+func TestNodeClients(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("these tests need Node.js 20 or later with npm: %v", err)
+		}
+	}
+	install(t)
+	for _, name := range []string{"openai", "openai6"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stage := harness.StartStage(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*harness.Hang)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec")
+			cmd.Dir = "node"
+			cmd.WaitDelay = 5 * time.Second
+			cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+name, "SLUICE_URL="+stage.Gateway.URL, "SIM_URL="+stage.Sim.Root(),
+				"SLUICE_KEY="+harness.Key, "SLUICE_KEY_LIMITED="+harness.KeyLimited, "SLUICE_KEY_ONE="+harness.KeyOne, "SLUICE_KEY_WRONG="+harness.KeyWrong)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("node --test: %v\n%s", err, out)
+			}
+			if m := passed.FindSubmatch(out); m == nil || string(m[1]) == "0" {
+				t.Errorf("no test has run:\n%s", out)
+			} else {
+				t.Logf("%s tests have passed", m[1])
+			}
+		})
+	}
+}
+
+// install installs the locked packages where they are missing or not those of the lock file.
+func install(t *testing.T) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join("..", "scripts", "node-deps"), "node")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+}

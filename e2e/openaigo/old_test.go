@@ -1,0 +1,5 @@
+//go:build oldclient
+
+package openaigo
+
+const readsComments = false
