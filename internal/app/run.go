@@ -138,6 +138,9 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 	begin := time.Now()
 	a.draining.Store(true)
 	a.log.Info("draining", "calls", a.metrics.InFlight(), "soft", d.Soft, "hard", d.Hard)
+	for _, s := range servers {
+		s.SetKeepAlivesEnabled(false) // once Shutdown is called, a request on a kept connection gets no answer at all
+	}
 	wait(now, d.Delay)
 	a.ingress.Drain()
 

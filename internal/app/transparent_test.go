@@ -255,11 +255,11 @@ func checkStream(l *line, text string) {
 	}
 }
 
-// asOften returns at how many of the offsets the client that asked for usage is tried: at all of them, at every third one
+// asOften returns at how many of the offsets the client that asked for usage is tried: at all of them, or at every sixth one
 // with the race detector, which makes a call several times as long.
 func asOften() int {
 	if raceEnabled {
-		return 3
+		return 6
 	}
 	return 1
 }
