@@ -23,6 +23,18 @@ func pool(s ...*script) options {
 	return o
 }
 
+// TestFailoverForAClientThatRetries checks that a client's own retries cost a call its repetitions and not its targets.
+func TestFailoverForAClientThatRetries(t *testing.T) {
+	t.Parallel()
+	a, b := steps(fail(500)), steps(fail(500))
+	onRoad(t, pool(a, b), func(rd *road) {
+		rd.chat("m", func(x *gateway.Exchange) { x.Retried = 2 }).want(llm.KindServerError, 2)
+		if a.count() != 1 || b.count() != 1 {
+			t.Errorf("targets were asked %d and %d times, want once each", a.count(), b.count())
+		}
+	})
+}
+
 // TestWhatFailsOver goes through the classes of errors: which of them send a call to the next target, at once, and
 // which end it.
 func TestWhatFailsOver(t *testing.T) {

@@ -101,7 +101,7 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return nil
 		}
 		last = e
-		if !e.Retryable() || r.attempts >= retry.attempts(r.x.Retried) {
+		if !e.Retryable() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
 			return e
 		}
 		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
