@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -164,4 +166,24 @@ func TestPatienceOfTheQueue(t *testing.T) {
 		w.says("queue.max_wait", "3s")
 		(<-replies).want(llm.KindNone, 1)
 	})
+}
+
+// TestHugeLimitOfTokens checks that no number of tokens makes a limit so short that the target is blamed for it.
+func TestHugeLimitOfTokens(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"", `,"stream":true`} {
+		// The first is what wraps around to a wait of a moment where it is multiplied by a second and divided by 20.
+		for _, n := range []int64{1<<55 - 1200, 1<<55 - 6000, 1 << 34, math.MaxInt64} {
+			s := steps(okAfter(30 * second))
+			if stream != "" {
+				s = steps(events(30*second, roleEvent, textEvent, finishEvent, doneEvent))
+			}
+			onRoad(t, at(s), func(rd *road) {
+				w := rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody("p/m", fmt.Sprintf(`,"max_tokens":%d`, n)+stream)))
+				if w.err != nil || w.took != 30*second {
+					t.Errorf("max_tokens %d%s: %v after %v", n, stream, w.err, w.took)
+				}
+			})
+		}
+	}
 }
