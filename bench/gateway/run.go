@@ -86,6 +86,9 @@ type runner struct {
 	progress io.Writer
 }
 
+// tries bounds how often a block is done.
+const tries = 3
+
 // compare puts all phases on all peers in interleaved rounds.
 func (r *runner) compare(ctx context.Context, peers []peer, groups [][]phase) ([]sample, error) {
 	var runnable []peer
@@ -104,6 +107,11 @@ func (r *runner) compare(ctx context.Context, peers []peer, groups [][]phase) ([
 			fmt.Fprintf(r.progress, "round %d of %d: %s\n", round+1, r.o.rounds, p.Name)
 			for _, list := range groups {
 				got, err := r.block(ctx, round, p, list)
+				for try := 1; err != nil && ctx.Err() == nil && try < tries; try++ {
+					// On a machine that others use a whole block can go wrong; its processes are gone, so it can be done anew.
+					fmt.Fprintf(r.progress, "round %d of %d: %s: again, since %v\n", round+1, r.o.rounds, p.Name, err)
+					got, err = r.block(ctx, round, p, list)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("round %d, %s: %w", round+1, p.Name, err)
 				}
