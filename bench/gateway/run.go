@@ -21,6 +21,7 @@ type options struct {
 	rounds             int
 	quick, check       bool
 	out                string
+	only               string
 	peers              []string
 	sluicePath         string
 	peerCPUs, loadCPUs []int
@@ -62,6 +63,21 @@ func phases(quick bool) [][]phase {
 		calls = append(calls, open(300, 4000))
 	}
 	return [][]phase{streams(1000, 10, ms(600, 300)), streams(5000, 2, ms(3000, 2000)), calls}
+}
+
+// choose keeps the loads whose name contains text.
+func choose(groups [][]phase, text string) ([][]phase, error) {
+	var kept [][]phase
+	for _, g := range groups {
+		g = slices.DeleteFunc(g, func(p phase) bool { return !strings.Contains(p.Name, text) })
+		if len(g) > 0 {
+			kept = append(kept, g)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("no load has %q in its name", text)
+	}
+	return kept, nil
 }
 
 // sample is one result with where it belongs.
