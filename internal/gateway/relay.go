@@ -146,9 +146,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
-			e := llm.Errorf(llm.KindBadAnswer, "cannot read the provider's stream: %v", err)
-			e.Sent = llm.WasSent
-			return e
+			return tooMuch("cannot read the provider's stream: %v", err)
 		}
 		if !ok {
 			if !eof {
@@ -176,7 +174,7 @@ func (r *run) push(rl *relay) *llm.Error {
 	if r.committed.IsZero() {
 		rl.held = append(rl.held, rl.out...)
 		if len(rl.held) > maxHeld {
-			return llm.Errorf(llm.KindBadAnswer, "the provider sent over %d bytes without a content token", maxHeld)
+			return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
 		}
 		return nil
 	}
