@@ -129,10 +129,11 @@ func (r *run) beginStream(answer *upstream.Answer) {
 	r.w.Begin()
 }
 
-// broken tells the client, in its stream, that the answer ends here.
+// broken tells the client, in its stream, that the answer ends here. That goes for a client that left too: net/http takes
+// one that has closed its sending side, and still reads, for gone, and would end the stream as if it were complete.
 func (r *run) broken(e *llm.Error) {
 	r.err = e
-	if e.Kind != llm.KindCanceled && e.Kind != llm.KindSlowClient {
+	if e.Kind != llm.KindSlowClient {
 		e.Sent = llm.OutputBegun
 		r.w.Fail(e)
 	}
