@@ -132,6 +132,9 @@ func (r *run) beginStream(answer *upstream.Answer) {
 // broken tells the client, in its stream, that the answer ends here. That goes for a client that left too: net/http takes
 // one that has closed its sending side, and still reads, for gone, and would end the stream as if it were complete.
 func (r *run) broken(e *llm.Error) {
+	if why := upstream.Cause(r.ctx); e.Kind == llm.KindCanceled && why != nil {
+		e = why // a shutdown that has cut the connection looks like a client that left
+	}
 	r.err = e
 	if e.Kind != llm.KindSlowClient {
 		e.Sent = llm.OutputBegun
