@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -100,8 +101,8 @@ func TestLeavingClientEndsTheAttempt(t *testing.T) {
 			if at := <-gone; at.Sub(x.Call.Start) != 3*time.Second || w.took != 3*time.Second {
 				t.Errorf("%s: the provider saw it after %v, the call took %v", name, at.Sub(x.Call.Start), w.took)
 			}
-			if w.over {
-				t.Errorf("%s: a client that left was told %v", name, w.err)
+			if !w.over || w.err.Kind != llm.KindCanceled {
+				t.Errorf("%s: a client that may still read was told %v", name, w.err)
 			}
 			if row := rd.row(w); row.Status != 499 || row.Cause != "caller" {
 				t.Errorf("%s: row %+v", name, row)
@@ -153,6 +154,57 @@ func TestLimitsOnAnswers(t *testing.T) {
 		w := rd.stream("p/m")
 		w.want(llm.KindBadAnswer, 1)
 		w.says("without a content token")
+	})
+}
+
+// TestTooMuchIsNotAskedForAgain checks that an answer over a limit, which costs what it costs, is not had twice from one
+// target. Another target may do with less.
+func TestTooMuchIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	long := strings.Replace(answerText, "hi there", strings.Repeat("x", 3000), 1)
+	o := at(steps(whole(long), ok))
+	o.providers[0].maxAnswer = 2000
+	onRoad(t, o, func(rd *road) {
+		w := rd.chat("p/m")
+		w.want(llm.KindBadAnswer, 1)
+		if w.header.Get("X-Should-Retry") != "false" {
+			t.Error("the client is not told that a retry fails too")
+		}
+	})
+	onRoad(t, at(steps(events(strings.Repeat(roleEvent, 10_000), "hang"), ok)), func(rd *road) {
+		rd.stream("p/m").want(llm.KindBadAnswer, 1)
+	})
+	o = pool(steps(whole(long)), steps(ok))
+	o.providers[0].maxAnswer = 2000
+	onRoad(t, o, func(rd *road) { rd.chat("m").want(llm.KindNone, 2) })
+}
+
+// TestErrorWithoutItsBody checks that an error is known by its status where the body does not come whole.
+func TestErrorWithoutItsBody(t *testing.T) {
+	t.Parallel()
+	cut := func(status int, end func(*http.Request)) step {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"error":{"mess`)
+			w.(http.Flusher).Flush()
+			end(r)
+		}
+	}
+	broken := func(*http.Request) { panic(http.ErrAbortHandler) }
+	silent := func(r *http.Request) { <-r.Context().Done() }
+	for _, end := range []func(*http.Request){broken, silent} {
+		onRoad(t, at(steps(cut(400, end), ok)), func(rd *road) { rd.chat("p/m").want(llm.KindRejected, 1) })
+		onRoad(t, at(steps(cut(401, end), ok)), func(rd *road) { rd.chat("p/m").want(llm.KindProviderAuth, 1) })
+		onRoad(t, at(steps(cut(500, end), ok)), func(rd *road) { rd.chat("p/m").want(llm.KindNone, 2) })
+	}
+	onRoad(t, at(steps(cut(400, silent), ok)), func(rd *road) {
+		ctx, cancel := context.WithTimeoutCause(rd.t.Context(), second, context.Canceled)
+		defer cancel()
+		w := rd.do(ctx, rd.exchange(llm.OpChat, chatBody("p/m", "")))
+		if row := rd.row(w); row.Status != 499 {
+			t.Errorf("a client that left while an error was read: %+v", row)
+		}
 	})
 }
 

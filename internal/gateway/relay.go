@@ -129,10 +129,14 @@ func (r *run) beginStream(answer *upstream.Answer) {
 	r.w.Begin()
 }
 
-// broken tells the client, in its stream, that the answer ends here.
+// broken tells the client, in its stream, that the answer ends here. That goes for a client that left too: net/http takes
+// one that has closed its sending side, and still reads, for gone, and would end the stream as if it were complete.
 func (r *run) broken(e *llm.Error) {
+	if why := upstream.Cause(r.ctx); e.Kind == llm.KindCanceled && why != nil {
+		e = why // a shutdown that has cut the connection looks like a client that left
+	}
 	r.err = e
-	if e.Kind != llm.KindCanceled && e.Kind != llm.KindSlowClient {
+	if e.Kind != llm.KindSlowClient {
 		e.Sent = llm.OutputBegun
 		r.w.Fail(e)
 	}
@@ -146,9 +150,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
-			e := llm.Errorf(llm.KindBadAnswer, "cannot read the provider's stream: %v", err)
-			e.Sent = llm.WasSent
-			return e
+			return tooMuch("cannot read the provider's stream: %v", err)
 		}
 		if !ok {
 			if !eof {
@@ -176,7 +178,7 @@ func (r *run) push(rl *relay) *llm.Error {
 	if r.committed.IsZero() {
 		rl.held = append(rl.held, rl.out...)
 		if len(rl.held) > maxHeld {
-			return llm.Errorf(llm.KindBadAnswer, "the provider sent over %d bytes without a content token", maxHeld)
+			return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
 		}
 		return nil
 	}

@@ -213,8 +213,8 @@ func TestCancelEndsAWait(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(rd.t.Context(), 3*time.Second, context.Canceled)
 		defer cancel()
 		w := rd.do(ctx, rd.exchange(llm.OpChat, chatBody("p/m", "")))
-		if w.took != 3*time.Second || w.over {
-			t.Errorf("took %v, answered %v", w.took, w.over)
+		if w.took != 3*time.Second || w.status != 499 {
+			t.Errorf("took %v, answered %v", w.took, w.status)
 		}
 		if row := rd.row(w); row.Status != 499 || row.Code != "client_closed_request" || row.Attempts != 1 {
 			t.Errorf("row %+v", row)

@@ -23,9 +23,7 @@ func (r *run) fail(e *llm.Error) {
 	if r.noClientRetry(e) {
 		h["X-Should-Retry"] = []string{"false"}
 	}
-	if e.Kind != llm.KindCanceled {
-		r.w.Fail(e)
-	}
+	r.w.Fail(e) // also to a client that left: it may have closed only its sending side
 }
 
 // noClientRetry reports whether a retry by the client's SDK would only add load: the provider says so, the error does

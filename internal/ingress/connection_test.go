@@ -2,11 +2,17 @@ package ingress
 
 import (
 	"bufio"
+	"context"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/internal/gateway"
+	"sluice/internal/llm"
 )
 
 // read reads one answer and its body.
@@ -75,4 +81,35 @@ func TestStatedLengthCostsNoMemory(t *testing.T) {
 	f(strings.Repeat("x", firstBody), firstBody, firstBody)
 	f(strings.Repeat("x", firstBody+1), firstBody+1, 2*firstBody)
 	f(strings.Repeat("0123456789", firstBody), 10*firstBody, 16*firstBody)
+}
+
+// TestHalfClosedClientIsTold checks that a client that closes its sending side and goes on reading, which net/http takes
+// for one that left, gets an error and not an empty success.
+func TestHalfClosedClientIsTold(t *testing.T) {
+	t.Parallel()
+	c := &calls{answer: func(ctx context.Context, _ *gateway.Exchange, w gateway.Reply) {
+		<-ctx.Done()
+		w.Fail(llm.Errorf(llm.KindCanceled, "the client closed the request"))
+	}}
+	addr := listen(t, server(t, c, nil))
+	conn := dial(t, addr, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body)
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if resp, text := read(t, bufio.NewReader(conn)); resp.StatusCode != 499 || !strings.Contains(text, "client_closed_request") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}
+
+// TestBodyCutByHalfClose is the same for a body that breaks off.
+func TestBodyCutByHalfClose(t *testing.T) {
+	t.Parallel()
+	addr := listen(t, server(t, &calls{}, nil))
+	conn := dial(t, addr, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if resp, text := read(t, bufio.NewReader(conn)); resp.StatusCode != 499 {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
 }

@@ -98,9 +98,6 @@ func (rp *reply) Fail(e *llm.Error) {
 		h["Retry-After-Ms"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Millisecond-1)/time.Millisecond), 10)}
 	}
 	status := e.Kind.Status()
-	if e.Kind == llm.KindCanceled {
-		return // nobody is there to read it
-	}
 	if body := e.Body; len(body) > 0 && passBody(e) {
 		rp.Whole(e.ProviderStatus, body)
 		return

@@ -49,7 +49,8 @@ func forwardRequestHeader(k string) bool {
 		"Host", "Content-Length", "Content-Encoding", "Accept-Encoding",
 		"Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Origin", "Referer",
 		"Traceparent", "Tracestate", "Baggage",
-		"Idempotency-Key", "Prefer", "Last-Event-Id", "Cache-Control", "X-Request-Id":
+		"Idempotency-Key", "X-Idempotency-Key", // with either, net/http's Transport would send a call again by itself
+		"Prefer", "Last-Event-Id", "Cache-Control", "X-Request-Id":
 		return false
 	}
 	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "X-Forwarded-") && !strings.HasPrefix(k, "Sec-") &&
