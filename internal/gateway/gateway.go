@@ -36,7 +36,7 @@ type Exchange struct {
 	Auth    time.Duration // part of the time until then that finding out who calls has taken
 }
 
-// Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write..., [Fail] is used. Headers
+// Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write and Flush..., [Fail] is used. Headers
 // may be set until the first of them. It is used by one goroutine.
 type Reply interface {
 	Header() http.Header
@@ -44,8 +44,10 @@ type Reply interface {
 	Whole(status int, body []byte)
 	// Begin opens a stream with status 200.
 	Begin()
-	// Write sends a part of a stream and flushes it. The error is KindCanceled or KindSlowClient.
+	// Write adds a part to a stream. It need not be sent before Flush. The error is KindCanceled or KindSlowClient.
 	Write(p []byte) *llm.Error
+	// Flush sends what was written. The error is as that of Write.
+	Flush() *llm.Error
 	// Fail sends an error in the caller's dialect: as a whole answer, or as the last event of a stream that has begun.
 	Fail(e *llm.Error)
 }

@@ -405,6 +405,8 @@ func (w *reply) Write(p []byte) *llm.Error {
 	return nil
 }
 
+func (w *reply) Flush() *llm.Error { return nil }
+
 func (w *reply) Fail(e *llm.Error) {
 	w.end(true)
 	w.err = e

@@ -21,7 +21,6 @@ type relay struct {
 	stream openai.Stream
 	held   []byte // events before the commit point
 	data   bool   // the last read brought an event with data
-	out    []byte // events of one read
 }
 
 var relays = sync.Pool{New: func() any { return new(relay) }}
@@ -30,8 +29,7 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 //
 //  1. Read what has arrived, cut it into events, and let the codec look at each: forward, drop, or failed.
 //  2. Until the first content token, keep what is to be forwarded. An error here is returned, and the call may go elsewhere.
-//  3. With the first content token, commit: headers, what was kept, and from then on each read's events in one
-//     write and one flush.
+//  3. With the first content token, commit: headers, what was kept, and from then on each read's events with one flush.
 //  4. The stream is complete when every choice has its finish reason and the provider ended cleanly; [DONE] may be missing.
 //     Anything else is told to the client as an error event.
 //
@@ -83,7 +81,7 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 	for {
 		_, readErr := rl.reader.Fill(answer)
 		eof := isEOF(readErr)
-		fail := rl.collect(eof)
+		fail := r.collect(rl, eof)
 		if rl.data {
 			answer.Progress()
 		}
@@ -102,9 +100,13 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		if r.committed.IsZero() && fail == nil && (st.Content || done) {
 			answer.FirstToken()
 			r.beginStream(answer)
+			fail = r.emit(rl.held)
+			rl.held = nil
 		}
-		if e := r.push(rl); e != nil {
-			return e
+		if !r.committed.IsZero() {
+			if e := r.w.Flush(); e != nil {
+				return e
+			}
 		}
 		if fail != nil {
 			return fail
@@ -144,9 +146,11 @@ func (r *run) broken(e *llm.Error) {
 
 var errNoFinish = errors.New("end of stream without a finish reason for each choice")
 
-// collect lets the codec look at every event that has arrived and gathers those that go on.
-func (rl *relay) collect(eof bool) *llm.Error {
-	rl.out, rl.data = rl.out[:0], false
+// collect lets the codec look at every event that has arrived and writes those that go on, or keeps them while the call is
+// not committed.
+func (r *run) collect(rl *relay, eof bool) *llm.Error {
+	rl.data = false
+	committed := !r.committed.IsZero()
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
@@ -163,44 +167,36 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		}
 		rl.data = rl.data || !ev.Comment
 		action := rl.stream.Observe(&ev)
-		if rl.stream.Done && !rl.stream.Finished() {
+		switch {
+		case rl.stream.Done && !rl.stream.Finished():
 			return nil // an error event follows, and clients do not read past [DONE]
-		}
-		if action == openai.Forward {
-			rl.out = append(rl.out, ev.Raw...)
+		case action != openai.Forward:
+		case committed:
+			if e := r.emit(ev.Raw); e != nil {
+				return e
+			}
+		case len(rl.held)+len(ev.Raw) > maxHeld:
+			return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
+		default:
+			rl.held = append(rl.held, ev.Raw...)
 		}
 	}
 	return nil
 }
 
-// push sends on what was gathered, or keeps it while the call is not committed.
-func (r *run) push(rl *relay) *llm.Error {
-	if r.committed.IsZero() {
-		rl.held = append(rl.held, rl.out...)
-		if len(rl.held) > maxHeld {
-			return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
-		}
-		return nil
-	}
-	out := rl.out
-	if len(rl.held) > 0 {
-		out = append(rl.held, rl.out...)
-		rl.held = nil
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	r.bytesOut += int64(len(out))
-	return r.w.Write(out)
+// emit writes a part of the stream, to be sent with the next flush.
+func (r *run) emit(p []byte) *llm.Error {
+	r.bytesOut += int64(len(p))
+	return r.w.Write(p)
 }
 
 // release gives the relay back for another stream, unless it has grown large.
 func (rl *relay) release() {
 	const keep = 64 << 10
-	if cap(rl.out) > keep || cap(rl.held) > keep {
+	if cap(rl.held) > keep {
 		return
 	}
-	rl.held, rl.out = rl.held[:0], rl.out[:0]
+	rl.held = rl.held[:0]
 	relays.Put(rl)
 }
 

@@ -50,12 +50,17 @@ func (rp *reply) Begin() {
 	rp.w.WriteHeader(http.StatusOK)
 }
 
-// Write sends a part of a stream and flushes it.
+// Write adds a part to a stream.
 func (rp *reply) Write(p []byte) *llm.Error {
 	rp.arm()
 	if _, err := rp.w.Write(p); err != nil {
 		return rp.lost(err)
 	}
+	return nil
+}
+
+// Flush sends what was written.
+func (rp *reply) Flush() *llm.Error {
 	if f, ok := rp.w.(interface{ FlushError() error }); ok {
 		if err := f.FlushError(); err != nil {
 			return rp.lost(err)
@@ -88,7 +93,9 @@ func (rp *reply) arm() {
 // Fail sends an error.
 func (rp *reply) Fail(e *llm.Error) {
 	if rp.begun {
-		_ = rp.Write(openai.AppendStreamError(nil, e)) // the last that can be told; a client that left does not hear it
+		if rp.Write(openai.AppendStreamError(nil, e)) == nil {
+			_ = rp.Flush() // the last that can be told; a client that left does not hear it
+		}
 		return
 	}
 	h := rp.w.Header()

@@ -123,6 +123,32 @@ func (c *chunk) apply(dst, b []byte) []byte {
 	return s.rest(dst)
 }
 
+// cuts reports whether the edits only take something out.
+func (c *chunk) cuts() bool {
+	for i := range c.edits {
+		if e := &c.edit[i]; e.quote || e.text != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// cut makes the edits within the memory of the event, whose data is in one line. It is the common change, and each stream's
+// memory that it does not touch is a miss less in the processor's cache.
+func (c *chunk) cut(ev *wire.Event) {
+	raw, end := ev.Raw, ev.At+len(ev.Data)
+	to := ev.At + c.edit[0].at.Start
+	for i := range c.edits {
+		next := end
+		if i+1 < c.edits {
+			next = ev.At + c.edit[i+1].at.Start
+		}
+		to += copy(raw[to:], raw[ev.At+c.edit[i].at.End:next])
+	}
+	ev.Data = raw[ev.At:to]
+	ev.Raw = raw[:to+copy(raw[to:], raw[end:])]
+}
+
 // readVendor reads an x_groq object that has been validated: it may hold the usage and an error.
 func readVendor(b []byte) (c chunk) {
 	var sc wire.Scanner

@@ -69,8 +69,8 @@ func (s *Stream) Finished() bool {
 	return s.Err == nil && s.ended.n >= s.choices && s.ended.n == s.seen.n
 }
 
-// Observe reads an event and says what to do with it. If something of it must change, ev.Raw and ev.Data become slices of
-// the stream's own memory, valid until the next Observe. Nothing is allocated for an event that is forwarded as it is,
+// Observe reads an event and says what to do with it. If something of it must change, that happens in the memory of ev.Raw,
+// or ev.Raw and ev.Data become slices of the stream's own memory, valid until the next Observe. Nothing is allocated for an event that is forwarded as it is,
 // and nothing in the long run for one that is changed.
 //
 // An event counts as a whole or not at all: one that is malformed changes nothing but Malformed, even if a finish
@@ -181,17 +181,19 @@ func (s *Stream) takeChoices(b []byte) (n int, ok bool) {
 
 // change writes the event anew with the chunk's edits.
 func (s *Stream) change(c *chunk, ev *wire.Event) {
-	out := s.scratch[:0]
-	if ev.At < 0 {
+	switch {
+	case ev.At < 0:
 		// The data came in several lines and cannot be changed in place; ids and comments of the event go.
 		data := c.apply(nil, ev.Data)
-		out = wire.AppendEvent(out, string(ev.Name), data)
+		out := wire.AppendEvent(s.scratch[:0], string(ev.Name), data)
 		s.scratch, ev.Raw, ev.Data = out, out, data
-		return
+	case c.cuts():
+		c.cut(ev)
+	default:
+		out := append(s.scratch[:0], ev.Raw[:ev.At]...)
+		out = c.apply(out, ev.Data)
+		end := len(out)
+		out = append(out, ev.Raw[ev.At+len(ev.Data):]...)
+		s.scratch, ev.Raw, ev.Data = out, out, out[ev.At:end]
 	}
-	out = append(out, ev.Raw[:ev.At]...)
-	out = c.apply(out, ev.Data)
-	end := len(out)
-	out = append(out, ev.Raw[ev.At+len(ev.Data):]...)
-	s.scratch, ev.Raw, ev.Data = out, out, out[ev.At:end]
 }
