@@ -128,6 +128,9 @@ func (a *App) targets() []console.Target {
 
 // Reload reads the configuration again. An error says what is wrong with it; then nothing has changed.
 func (a *App) Reload(ctx context.Context) error {
+	if a.draining.Load() {
+		return errShutdown() // nobody is left to do it, and waiting would hold up the drain
+	}
 	r := a.watcher.Reload(ctx)
 	if r.Err == nil && len(r.Changes) == 0 && len(r.Restart) == 0 {
 		a.log.Info("configuration read again: nothing has changed")

@@ -99,7 +99,8 @@ func (a *App) Run(ctx, now context.Context) error {
 
 	wg.Go(func() {
 		if err := a.watcher.Run(ctx); err != nil {
-			a.log.Warn("configuration changes are not noticed", "error", err) // the program works without
+			a.log.Warn("configuration changes are not noticed: send SIGHUP after one", "error", err)
+			a.watcher.Answer(ctx)
 		}
 	})
 

@@ -94,6 +94,19 @@ func (w *Watcher) Run(ctx context.Context) error {
 	return w.loop(ctx)
 }
 
+// Answer serves Reload until ctx ends, and watches nothing. It is for after Run has returned an error: a system that has no
+// watches left must not take SIGHUP with them.
+func (w *Watcher) Answer(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case answer := <-w.asked:
+			answer <- w.attempt()
+		}
+	}
+}
+
 func (w *Watcher) loop(ctx context.Context) error {
 	timer := time.NewTimer(0) // the first check
 	defer timer.Stop()
@@ -187,7 +200,7 @@ func (w *Watcher) follow(c *Config) {
 		}
 		for _, dir := range dirs {
 			// A directory that cannot be watched leaves SIGHUP, which needs none.
-			if !w.dirs[dir] && w.watch.Add(dir) == nil {
+			if !w.dirs[dir] && w.watch != nil && w.watch.Add(dir) == nil {
 				w.dirs[dir] = true
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -229,6 +230,30 @@ func TestReloadEnds(t *testing.T) {
 	cancel()
 	if got := w.Reload(ctx); !errors.Is(got.Err, context.Canceled) {
 		t.Errorf("without Run: %+v", got)
+	}
+}
+
+// TestReloadWithoutWatch checks that a program whose files cannot be watched still reads them when it is told to.
+func TestReloadWithoutWatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sluice.yaml")
+	replace(t, path, "max_body: 1MiB\n")
+	c, err := Load(path, environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var applied []*Config // by Answer, read when it has ended
+	w := NewWatcher(c, environ(), func(c *Config) error { applied = append(applied, c); return nil }, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { w.Answer(ctx); close(done) }()
+	replace(t, path, "max_body: 2MiB\n")
+	if r := w.Reload(t.Context()); r.Err != nil || !slices.Equal(keys(r.Changes), []string{"max_body"}) {
+		t.Errorf("reload: %+v", r)
+	}
+	cancel()
+	<-done
+	if len(applied) != 1 || applied[0].Ingress.MaxBody != 2<<20 {
+		t.Errorf("applied %v", applied)
 	}
 }
 

@@ -39,6 +39,8 @@ func TestScanAnswer(t *testing.T) {
 	f(llm.OpChat, `{"choices":null}`, false, none, "", 0)
 	f(llm.OpChat, `{}`, false, none, "", 0)
 	f(llm.OpCompletion, `{"choices":[{"text":"abc","finish_reason":"stop"}],"model":"m"}`, true, none, `"m"`, 3)
+	f(llm.OpEmbedding, `{"data":[],"model":"e","usage":{"prompt_tokens":9223372036854775807,"total_tokens":9223372036854775807}}`,
+		true, llm.Usage{}, `"e"`, 0)
 	f(llm.OpEmbedding, `{"object":"list","data":[{"embedding":[0.1,-2e-5]}],"model":"e","usage":{"prompt_tokens":7,"total_tokens":7}}`,
 		true, llm.Usage{Input: 7}, `"e"`, 0)
 	f(llm.OpEmbedding, `{"object":"list","model":"e"}`, false, none, `"e"`, 0)

@@ -6,7 +6,7 @@ import (
 )
 
 // readUsage reads a usage object that has been validated. ok is false if it has no token counts. Values that are no whole
-// numbers, or negative, count as not there.
+// numbers, negative or beyond all reason count as not there.
 //
 // Where providers differ: cached input is in prompt_tokens_details (OpenAI), in prompt_cache_hit_tokens (DeepSeek) or
 // in cached_tokens (Moonshot). Reasoning is a part of completion_tokens, except where total_tokens shows that it was
@@ -74,10 +74,14 @@ func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage) {
 	}
 }
 
+// maxCount is more tokens than any call has. A larger number is an error of the provider, and one row with it would make
+// the sums over the ledger overflow.
+const maxCount = 1 << 40
+
 // count reads a number of tokens into v and reports whether there was one.
 func count(sc *wire.Scanner, b []byte, v *int64) bool {
 	at := sc.Value()
-	if n, ok := wire.Int(at.Of(b)); ok && n >= 0 {
+	if n, ok := wire.Int(at.Of(b)); ok && n >= 0 && n <= maxCount {
 		*v = n
 		return true
 	}
