@@ -152,7 +152,7 @@ func (im *importer) quotas(a *account) []target {
 func (im *importer) writeModels(line lineFunc) {
 	begun := false
 	write := func(name, comment string, g *group) {
-		targets, own := im.targets(g)
+		targets := im.targets(g)
 		if len(targets) == 0 {
 			return
 		}
@@ -162,7 +162,7 @@ func (im *importer) writeModels(line lineFunc) {
 		}
 		line("  %s:%s", quoteYAML(strings.ReplaceAll(name, "${", "$${")), comment)
 		im.writeTargets(line, targets)
-		im.writeLimits(line, g, len(targets)-own)
+		im.writeLimits(line, g, len(targets)-drawn(targets))
 		im.written++
 	}
 	for _, g := range im.groups {
@@ -180,14 +180,20 @@ func commentName(s string) string {
 	return "another model"
 }
 
-func (im *importer) writeTargets(line lineFunc, targets []target) {
-	drawn := 0
+// drawn is how many targets a call may begin with; the others are for failover.
+func drawn(targets []target) int {
+	n := 0
 	for _, t := range targets {
 		if t.weight > 0 {
-			drawn++
+			n++
 		}
 	}
-	weighted := drawn > 1 || drawn == 1 && targets[0].weight == 0
+	return n
+}
+
+func (im *importer) writeTargets(line lineFunc, targets []target) {
+	n := drawn(targets)
+	weighted := n > 1 || n == 1 && targets[0].weight == 0
 	if weighted {
 		line("    strategy: weighted")
 	}
@@ -201,8 +207,8 @@ func (im *importer) writeTargets(line lineFunc, targets []target) {
 	}
 }
 
-// writeLimits writes the limits that the deployments of a model have of their own. fallbacks are targets beyond them: the
-// attempts must reach those.
+// writeLimits writes the limits that the deployments of a model have of their own. fallbacks are the targets that a call
+// does not begin with: its attempts must reach those.
 func (im *importer) writeLimits(line lineFunc, g *group, fallbacks int) {
 	var timeout, stream seconds
 	attempts := im.attempts
@@ -252,12 +258,11 @@ func usualAttempts(set int) int {
 // changed adds a finding of something that is in the result.
 func (im *importer) changed(n *sourceNode, message string) { im.at(n, Changed, message) }
 
-// targets lists the targets of a group: its own, then those of its fallbacks. own says how many are its own.
-func (im *importer) targets(g *group) (targets []target, own int) {
-	targets = im.own(g)
-	own = len(targets)
+// targets lists the targets of a group: its own, then those of its fallbacks.
+func (im *importer) targets(g *group) []target {
+	targets := im.own(g)
 	im.follow(g, &targets, map[string]bool{g.name: true}, maxFallbacks)
-	return targets, own
+	return targets
 }
 
 // follow adds the targets of a group's fallbacks, depth first: that is the order in which LiteLLM comes to them.
