@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,9 @@ func TestNodeClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			stage := harness.StartStage(t)
-			cmd := exec.CommandContext(t.Context(), "node", "--test", "--test-reporter=spec")
+			ctx, cancel := context.WithTimeout(t.Context(), 2*harness.Hang)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec")
 			cmd.Dir = "node"
 			cmd.WaitDelay = 5 * time.Second
 			cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+name, "SLUICE_URL="+stage.Gateway.URL, "SIM_URL="+stage.Sim.Root(),

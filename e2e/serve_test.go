@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -70,6 +71,24 @@ func TestQuickStart(t *testing.T) {
 		}
 	}
 	t.Errorf("the first answer came %v after the start, want less than 1 s", best)
+}
+
+// TestReadmeShowsThePrintedCommand holds the README to what the program prints on the default address.
+func TestReadmeShowsThePrintedCommand(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := curlLine.FindSubmatch(readme)
+	if shown == nil {
+		t.Fatal("the README shows no curl line")
+	}
+	g := harness.ServeIn(t, t.TempDir(), harness.Env(), "--listen", "127.0.0.1:0")
+	want := strings.Replace(g.Match(t, curlLine), g.URL, "http://127.0.0.1:8080", 1)
+	if string(shown[1]) != want {
+		t.Errorf("the README shows\n%s\nbut the program prints\n%s", shown[1], want)
+	}
 }
 
 // TestProviderFromEnvironment sets what users of OpenAI's own SDKs have set already.

@@ -60,6 +60,7 @@ func parseOptions(args []string) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 0, "rounds over all peers (default 4, with -quick 2)")
 	f.BoolVar(&o.check, "check", false, "exit with an error if a bar is missed or not measured")
 	f.StringVar(&o.out, "out", "bench-out", "directory for the record of the run")
+	f.StringVar(&o.only, "only", "", "only loads whose name contains this, like \"1000 streams\" or \"300 B\"")
 	f.StringVar(&peers, "peers", strings.Join(allPeers(), ","), "what to compare")
 	f.StringVar(&o.sluicePath, "sluice", "", "sluice binary (default: built from ./cmd/sluice)")
 	f.StringVar(&peerCPUs, "peer-cpus", "0", "CPUs of the peer under test, like 0 or 0,2-3; empty: not pinned")
@@ -124,7 +125,10 @@ func runComparison(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	groups := phases(o.quick)
+	groups, err := choose(phases(o.quick), o.only)
+	if err != nil {
+		return err
+	}
 	rec := newRecord(ctx, o, peers, slices.Concat(groups...), limit)
 	samples, err := r.compare(ctx, peers, groups)
 	if err != nil {

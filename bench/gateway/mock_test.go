@@ -199,8 +199,10 @@ func TestFailuresCount(t *testing.T) {
 				c.Close()
 			}
 		}()
-		j := job{Kind: kind, Addr: l.Addr().String(), Mock: mock, MockPID: os.Getpid(), Size: 300, Rate: 100, Streams: 5,
-			Ramp: 5 * time.Millisecond, Warm: time.Millisecond, Window: 30 * time.Millisecond}
+		j := job{
+			Kind: kind, Addr: l.Addr().String(), Mock: mock, MockPID: os.Getpid(), Size: 300, Rate: 100, Streams: 5,
+			Ramp: 5 * time.Millisecond, Warm: time.Millisecond, Window: 30 * time.Millisecond,
+		}
 		r, err := runJob(clk, j)
 		l.Close()
 		<-served

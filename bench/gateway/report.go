@@ -39,8 +39,10 @@ type machine struct {
 }
 
 func newRecord(ctx context.Context, o options, peers []peer, list []phase, limit uint64) *runRecord {
-	m := machine{CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: firstLine("/proc/sys/kernel/osrelease"),
-		Go: runtime.Version(), FileLimit: limit, Pinned: "no", LoadBefore: firstLine("/proc/loadavg")}
+	m := machine{
+		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: firstLine("/proc/sys/kernel/osrelease"),
+		Go: runtime.Version(), FileLimit: limit, Pinned: "no", LoadBefore: firstLine("/proc/loadavg"),
+	}
 	if len(o.peerCPUs) > 0 || len(o.loadCPUs) > 0 {
 		m.Pinned = fmt.Sprintf("peer on CPU %s, mock and client on %s", joinCPUs(o.peerCPUs), joinCPUs(o.loadCPUs))
 	}

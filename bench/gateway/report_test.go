@@ -112,9 +112,11 @@ func TestJudge(t *testing.T) {
 	closed := job{Kind: "closed", Peer: 1, PeerCPUs: []int{0}, LoadCPUs: []int{1}}
 	f := func(j job, change func(*result), wantInvalid, wantNote string) {
 		t.Helper()
-		r := &result{Units: 10, Wall: time.Second, OpenBefore: 100, OpenAfter: 100,
+		r := &result{
+			Units: 10, Wall: time.Second, OpenBefore: 100, OpenAfter: 100,
 			PeerCPU: 300 * time.Millisecond, PeerCores: 310 * time.Millisecond,
-			MockCPU: 100 * time.Millisecond, ClientCPU: 100 * time.Millisecond, LoadCores: 210 * time.Millisecond}
+			MockCPU: 100 * time.Millisecond, ClientCPU: 100 * time.Millisecond, LoadCores: 210 * time.Millisecond,
+		}
 		change(r)
 		invalid, notes := judge(j, r)
 		if got := strings.Join(invalid, "; "); got != wantInvalid {
@@ -146,7 +148,8 @@ func TestRowsAndBars(t *testing.T) {
 	rec := &runRecord{Phases: []phase{ph}, Peers: []peer{{Name: direct}, {Name: reverseProxy}, {Name: sluice}}}
 	add := func(round int, peer string, cpuUS int64, p50 int64, failed int64, invalid ...string) {
 		rec.Samples = append(rec.Samples, sample{Round: round, Peer: peer, Phase: "calls", Invalid: invalid, Result: &result{
-			Units: 100, Sent: 100, Failed: failed, Wall: time.Second, PeerCPU: time.Duration(cpuUS * us * 100), Latency: quantiles{P50: p50 * us, P99: 3 * p50 * us}}})
+			Units: 100, Sent: 100, Failed: failed, Wall: time.Second, PeerCPU: time.Duration(cpuUS * us * 100), Latency: quantiles{P50: p50 * us, P99: 3 * p50 * us},
+		}})
 	}
 	for round, cpu := range []int64{60, 90, 66} { // ratios 1, 1.5 and 1.1 with the rounds' own base of 60
 		add(round, direct, 0, 100, 0)

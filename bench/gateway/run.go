@@ -21,6 +21,7 @@ type options struct {
 	rounds             int
 	quick, check       bool
 	out                string
+	only               string
 	peers              []string
 	sluicePath         string
 	peerCPUs, loadCPUs []int
@@ -44,21 +45,39 @@ func phases(quick bool) [][]phase {
 	}
 	streams := func(n int, rate float64, ramp time.Duration) []phase {
 		return []phase{{fmt.Sprintf("%d streams of %g chunks/s", n, rate), "chunk", job{
-			Kind: "streams", Size: 300, Streams: n, Rate: rate, Ramp: ramp, Warm: ms(800, 300), Window: ms(2000, 800)}}}
+			Kind: "streams", Size: 300, Streams: n, Rate: rate, Ramp: ramp, Warm: ms(800, 300), Window: ms(2000, 800),
+		}}}
 	}
 	closed := func(size int) phase {
 		return phase{fmt.Sprintf("calls of %d B, closed loop of 64", size), "call", job{
-			Kind: "closed", Size: size, Conns: 64, Warm: ms(300, 200), Window: ms(1200, 500)}}
+			Kind: "closed", Size: size, Conns: 64, Warm: ms(300, 200), Window: ms(1200, 500),
+		}}
 	}
 	open := func(size int, rate float64) phase {
 		return phase{fmt.Sprintf("calls of %d B, %g/s", size, rate), "call", job{
-			Kind: "open", Size: size, Conns: 64, Rate: rate, Warm: ms(300, 200), Window: ms(1500, 600)}}
+			Kind: "open", Size: size, Conns: 64, Rate: rate, Warm: ms(300, 200), Window: ms(1500, 600),
+		}}
 	}
 	calls := []phase{closed(300), closed(10_000), open(300, 1000), open(10_000, 1000)}
 	if !quick {
 		calls = append(calls, open(300, 4000))
 	}
 	return [][]phase{streams(1000, 10, ms(600, 300)), streams(5000, 2, ms(3000, 2000)), calls}
+}
+
+// choose keeps the loads whose name contains text.
+func choose(groups [][]phase, text string) ([][]phase, error) {
+	var kept [][]phase
+	for _, g := range groups {
+		g = slices.DeleteFunc(g, func(p phase) bool { return !strings.Contains(p.Name, text) })
+		if len(g) > 0 {
+			kept = append(kept, g)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("no load has %q in its name", text)
+	}
+	return kept, nil
 }
 
 // sample is one result with where it belongs.
@@ -83,6 +102,9 @@ type runner struct {
 	progress io.Writer
 }
 
+// tries bounds how often a block is done.
+const tries = 3
+
 // compare puts all phases on all peers in interleaved rounds.
 func (r *runner) compare(ctx context.Context, peers []peer, groups [][]phase) ([]sample, error) {
 	var runnable []peer
@@ -101,6 +123,11 @@ func (r *runner) compare(ctx context.Context, peers []peer, groups [][]phase) ([
 			fmt.Fprintf(r.progress, "round %d of %d: %s\n", round+1, r.o.rounds, p.Name)
 			for _, list := range groups {
 				got, err := r.block(ctx, round, p, list)
+				for try := 1; err != nil && ctx.Err() == nil && try < tries; try++ {
+					// On a machine that others use a whole block can go wrong; its processes are gone, so it can be done anew.
+					fmt.Fprintf(r.progress, "round %d of %d: %s: again, since %v\n", round+1, r.o.rounds, p.Name, err)
+					got, err = r.block(ctx, round, p, list)
+				}
 				if err != nil {
 					return nil, fmt.Errorf("round %d, %s: %w", round+1, p.Name, err)
 				}

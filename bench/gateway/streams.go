@@ -60,8 +60,10 @@ func planStreams(j job, begin int64) []plannedStream {
 	for i := range plan {
 		at := rnd.Int64N(int64(j.Ramp))
 		chunks := int((end-at)/int64(interval)) + 2 // the last one after the window
-		plan[i] = plannedStream{due: begin + at, chunks: chunks, limit: time.Duration(chunks)*interval + patience,
-			request: request(j.Addr, j.Size, chunks, interval)}
+		plan[i] = plannedStream{
+			due: begin + at, chunks: chunks, limit: time.Duration(chunks)*interval + patience,
+			request: request(j.Addr, j.Size, chunks, interval),
+		}
 	}
 	slices.SortFunc(plan, func(a, b plannedStream) int { return cmp.Compare(a.due, b.due) })
 	return plan

@@ -195,8 +195,10 @@ type keyView struct {
 }
 
 func view(k auth.Key) keyView {
-	v := keyView{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Models: append([]string{}, k.Models...), Concurrency: k.Concurrency,
-		Tier: k.Tier, Created: k.Created.UTC()}
+	v := keyView{
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Models: append([]string{}, k.Models...), Concurrency: k.Concurrency,
+		Tier: k.Tier, Created: k.Created.UTC(),
+	}
 	if !k.Revoked.IsZero() {
 		at := k.Revoked.UTC()
 		v.Revoked = &at

@@ -16,7 +16,6 @@ import (
 	"sluice/internal/auth"
 	"sluice/internal/config"
 	"sluice/internal/llm"
-	"sluice/internal/sim"
 	"sluice/internal/store"
 )
 
@@ -87,7 +86,7 @@ func serve(ctx context.Context, c *config.Config, out, log io.Writer) error {
 	for _, n := range c.Notices() {
 		fmt.Fprintln(log, "notice:", c.Place(n))
 	}
-	banner(out, c, a)
+	banner(ctx, out, c, a)
 
 	now, cut := context.WithCancel(context.Background()) // ends with the second signal
 	defer cut()
@@ -119,7 +118,7 @@ func serve(ctx context.Context, c *config.Config, out, log io.Writer) error {
 }
 
 // banner prints where the gateway is, what it found, and a command that works.
-func banner(out io.Writer, c *config.Config, a *app.App) {
+func banner(ctx context.Context, out io.Writer, c *config.Config, a *app.App) {
 	scheme := "http"
 	if c.Ingress.TLS.CertFile != "" {
 		scheme = "https"
@@ -145,22 +144,7 @@ func banner(out io.Writer, c *config.Config, a *app.App) {
 		auth = ` -H "Authorization: Bearer $SLUICE_KEY"`
 	}
 	fmt.Fprintf(out, "Try it:\n  curl -N %s/v1/chat/completions -H 'Content-Type: application/json'%s "+
-		`-d '{"model": "%s", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'`+"\n", base, auth, example(c))
-}
-
-// example returns the name of a model that the configuration can answer.
-func example(c *config.Config) string {
-	if len(c.Models) > 0 {
-		return c.Models[0].Name
-	}
-	p := c.Providers[0]
-	switch {
-	case p.API == "sim":
-		return p.Name + "/" + sim.ModelNames(p.Sim)[0]
-	case len(p.Models) > 0 && !strings.Contains(p.Models[0], "*"):
-		return p.Name + "/" + p.Models[0]
-	}
-	return p.Name + "/gpt-4o-mini"
+		`-d '{"model": "%s", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'`+"\n", base, auth, a.ExampleModel(ctx, c))
 }
 
 // openStore opens the database that a command's flags and the configuration name.

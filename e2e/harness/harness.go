@@ -15,6 +15,9 @@ import (
 // Wait bounds every wait for something that should happen soon. It is long because machines that run tests are busy.
 const Wait = 20 * time.Second
 
+// Hang bounds a call as a whole, streams included: a gateway that hangs fails the test that finds it.
+const Hang = time.Minute
+
 // binaryVariable names a binary to test in place of one built here.
 const binaryVariable = "SLUICE_BIN"
 

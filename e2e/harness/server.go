@@ -100,7 +100,7 @@ func ServeIn(t testing.TB, dir string, env []string, flags ...string) *Gateway {
 	g := &Gateway{Proc: p, Dir: dir, File: filepath.Join(dir, "sluice.yaml"), URL: p.Match(t, serveURL)}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
-	g.Client = &http.Client{Transport: transport}
+	g.Client = &http.Client{Transport: transport, Timeout: Hang}
 	t.Cleanup(transport.CloseIdleConnections)
 	Eventually(t, Wait, func() error { _, err := get(g.URL + "/readyz"); return err })
 	return g

@@ -14,7 +14,7 @@ export const { zodResponseFormat } = await import(`${name}/helpers/zod`);
 export const version = name;
 
 export function client(key = keys.all, more = {}) {
-  return new sdk.OpenAI({ baseURL: `${SLUICE_URL}/v1`, apiKey: key, maxRetries: 0, ...more });
+  return new sdk.OpenAI({ baseURL: `${SLUICE_URL}/v1`, apiKey: key, maxRetries: 0, timeout: 60_000, ...more });
 }
 
 // A model's name that no other test, nor the other version, uses.
@@ -28,7 +28,7 @@ async function json(url) {
   return answer.json();
 }
 
-export async function counts(model) {
+async function counts(model) {
   const stats = await json(`${SIM_URL}/sim/stats`);
   return stats.models[model.replace(/^up\//, '').replace(/:.*/, '')] ?? { requests: 0, aborted: 0 };
 }
@@ -38,7 +38,7 @@ export async function inFlight(target) {
   return targets.find((t) => t.name === target)?.in_flight;
 }
 
-// Calls look until it returns a value that is not undefined; fails with what it throws after 20 s.
+// Calls look until it does not throw; fails with what it throws after 20 s.
 export async function eventually(look) {
   for (const end = Date.now() + 20_000; ; ) {
     try {
@@ -62,6 +62,12 @@ export async function gather(stream) {
     if (chunk.usage) got.usage.push(chunk);
   }
   return got;
+}
+
+// Checks how many requests for a model have reached the provider, after the call that caused them. The provider counts a
+// request at its end, which the client may see a moment earlier.
+export async function seen(model, requests) {
+  await eventually(async () => assert.equal((await counts(model)).requests, requests));
 }
 
 // Waits until the provider has noticed that the client left and the gateway has nothing under way at the target.

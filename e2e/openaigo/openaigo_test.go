@@ -5,6 +5,7 @@ package openaigo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,6 +29,7 @@ type client struct {
 func (c *client) with(key string, more ...option.RequestOption) openai.Client {
 	return openai.NewClient(append([]option.RequestOption{
 		option.WithBaseURL(c.Gateway.URL + "/v1"), option.WithAPIKey(key), option.WithMaxRetries(0),
+		option.WithRequestTimeout(harness.Hang),
 	}, more...)...)
 }
 
@@ -129,10 +131,16 @@ func apiError(t *testing.T, err error) *openai.Error {
 	return e
 }
 
-// seen returns how many requests for a model have reached the provider.
-func (c *client) seen(t *testing.T, model string) int64 {
+// wantSeen checks how many requests for a model have reached the provider, after the call that caused them. The provider
+// counts a request at its end, which the client may see a moment earlier.
+func (c *client) wantSeen(t *testing.T, model string, want int64) {
 	t.Helper()
-	return c.Sim.Stats(t).Models[model].Requests
+	harness.Eventually(t, harness.Wait, func() error {
+		if n := c.Sim.Stats(t).Models[model].Requests; n != want {
+			return fmt.Errorf("the provider has seen %d requests for %s, want %d", n, model, want)
+		}
+		return nil
+	})
 }
 
 // requestID returns the id of an answer and fails if it is no ULID.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"sluice/internal/config"
 	"sluice/internal/console"
@@ -112,7 +113,9 @@ func (a *App) state() console.State {
 func (a *App) targets() []console.Target {
 	var list []console.Target
 	for _, t := range a.fleet.Snapshot().Targets {
-		ct := console.Target{Name: t.Target, Provider: t.Provider, State: t.Health.String(), InFlight: t.InUse, Limit: t.Limit}
+		ct := console.Target{
+			Name: t.Target, Provider: t.Provider, Model: strings.TrimPrefix(t.Target, t.Provider+"/"), State: t.Health.String(), InFlight: t.InUse, Limit: t.Limit,
+		}
 		if !t.Until.IsZero() {
 			ct.Until = &t.Until
 		}
@@ -125,7 +128,13 @@ func (a *App) targets() []console.Target {
 }
 
 // Reload reads the configuration again. An error says what is wrong with it; then nothing has changed.
-func (a *App) Reload(ctx context.Context) error { return a.watcher.Reload(ctx).Err }
+func (a *App) Reload(ctx context.Context) error {
+	r := a.watcher.Reload(ctx)
+	if r.Err == nil && len(r.Changes) == 0 && len(r.Restart) == 0 {
+		a.log.Info("configuration read again: nothing has changed")
+	}
+	return r.Err
+}
 
 // reloaded tells what became of a reload.
 func (a *App) reloaded(r config.Reload) {
@@ -149,10 +158,14 @@ func (a *App) Open() bool { return a.keys.Keys() == 0 }
 
 // Access says, for a person, who may call.
 func (a *App) Access() string {
-	if n := a.keys.Keys(); n > 0 {
-		return strconv.Itoa(n) + " keys"
+	switch n := a.keys.Keys(); n {
+	case 0:
+		return "any program on this machine, without a key"
+	case 1:
+		return "with the one key there is"
+	default:
+		return "with one of " + strconv.Itoa(n) + " keys"
 	}
-	return "any program on this machine, without a key"
 }
 
 // Database says, for a person, where records are kept.

@@ -19,6 +19,9 @@ import (
 // flushTime bounds the writing of what is left in ledger and tracer at the end.
 const flushTime = 10 * time.Second
 
+// cutTime bounds the wait for calls whose connections have been cut: they have nothing left to wait for.
+const cutTime = 2 * time.Second
+
 // errShutdown ends calls that outlive the drain. It is what their clients are told.
 func errShutdown() *llm.Error {
 	e := llm.Errorf(llm.KindDraining, "the gateway is shutting down")
@@ -138,6 +141,9 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 	begin := time.Now()
 	a.draining.Store(true)
 	a.log.Info("draining", "calls", a.metrics.InFlight(), "soft", d.Soft, "hard", d.Hard)
+	for _, s := range servers {
+		s.SetKeepAlivesEnabled(false) // once Shutdown is called, a request on a kept connection gets no answer at all
+	}
 	wait(now, d.Delay)
 	a.ingress.Drain()
 
@@ -160,6 +166,10 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 		for _, s := range servers {
 			_ = s.Close() // the hard limit is over
 		}
+		// Close does not wait for the calls that it ends, and the ledger is flushed next.
+		last, cancelLast := context.WithTimeout(context.Background(), cutTime)
+		defer cancelLast()
+		a.idle(last)
 	}
 }
 

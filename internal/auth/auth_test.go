@@ -184,8 +184,10 @@ func TestConfigErrors(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"keys[1].name", "keys[2].key", "keys[3].key", "keys[4].key is missing",
-		"keys[5].name is missing", "keys[5].tier", "keys[5].concurrency"} {
+	for _, want := range []string{
+		"keys[1].name", "keys[2].key", "keys[3].key", "keys[4].key is missing",
+		"keys[5].name is missing", "keys[5].tier", "keys[5].concurrency",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q:\n%v", want, err)
 		}

@@ -120,8 +120,10 @@ func (d *Directory) rebuild() {
 		t.byHash[h] = d.principal(k, "the key itself", count(h))
 	}
 	for _, c := range d.config.Keys {
-		k := Key{Name: c.Name, Hash: sha256.Sum256([]byte(c.Key.Reveal())), Models: c.Models, Concurrency: c.Concurrency,
-			Tier: c.Tier}
+		k := Key{
+			Name: c.Name, Hash: sha256.Sum256([]byte(c.Key.Reveal())), Models: c.Models, Concurrency: c.Concurrency,
+			Tier: c.Tier,
+		}
 		k.Revoked = d.stored[k.Hash].Revoked
 		t.byHash[k.Hash] = d.principal(k, "`concurrency` of the key in the configuration", count(k.Hash))
 	}

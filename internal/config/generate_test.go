@@ -220,7 +220,8 @@ func scalarForm(t reflect.Type, f *field) *jsonschema.Schema {
 	case t == durationType:
 		// A number that is not 0 has no unit.
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
-			text(`0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+`), {Const: 0}}}
+			text(`0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+`), {Const: 0},
+		}}
 	case f.tag.Get("unit") == "bytes":
 		return numeric("integer", `[0-9]+(_[0-9]+)*(\.[0-9]+)? *([KMG]i?)?B|[0-9]+(_[0-9]+)+`)
 	case f.tag.Get("unit") == "share":

@@ -76,8 +76,10 @@ func TestNoticesOfLiteralSecrets(t *testing.T) {
 		place, _, _ := strings.Cut(c.Place(n), ": the secret")
 		got = append(got, place)
 	}
-	want := []string{"f.yaml:3:11: database", "f.yaml:2:12: admin_key", "f.yaml:6:28: tracing.headers.Authorization",
-		"f.yaml:8:29: providers.a.api_key", "f.yaml:8:73: providers.a.headers.X-Key", "f.yaml:14:10: keys[0].key"}
+	want := []string{
+		"f.yaml:3:11: database", "f.yaml:2:12: admin_key", "f.yaml:6:28: tracing.headers.Authorization",
+		"f.yaml:8:29: providers.a.api_key", "f.yaml:8:73: providers.a.headers.X-Key", "f.yaml:14:10: keys[0].key",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("notices (-want +got):\n%s", diff)
 	}

@@ -57,8 +57,10 @@ func (d *decoder) secret(n ast.Node, v reflect.Value, path string, res resolved)
 		d.hideScalar(n)
 	}
 	if !res.byRef && res.text != "" && d.sensitive(path, res.text) {
-		d.notices = append(d.notices, Notice{position(n), path,
-			"the secret itself stands in the file; ${NAME} or ${file:/path} would keep it out"})
+		d.notices = append(d.notices, Notice{
+			position(n), path,
+			"the secret itself stands in the file; ${NAME} or ${file:/path} would keep it out",
+		})
 	}
 	v.Set(reflect.ValueOf(llm.NewSecret(res.text)))
 }

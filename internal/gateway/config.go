@@ -5,7 +5,8 @@ import "time"
 // Retry says how often, how soon and how much at most a call is tried again.
 type Retry struct {
 	// Attempts is the largest number of attempts for one call, the first included, over all targets. A call that the
-	// client itself is retrying (x-stainless-retry-count) gets one fewer for each of its retries, and at least one.
+	// client itself is retrying (x-stainless-retry-count) gets one fewer for each of its retries, but still one for each
+	// target as far as the number allows.
 	Attempts int `yaml:"attempts" min:"1" max:"100"`
 	// Budget is the largest share of a model's calls that may be retries. It keeps retries from multiplying the load of
 	// a provider that is down.

@@ -91,12 +91,17 @@ func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
 	}
 	r.traceStart()
 	defer r.settle() // appends the row to the place that was reserved
+	r.serve()
+	r.returned = true
+}
 
-	if e := x.Key.Start(); e != nil {
+// serve answers a call that has its place in the ledger.
+func (r *run) serve() {
+	if e := r.x.Key.Start(); e != nil {
 		r.fail(e)
 		return
 	}
-	defer x.Key.Finish()
+	defer r.x.Key.Finish()
 
 	plan, e := r.plan()
 	if e != nil {

@@ -40,12 +40,16 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
+	defer func() {
+		if !r.committed.IsZero() {
+			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
+		}
+	}()
 	rl.reset(r)
 	e := r.forward(answer, rl)
 	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
 	r.malformed += rl.stream.Malformed
 	if !r.committed.IsZero() {
-		r.g.metrics.StreamClosed()
 		if e != nil {
 			r.broken(e)
 		}
@@ -125,10 +129,14 @@ func (r *run) beginStream(answer *upstream.Answer) {
 	r.w.Begin()
 }
 
-// broken tells the client, in its stream, that the answer ends here.
+// broken tells the client, in its stream, that the answer ends here. That goes for a client that left too: net/http takes
+// one that has closed its sending side, and still reads, for gone, and would end the stream as if it were complete.
 func (r *run) broken(e *llm.Error) {
+	if why := upstream.Cause(r.ctx); e.Kind == llm.KindCanceled && why != nil {
+		e = why // a shutdown that has cut the connection looks like a client that left
+	}
 	r.err = e
-	if e.Kind != llm.KindCanceled && e.Kind != llm.KindSlowClient {
+	if e.Kind != llm.KindSlowClient {
 		e.Sent = llm.OutputBegun
 		r.w.Fail(e)
 	}
@@ -142,9 +150,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
-			e := llm.Errorf(llm.KindBadAnswer, "cannot read the provider's stream: %v", err)
-			e.Sent = llm.WasSent
-			return e
+			return tooMuch("cannot read the provider's stream: %v", err)
 		}
 		if !ok {
 			if !eof {
@@ -156,11 +162,11 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			eof = false // there is only one
 		}
 		rl.data = rl.data || !ev.Comment
-		forward := rl.stream.Observe(&ev) == openai.Forward
+		action := rl.stream.Observe(&ev)
 		if rl.stream.Done && !rl.stream.Finished() {
-			return nil // clients stop reading at [DONE]: they would not see the error that follows
+			return nil // an error event follows, and clients do not read past [DONE]
 		}
-		if forward {
+		if action == openai.Forward {
 			rl.out = append(rl.out, ev.Raw...)
 		}
 	}
@@ -172,7 +178,7 @@ func (r *run) push(rl *relay) *llm.Error {
 	if r.committed.IsZero() {
 		rl.held = append(rl.held, rl.out...)
 		if len(rl.held) > maxHeld {
-			return llm.Errorf(llm.KindBadAnswer, "the provider sent over %d bytes without a content token", maxHeld)
+			return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
 		}
 		return nil
 	}

@@ -12,9 +12,12 @@ import (
 // call with the provider's answer, so that the client can decide.
 const maxStated = time.Minute
 
-// attempts returns how many attempts a call may have that its client has retried before. Client and gateway would multiply
-// each other's attempts if the gateway did not give up one for each of the client's.
-func (r *Retry) attempts(retried int) int { return max(r.Attempts-max(retried, 0), 1) }
+// attempts returns how many attempts a call may have that goes to so many tiers of targets, and that its client has retried
+// before. Client and gateway would multiply each other's attempts if the gateway did not give up one for each of the
+// client's. What it does not give up is failover: asking each target once is no repetition.
+func (r *Retry) attempts(tiers, retried int) int {
+	return max(r.Attempts-max(retried, 0), min(tiers, r.Attempts), 1)
+}
 
 // backoff returns a wait before attempt n+1 (n >= 1 attempts were made): full jitter over an exponentially growing
 // interval, so that callers that failed together do not come back together ("Exponential Backoff And Jitter", AWS

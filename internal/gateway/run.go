@@ -60,6 +60,7 @@ type run struct {
 	costNano  int64
 	priced    bool
 	err       *llm.Error
+	returned  bool // the call has come to its end; false while a panic unwinds
 
 	span *obs.Span
 }
@@ -100,7 +101,7 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return nil
 		}
 		last = e
-		if !e.Retryable() || r.attempts >= retry.attempts(r.x.Retried) {
+		if !e.Retryable() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
 			return e
 		}
 		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
@@ -227,10 +228,11 @@ func (r *run) traceParent(span *obs.Span) string {
 	return r.x.Call.TraceParent
 }
 
-// readError classifies an answer that is no success.
+// readError classifies an answer that is no success. Where the provider did not send all of its body, what there is
+// and the status say more than that.
 func (r *run) readError(answer *upstream.Answer) *llm.Error {
 	body, e := readAll(answer, maxErrorBody, "")
-	if e != nil && e.Kind != llm.KindBadAnswer { // what is left of a huge error page is not needed
+	if e != nil && e.Kind.Cause() != llm.ByProvider {
 		return e
 	}
 	return openai.ClassifyError(answer.Status, answer.Header, body, time.Now())
@@ -280,7 +282,7 @@ func readAll(answer *upstream.Answer, limit int64, name string) ([]byte, *llm.Er
 		n, err := answer.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if int64(len(buf)) > limit {
-			return buf[:limit], llm.Errorf(llm.KindBadAnswer, "the provider's answer is over %d bytes (%s)", limit, name)
+			return buf[:limit], tooMuch("the provider's answer is over %d bytes (%s)", limit, name)
 		}
 		switch {
 		case err == nil:
@@ -293,6 +295,14 @@ func readAll(answer *upstream.Answer, limit int64, name string) ([]byte, *llm.Er
 			buf = slices.Grow(buf, len(buf))
 		}
 	}
+}
+
+// tooMuch makes the error for an answer that is over one of our limits. The same target would answer as much again, at the
+// same cost.
+func tooMuch(format string, args ...any) *llm.Error {
+	e := llm.Errorf(llm.KindBadAnswer, format, args...)
+	e.Sent, e.Advice = llm.WasSent, llm.DoNotRetry
+	return e
 }
 
 // commit marks the point after which the call can no longer be tried elsewhere, and sets the headers of the answer.

@@ -23,9 +23,7 @@ func (r *run) fail(e *llm.Error) {
 	if r.noClientRetry(e) {
 		h["X-Should-Retry"] = []string{"false"}
 	}
-	if e.Kind != llm.KindCanceled {
-		r.w.Fail(e)
-	}
+	r.w.Fail(e) // also to a client that left: it may have closed only its sending side
 }
 
 // noClientRetry reports whether a retry by the client's SDK would only add load: the provider says so, the error does
@@ -53,6 +51,9 @@ func (r *run) refuse(e *llm.Error) {
 // settle closes the books of a call: usage and cost, ledger row, metrics, trace, log line.
 func (r *run) settle() {
 	now := time.Now()
+	if !r.returned && r.err == nil { // whatever the client got is no success
+		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
+	}
 	if !r.gotUsage && r.attempts > 0 && r.outputBegun() {
 		r.estimate()
 	}

@@ -116,10 +116,11 @@ func (r *run) limits() upstream.Limits {
 	t, c := &r.settings.Timeouts, &r.x.Call
 	l := upstream.Limits{End: c.Deadline, EndSetting: r.endSetting, Connect: t.Connect, Headers: t.Headers, FirstToken: t.FirstToken, Idle: t.Idle}
 	const base = time.Minute
-	input := time.Duration(c.InputTokens) * time.Millisecond
+	const maxOutput = 1 << 24 // a client may name any number, and must not make the product wrap around
+	input, output := time.Duration(c.InputTokens)*time.Millisecond, min(c.MaxTokens, maxOutput)
 	if c.Stream {
 		if l.FirstToken == 0 {
-			l.FirstToken = base + input + time.Duration(c.MaxTokens)*time.Second/100
+			l.FirstToken = base + input + time.Duration(output)*time.Second/100
 		}
 		if l.Headers == 0 {
 			l.Headers = l.FirstToken
@@ -127,7 +128,6 @@ func (r *run) limits() upstream.Limits {
 		return l
 	}
 	if l.Headers == 0 {
-		output := c.MaxTokens
 		if output == 0 && c.Op != llm.OpEmbedding {
 			output = 4096
 		}

@@ -144,18 +144,19 @@ func readBody(w http.ResponseWriter, r *http.Request, c *Config) ([]byte, *llm.E
 	if r.ContentLength > c.MaxBody {
 		return nil, tooLarge(w, c)
 	}
-	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(c.Clients.ReadBody)) // unsupported by some test writers only
 	body, err := readUpTo(r.Body, r.ContentLength, c.MaxBody)
 	switch {
 	case err == nil:
-		_ = rc.SetReadDeadline(time.Time{})
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // unsupported by some test writers only
 		return body, nil
 	case errors.Is(err, errTooLarge):
 		return nil, tooLarge(w, c)
 	case errors.Is(err, os.ErrDeadlineExceeded) || isTimeout(err):
 		w.Header().Set("Connection", "close")
 		return nil, llm.Errorf(llm.KindSlowClient, "the body did not arrive within %v (clients.read_body)", c.Clients.ReadBody)
+	case r.Context().Err() == nil && !lost(err):
+		w.Header().Set("Connection", "close")
+		return nil, llm.Errorf(llm.KindBadRequest, "the body cannot be read: %v", err) // bad chunks
 	default:
 		return nil, &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the connection before its body was complete", Err: err}
 	}
@@ -168,11 +169,27 @@ func tooLarge(w http.ResponseWriter, c *Config) *llm.Error {
 
 var errTooLarge = errors.New("body over the limit")
 
+// lost reports whether a body broke off with its connection.
+func lost(err error) bool {
+	_, broken := errors.AsType[*net.OpError](err)
+	return broken || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// firstBody is how much memory a body's stated length is trusted for. A client that states a large body and does not
+// send it must not cost its size.
+const firstBody = 256 << 10
+
 // readUpTo reads a body of a known (>= 0) or unknown length, of at most limit bytes.
 func readUpTo(r io.Reader, length, limit int64) ([]byte, error) {
 	if length >= 0 {
-		body := make([]byte, length)
-		_, err := io.ReadFull(r, body)
+		body := make([]byte, min(length, firstBody))
+		n, err := io.ReadFull(r, body)
+		for err == nil && int64(n) < length {
+			body = append(body, make([]byte, min(int64(n), length-int64(n)))...)
+			var more int
+			more, err = io.ReadFull(r, body[n:])
+			n += more
+		}
 		return body, err
 	}
 	body, err := io.ReadAll(io.LimitReader(r, limit+1))

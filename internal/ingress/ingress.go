@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"sluice/internal/auth"
 	"sluice/internal/gateway"
@@ -68,6 +69,10 @@ func (s *Server) Drain() { s.draining.Store(true) }
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
+	if r.ContentLength != 0 {
+		// Also for who is refused: net/http reads what is left of a body before it lets an answer out.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.settings.Load().Clients.ReadBody))
+	}
 	switch strings.TrimPrefix(path, "/v1") {
 	case "/chat/completions":
 		s.call(w, r, llm.OpChat, "/chat/completions")

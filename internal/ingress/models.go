@@ -26,7 +26,7 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request, id string) {
 	table := s.routes()
 	if id != "" {
 		plan, e := table.Plan(id, 0)
-		if e == nil && !key.Allows(id) {
+		if e == nil && !key.Allows(id) && (plan.Alias || !key.Allows(plan.Tiers[0][0].Name)) { // as for calls
 			e = llm.Errorf(llm.KindNotFound, "the model %q does not exist or this key may not use it", id)
 		}
 		if e != nil {

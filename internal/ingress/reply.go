@@ -94,13 +94,10 @@ func (rp *reply) Fail(e *llm.Error) {
 	h := rp.w.Header()
 	h["Content-Type"] = jsonType
 	if e.RetryAfter > 0 {
-		h["Retry-After"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)}
-		h["Retry-After-Ms"] = []string{strconv.FormatInt(e.RetryAfter.Milliseconds(), 10)}
+		h["Retry-After"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)} // rounded up: no one comes too early
+		h["Retry-After-Ms"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Millisecond-1)/time.Millisecond), 10)}
 	}
 	status := e.Kind.Status()
-	if e.Kind == llm.KindCanceled {
-		return // nobody is there to read it
-	}
 	if body := e.Body; len(body) > 0 && passBody(e) {
 		rp.Whole(e.ProviderStatus, body)
 		return

@@ -14,7 +14,7 @@ func order() []string {
 		"cmd/sluice", "bench/gateway", // programs
 		"app", "config", "ingress", "console", "store", "cluster", "sim", "bench", "report", "plan", "batch", "jobs", "gateway",
 		"auth", "cache", "route", "admit", "pace", "upstream", "ledger",
-		"wire/openai", "wire/anthropic", "wire/gemini", "wire", "model", "limit", "obs", "llm",
+		"wire/openai", "wire/anthropic", "wire/gemini", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}
 }
 

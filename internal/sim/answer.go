@@ -20,7 +20,6 @@ type source struct {
 	fixed []byte
 	prose prose
 	want  int64 // tokens of prose still to come
-	whole bool  // white space at the end of fixed is given out with the last token
 }
 
 func (s *source) done() bool { return len(s.fixed) == 0 && s.want == 0 }

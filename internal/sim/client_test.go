@@ -165,8 +165,10 @@ type joined struct {
 
 func join(t *testing.T, body string, n int) joined {
 	t.Helper()
-	j := joined{roles: make([]string, n), texts: make([]string, n), reasoning: make([]string, n), finishes: make([]string, n),
-		tools: make([]map[int]*toolFragment, n)}
+	j := joined{
+		roles: make([]string, n), texts: make([]string, n), reasoning: make([]string, n), finishes: make([]string, n),
+		tools: make([]map[int]*toolFragment, n),
+	}
 	for i := range j.tools {
 		j.tools[i] = map[int]*toolFragment{}
 	}

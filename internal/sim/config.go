@@ -97,15 +97,22 @@ type FaultRule struct {
 // DefaultModels returns the models that are served when the configuration names none.
 func DefaultModels() []ModelConfig {
 	return []ModelConfig{
-		{Name: "sim-fast", PromptCache: true, Context: 128_000, Speed: Speed{Overhead: 15 * time.Millisecond,
-			Prefill: 40_000, Step: 6 * time.Millisecond, StepPerStream: 30 * time.Microsecond, Batch: 512, Jitter: 0.15}},
+		{Name: "sim-fast", PromptCache: true, Context: 128_000, Speed: Speed{
+			Overhead: 15 * time.Millisecond,
+			Prefill:  40_000, Step: 6 * time.Millisecond, StepPerStream: 30 * time.Microsecond, Batch: 512, Jitter: 0.15,
+		}},
 		{Name: "sim-slow", PromptCache: true, Context: 200_000, Output: Range{60, 240}, Speed: Speed{
 			Overhead: 120 * time.Millisecond, Prefill: 6_000, Step: 28 * time.Millisecond,
-			StepPerStream: 200 * time.Microsecond, Batch: 64, Jitter: 0.25}},
-		{Name: "sim-reasoning", Reasoning: 120, Context: 200_000, Speed: Speed{Overhead: 60 * time.Millisecond,
-			Prefill: 15_000, Step: 10 * time.Millisecond, StepPerStream: 80 * time.Microsecond, Batch: 128, Jitter: 0.2}},
-		{Name: "sim-embed", Kind: "embedding", Context: 8_192, Speed: Speed{Overhead: 8 * time.Millisecond,
-			Prefill: 200_000, Jitter: 0.15}},
+			StepPerStream: 200 * time.Microsecond, Batch: 64, Jitter: 0.25,
+		}},
+		{Name: "sim-reasoning", Reasoning: 120, Context: 200_000, Speed: Speed{
+			Overhead: 60 * time.Millisecond,
+			Prefill:  15_000, Step: 10 * time.Millisecond, StepPerStream: 80 * time.Microsecond, Batch: 128, Jitter: 0.2,
+		}},
+		{Name: "sim-embed", Kind: "embedding", Context: 8_192, Speed: Speed{
+			Overhead: 8 * time.Millisecond,
+			Prefill:  200_000, Jitter: 0.15,
+		}},
 	}
 }
 
@@ -166,8 +173,13 @@ func (m *ModelConfig) validate(fail func(key, message string)) {
 	for _, n := range []struct {
 		key   string
 		value int64
-	}{{"reasoning", int64(m.Reasoning)}, {"tokens_per_event", int64(m.TokensPerEvent)}, {"context", m.Context},
-		{"rpm", m.RPM}, {"tpm", m.TPM}} {
+	}{
+		{"reasoning", int64(m.Reasoning)},
+		{"tokens_per_event", int64(m.TokensPerEvent)},
+		{"context", m.Context},
+		{"rpm", m.RPM},
+		{"tpm", m.TPM},
+	} {
 		if n.value < 0 {
 			fail(n.key, fmt.Sprintf("%d is negative", n.value))
 		}

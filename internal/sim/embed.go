@@ -47,13 +47,17 @@ func checkEmbedding(j *job) *refusal {
 			n = CountTokens(in.Text)
 		}
 		if n > maxEmbeddingInput {
-			return &refusal{status: http.StatusBadRequest, kind: "invalid_request_error", param: "input",
-				text: "Invalid 'input[" + strconv.Itoa(i) + "]': maximum input length is 8192 tokens."}
+			return &refusal{
+				status: http.StatusBadRequest, kind: "invalid_request_error", param: "input",
+				text: "Invalid 'input[" + strconv.Itoa(i) + "]': maximum input length is 8192 tokens.",
+			}
 		}
 	}
 	if j.input > maxEmbeddingTotal {
-		return &refusal{status: http.StatusBadRequest, kind: "max_tokens_per_request", code: "max_tokens_per_request",
-			param: "input", text: "Requested " + strconv.FormatInt(j.input, 10) + " tokens, max 300000 tokens per request"}
+		return &refusal{
+			status: http.StatusBadRequest, kind: "max_tokens_per_request", code: "max_tokens_per_request",
+			param: "input", text: "Requested " + strconv.FormatInt(j.input, 10) + " tokens, max 300000 tokens per request",
+		}
 	}
 	return nil
 }

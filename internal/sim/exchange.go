@@ -166,11 +166,15 @@ func (x *exchange) suits() *refusal {
 	embedding := x.job.op == llm.OpEmbedding
 	switch {
 	case (m.Kind == "embedding") != embedding:
-		return &refusal{status: 404, kind: "invalid_request_error", param: "model",
-			text: "The model '" + x.base + "' does not serve this endpoint."}
+		return &refusal{
+			status: 404, kind: "invalid_request_error", param: "model",
+			text: "The model '" + x.base + "' does not serve this endpoint.",
+		}
 	case x.job.chat != nil && x.job.chat.OldMaxTokens && m.Reasoning > 0:
-		return &refusal{status: 400, kind: "invalid_request_error", code: "unsupported_parameter", param: "max_tokens",
-			text: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."}
+		return &refusal{
+			status: 400, kind: "invalid_request_error", code: "unsupported_parameter", param: "max_tokens",
+			text: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+		}
 	case embedding && checkEmbedding(x.job) != nil:
 		return checkEmbedding(x.job)
 	case embedding && x.job.embedding.Dimensions > m.dimensions():

@@ -86,8 +86,10 @@ func refusalCases() map[string]faultCase {
 			}
 		},
 		"error-body": func(t *testing.T, c *client, _ *Server) {
-			for form, want := range map[string]string{"string": `"error":"`, "bare": `{"object":"error"`, "array": `[{"error":{`,
-				"detail": `{"detail":[`, "code": `"code":422}`, "empty": ""} {
+			for form, want := range map[string]string{
+				"string": `"error":"`, "bare": `{"object":"error"`, "array": `[{"error":{`,
+				"detail": `{"detail":[`, "code": `"code":422}`, "empty": "",
+			} {
 				a := c.chat("sim-fast:error-body;status=422;form="+form, ask, "")
 				if a.status != 422 || !strings.Contains(a.body, want) || form == "empty" && a.body != "" || form != "empty" && !json.Valid([]byte(a.body)) {
 					t.Errorf("form %s: %d %s", form, a.status, a.body)
@@ -131,8 +133,10 @@ func brokenCases() map[string]faultCase {
 			}
 		},
 		"stream-error": func(t *testing.T, c *client, _ *Server) {
-			for form, want := range map[string]string{"object": `{"error":{"message":`, "string": `{"error":"`, "code": `"code":500}`,
-				"event": `{"error":{"message":`, "finish": `"finish_reason":"error"`} {
+			for form, want := range map[string]string{
+				"object": `{"error":{"message":`, "string": `{"error":"`, "code": `"code":500}`,
+				"event": `{"error":{"message":`, "finish": `"finish_reason":"error"`,
+			} {
 				a := c.chat("sim-fast:stream-error;after=2;form="+form, ask, streamed)
 				all := events(a.body)
 				if a.status != 200 || a.err != nil || len(all) != 4 || !strings.Contains(all[3], want) || strings.Contains(a.body, "event: error") != (form == "event") {

@@ -46,8 +46,10 @@ func decodeJob(op llm.Op, body []byte) (*job, *openai.RequestError) {
 		if err != nil {
 			return &job{op: op, model: r.Model}, err
 		}
-		j := &job{op: op, model: r.Model, stream: r.Stream, usage: r.IncludeUsage, eachUsage: r.EachUsage,
-			maxTokens: r.MaxTokens, choices: r.Choices * len(r.Prompts), completion: r}
+		j := &job{
+			op: op, model: r.Model, stream: r.Stream, usage: r.IncludeUsage, eachUsage: r.EachUsage,
+			maxTokens: r.MaxTokens, choices: r.Choices * len(r.Prompts), completion: r,
+		}
 		j.addInputs(r.Prompts)
 		return j, nil
 	default:
@@ -62,8 +64,10 @@ func decodeJob(op llm.Op, body []byte) (*job, *openai.RequestError) {
 }
 
 func chatJob(r *openai.ChatRequest) *job {
-	j := &job{op: llm.OpChat, model: r.Model, stream: r.Stream, usage: r.IncludeUsage, eachUsage: r.EachUsage,
-		maxTokens: r.MaxTokens, choices: r.Choices, chat: r, input: tokensPerPrompt}
+	j := &job{
+		op: llm.OpChat, model: r.Model, stream: r.Stream, usage: r.IncludeUsage, eachUsage: r.EachUsage,
+		maxTokens: r.MaxTokens, choices: r.Choices, chat: r, input: tokensPerPrompt,
+	}
 	for i := range r.Messages {
 		m := &r.Messages[i]
 		j.input += tokensPerMessage
@@ -160,8 +164,10 @@ type planner struct {
 }
 
 func newPlanner(j *job, m *ModelConfig, fx *effects, seed uint64, id string) *planner {
-	return &planner{job: j, model: m, fx: fx, id: id, wishes: readDirectives(j.asked),
-		seed: mix(hashString(hashString(seed^hashStart, m.Name), j.text))}
+	return &planner{
+		job: j, model: m, fx: fx, id: id, wishes: readDirectives(j.asked),
+		seed: mix(hashString(hashString(seed^hashStart, m.Name), j.text)),
+	}
 }
 
 // plan returns the choices.

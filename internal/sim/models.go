@@ -43,8 +43,10 @@ func (s *Server) readOnly(r *http.Request) *refusal {
 }
 
 func refuseMethod(r *http.Request, allow string) *refusal {
-	return &refusal{status: 405, kind: "invalid_request_error", code: "method_not_supported", allow: allow,
-		text: "Not allowed to " + r.Method + " on " + r.URL.Path + "."}
+	return &refusal{
+		status: 405, kind: "invalid_request_error", code: "method_not_supported", allow: allow,
+		text: "Not allowed to " + r.Method + " on " + r.URL.Path + ".",
+	}
 }
 
 func card(id string) openai.ModelCard {

@@ -63,13 +63,17 @@ func refuseStatus(status int, after int64, form string) *refusal {
 }
 
 func refuseQuota() *refusal {
-	return &refusal{status: 429, kind: "insufficient_quota", code: "insufficient_quota",
-		text: "You exceeded your current quota, please check your plan and billing details."}
+	return &refusal{
+		status: 429, kind: "insufficient_quota", code: "insufficient_quota",
+		text: "You exceeded your current quota, please check your plan and billing details.",
+	}
 }
 
 func refuseContext(window, asked int64) *refusal {
-	r := &refusal{status: 400, kind: "invalid_request_error", code: "context_length_exceeded", param: "messages",
-		text: "This model's maximum context length was exceeded. Please reduce the length of the messages."}
+	r := &refusal{
+		status: 400, kind: "invalid_request_error", code: "context_length_exceeded", param: "messages",
+		text: "This model's maximum context length was exceeded. Please reduce the length of the messages.",
+	}
 	if window > 0 {
 		r.text = fmt.Sprintf("This model's maximum context length is %d tokens. However, you requested %d tokens. "+
 			"Please reduce the length of the messages or completion.", window, asked)
@@ -114,8 +118,10 @@ func refuseRequest(e *openai.RequestError) *refusal {
 }
 
 func refuseModel(name string) *refusal {
-	return &refusal{status: 404, kind: "invalid_request_error", code: "model_not_found",
-		text: "The model '" + name + "' does not exist or you do not have access to it."}
+	return &refusal{
+		status: 404, kind: "invalid_request_error", code: "model_not_found",
+		text: "The model '" + name + "' does not exist or you do not have access to it.",
+	}
 }
 
 // body returns the refusal's body.

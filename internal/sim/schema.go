@@ -188,9 +188,15 @@ func (v *valuer) array(dst []byte, s *schema, depth int) []byte {
 
 // formats are values for the formats of strings.
 var formats = [...][2]string{
-	{"date-time", "2026-03-14T09:26:53Z"}, {"date", "2026-03-14"}, {"time", "09:26:53Z"},
-	{"email", "keeper@sluice.example"}, {"uri", "https://sluice.example/gate/7"}, {"hostname", "sluice.example"},
-	{"uuid", "6f1c2f3e-8a54-4b0e-9d35-0c1d2e3f4a5b"}, {"ipv4", "192.0.2.7"}, {"ipv6", "2001:db8::7"},
+	{"date-time", "2026-03-14T09:26:53Z"},
+	{"date", "2026-03-14"},
+	{"time", "09:26:53Z"},
+	{"email", "keeper@sluice.example"},
+	{"uri", "https://sluice.example/gate/7"},
+	{"hostname", "sluice.example"},
+	{"uuid", "6f1c2f3e-8a54-4b0e-9d35-0c1d2e3f4a5b"},
+	{"ipv4", "192.0.2.7"},
+	{"ipv6", "2001:db8::7"},
 	{"duration", "PT90S"},
 }
 

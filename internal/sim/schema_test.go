@@ -85,9 +85,11 @@ func TestResponseFormatOnTheWire(t *testing.T) {
 
 // FuzzAppendValue checks that any schema, however odd or endless, gives JSON of bounded size.
 func FuzzAppendValue(f *testing.F) {
-	for _, s := range []string{`{}`, `true`, ``, `{"type":"array","items":{"$ref":"#"},"minItems":9}`, `{"$ref":"#"}`, `{"$ref":"#/a/b~1c"}`,
+	for _, s := range []string{
+		`{}`, `true`, ``, `{"type":"array","items":{"$ref":"#"},"minItems":9}`, `{"$ref":"#"}`, `{"$ref":"#/a/b~1c"}`,
 		`{"type":"object","properties":{"a":{"$ref":"#"},"b":{"$ref":"#"}},"required":["a","b"]}`, `{"type":"number","multipleOf":1e308,"minimum":1e308}`,
-		`{"type":"integer","minimum":1e300,"exclusiveMaximum":-1e300}`, `{"enum":[1,"a"]}`, `{"type":"string","minLength":100000}`} {
+		`{"type":"integer","minimum":1e300,"exclusiveMaximum":-1e300}`, `{"enum":[1,"a"]}`, `{"type":"string","minLength":100000}`,
+	} {
 		f.Add([]byte(s), uint64(1))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, seed uint64) {

@@ -161,8 +161,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.showModel(w, r, id)
 			return
 		}
-		(&refusal{status: 404, kind: "invalid_request_error",
-			text: "Invalid URL (" + r.Method + " " + r.URL.Path + ")"}).send(w, s.now())
+		(&refusal{
+			status: 404, kind: "invalid_request_error",
+			text: "Invalid URL (" + r.Method + " " + r.URL.Path + ")",
+		}).send(w, s.now())
 	}
 }
 
@@ -192,8 +194,10 @@ func (s *Server) authorized(r *http.Request) *refusal {
 	}
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || key == "" {
-		return &refusal{status: 401, kind: "invalid_request_error", code: "missing_api_key",
-			text: "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth."}
+		return &refusal{
+			status: 401, kind: "invalid_request_error", code: "missing_api_key",
+			text: "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth.",
+		}
 	}
 	if key != s.cfg.APIKey.Reveal() {
 		return refuseStatus(401, -1, "")

@@ -84,8 +84,10 @@ func (b *book) keep(n int) {
 func (b *book) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stats = Stats{Open: b.stats.Open, OpenStreams: b.stats.OpenStreams,
-		Models: map[string]ModelStats{}, Faults: map[string]int64{}}
+	b.stats = Stats{
+		Open: b.stats.Open, OpenStreams: b.stats.OpenStreams,
+		Models: map[string]ModelStats{}, Faults: map[string]int64{},
+	}
 	b.records = nil
 }
 

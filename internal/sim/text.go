@@ -51,12 +51,18 @@ type vocabulary struct {
 
 var english = vocabulary{
 	determiners: []string{" the", " each", " every", " this"},
-	adjectives: []string{" quiet", " narrow", " steady", " cold", " early", " deep", " patient", " bright",
-		" slow", " heavy", " clear", " long", " open", " small", " wide", " careful"},
-	nouns: []string{" stream", " sluice", " gate", " channel", " river", " token", " current", " keeper",
-		" mill", " basin", " bank", " flood", " valley", " wheel", " answer", " question"},
-	verbs: []string{" carries", " opens", " holds", " meets", " measures", " follows", " fills", " turns",
-		" crosses", " keeps", " leaves", " feeds", " joins", " slows", " lifts", " finds"},
+	adjectives: []string{
+		" quiet", " narrow", " steady", " cold", " early", " deep", " patient", " bright",
+		" slow", " heavy", " clear", " long", " open", " small", " wide", " careful",
+	},
+	nouns: []string{
+		" stream", " sluice", " gate", " channel", " river", " token", " current", " keeper",
+		" mill", " basin", " bank", " flood", " valley", " wheel", " answer", " question",
+	},
+	verbs: []string{
+		" carries", " opens", " holds", " meets", " measures", " follows", " fills", " turns",
+		" crosses", " keeps", " leaves", " feeds", " joins", " slows", " lifts", " finds",
+	},
 	places:  []string{" through", " past", " below", " into", " along", " across", " behind", " near"},
 	adverbs: []string{" slowly", " again", " gently", " twice", " quietly", " soon", " often", " evenly"},
 }

@@ -282,8 +282,10 @@ func TestTotals(t *testing.T) {
 			}
 		}
 		sum := func(name string, calls, failed, estimated, unpriced, cost int64) Total {
-			return Total{Name: name, Calls: calls, Failed: failed, Estimated: estimated, Unpriced: unpriced, CostNanoUSD: cost,
-				Input: 1000 * calls, CachedInput: 200 * calls, CacheWrite: 30 * calls, Output: 400 * calls, Reasoning: 50 * calls}
+			return Total{
+				Name: name, Calls: calls, Failed: failed, Estimated: estimated, Unpriced: unpriced, CostNanoUSD: cost,
+				Input: 1000 * calls, CachedInput: 200 * calls, CacheWrite: 30 * calls, Output: 400 * calls, Reasoning: 50 * calls,
+			}
 		}
 		const big = 1_000_000_000_000
 		var none time.Time

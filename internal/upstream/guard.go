@@ -180,7 +180,8 @@ func Cause(ctx context.Context) *llm.Error {
 	}
 	cause := context.Cause(ctx)
 	if e, ok := errors.AsType[*llm.Error](cause); ok {
-		return e
+		own := *e // a shutdown ends many calls with one error, and each notes in its own how far it was
+		return &own
 	}
 	return &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the request", Err: cause}
 }

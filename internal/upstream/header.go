@@ -13,6 +13,7 @@ func (a *Account) outgoing(rq *Request) http.Header {
 			h[k] = v
 		}
 	}
+	dropHops(h, rq.Header)
 	for k, v := range a.header {
 		h[k] = v
 	}
@@ -27,6 +28,16 @@ func (a *Account) outgoing(rq *Request) http.Header {
 
 var userAgent = []string{"sluice"} // shared value, never changed
 
+// dropHops removes from h the headers that the Connection header of from names: they are for one connection only
+// (RFC 9110, section 7.6.1).
+func dropHops(h, from http.Header) {
+	for _, v := range from["Connection"] {
+		for name := range strings.SplitSeq(v, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+}
+
 // forwardRequestHeader reports whether a client's header (canonical form) goes on to the provider. Credentials, cookies,
 // Sluice's own headers, hop-by-hop headers and those that tell where the client is stay here. Which account pays is the
 // gateway's choice, so the client's OpenAI-Organization and OpenAI-Project stay too.
@@ -38,7 +49,8 @@ func forwardRequestHeader(k string) bool {
 		"Host", "Content-Length", "Content-Encoding", "Accept-Encoding",
 		"Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Origin", "Referer",
 		"Traceparent", "Tracestate", "Baggage",
-		"Idempotency-Key", "Prefer", "Last-Event-Id", "Cache-Control", "X-Request-Id":
+		"Idempotency-Key", "X-Idempotency-Key", // with either, net/http's Transport would send a call again by itself
+		"Prefer", "Last-Event-Id", "Cache-Control", "X-Request-Id":
 		return false
 	}
 	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "X-Forwarded-") && !strings.HasPrefix(k, "Sec-") &&

@@ -4,18 +4,16 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"time"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire/http1"
 )
 
 // Account is one provider account: an address, credentials and pooled connections. It is safe for concurrent use and
@@ -25,6 +23,7 @@ type Account struct {
 	base   *url.URL
 	header http.Header // set on every request; shared, never changed
 	tr     *http.Transport
+	plain  *http1.Transport // for plain HTTP without a proxy; nil if that is not the way to the provider
 }
 
 // Open prepares an account. No connection is made.
@@ -47,35 +46,11 @@ func Open(p *Provider) (*Account, error) {
 	for name, value := range p.Headers {
 		h.Set(name, value.Reveal())
 	}
-	return &Account{name: p.Name, base: u, header: h, tr: newTransport(p)}, nil
-}
-
-// dialLimit bounds a dial of which the attempt that began it no longer waits: the connection serves the next one.
-const dialLimit = 30 * time.Second
-
-// newTransport returns a transport tuned for few hosts and many long answers.
-func newTransport(p *Provider) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}
-	tr := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         dialer.DialContext,
-		TLSHandshakeTimeout: dialLimit,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(64)},
-		// The default of 2 idle connections a host makes a proxy open a connection for nearly every call.
-		MaxIdleConns:        0,
-		MaxIdleConnsPerHost: 4096,
-		MaxConnsPerHost:     p.Connections,
-		IdleConnTimeout:     60 * time.Second,
-		DisableCompression:  true,    // bytes are forwarded as they come
-		WriteBufferSize:     2 << 10, // each open stream holds one of both
-		ReadBufferSize:      2 << 10,
-		Protocols:           new(http.Protocols),
-		// A connection that died silently under HTTP/2 would take every new call with it.
-		HTTP2: &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 10 * time.Second},
+	a := &Account{name: p.Name, base: u, header: h, tr: newTransport(p)}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); u.Scheme == "http" && proxy == nil && err == nil && p.Connections == 0 {
+		a.plain = newPlain(u)
 	}
-	tr.Protocols.SetHTTP1(true)
-	tr.Protocols.SetHTTP2(p.HTTP2 != "off")
-	return tr
+	return a, nil
 }
 
 // Name returns the account's name in the configuration.
@@ -88,7 +63,12 @@ func (a *Account) Host() string { return a.base.Host }
 func (an *Answer) Connect() time.Duration { return time.Duration(an.guard.conn.Load()) }
 
 // Close closes idle connections. Attempts under way are not touched.
-func (a *Account) Close() { a.tr.CloseIdleConnections() }
+func (a *Account) Close() {
+	a.tr.CloseIdleConnections()
+	if a.plain != nil {
+		a.plain.CloseIdleConnections()
+	}
+}
 
 // Request is one attempt's request. Body must not change until the answer is closed.
 type Request struct {
@@ -138,18 +118,14 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		Host:          a.base.Host,
 		ContentLength: int64(len(rq.Body)),
 	}
-	if len(rq.Body) > 0 {
-		hr.Body = io.NopCloser(bytes.NewReader(rq.Body))
-		// Lets the transport send again what a dying idle connection never wrote.
-		hr.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(rq.Body)), nil }
-	}
 	trace := &httptrace.ClientTrace{GotConn: g.connected}
-	resp, err := a.tr.RoundTrip(hr.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	resp, err := a.roundTrip(hr.WithContext(httptrace.WithClientTrace(ctx, trace)), rq.Body)
 	if err != nil {
 		failure := a.sendError(g, err)
 		g.stop()
 		return nil, failure
 	}
+	dropHops(resp.Header, resp.Header)
 	g.headersArrived(rq.Stream && resp.StatusCode < 300)
 	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, stream: rq.Stream, body: resp.Body, guard: g}, nil
 }

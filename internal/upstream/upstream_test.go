@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -350,6 +351,45 @@ func TestFinishGivesUp(t *testing.T) {
 	answer.Finish()
 	if _, err := answer.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("read after Finish: %v, want a closed body", err)
+	}
+}
+
+// TestOneSend checks that a request is sent once, whatever the client's headers say: the transport must not send again what a
+// provider may have worked on.
+func TestOneSend(t *testing.T) {
+	for _, key := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		var asked atomic.Int64
+		a := account(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1) > 1 {
+				panic(http.ErrAbortHandler) // a connection that was used before breaks
+			}
+		}), func(p *upstream.Provider) { p.Connections = 1 }) // takes net/http's transport
+		for n, want := range []llm.Kind{llm.KindNone, llm.KindUnreachable} {
+			rq := post("{}")
+			rq.Header.Set(key, "k")
+			answer, e := a.Send(t.Context(), rq)
+			if e == nil {
+				answer.Finish()
+				e = &llm.Error{}
+			}
+			if e.Kind != want || asked.Load() != int64(n+1) {
+				t.Errorf("%s: request %d ended with %v, the provider saw %d", key, n+1, e, asked.Load())
+			}
+		}
+	}
+}
+
+// TestCauseIsOnesOwn checks that calls ended by one cause do not share its error: each changes its own.
+func TestCauseIsOnesOwn(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	shared := llm.Errorf(llm.KindDraining, "the gateway is shutting down")
+	cancel(shared)
+	first, second := upstream.Cause(ctx), upstream.Cause(ctx)
+	if first == second || first == shared {
+		t.Error("calls share the error")
+	}
+	if d := cmp.Diff(shared, first); d != "" {
+		t.Errorf("cause (-want +got):\n%s", d)
 	}
 }
 

@@ -147,11 +147,13 @@ func TestDecodeCompletionDefaults(t *testing.T) {
 // FuzzDecode checks that no body makes a decoder panic, that what is no JSON object is refused, and that an accepted
 // request has what every request must have.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{``, `null`, `{}`, `{"model":"m",` + oneMessage + `}`, `{"model":"m","input":[[1,2],[3]]}`,
+	for _, s := range []string{
+		``, `null`, `{}`, `{"model":"m",` + oneMessage + `}`, `{"model":"m","input":[[1,2],[3]]}`,
 		`{"model":"m","prompt":"a","n":2,"stop":["x"]}`, `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"}]}]}`,
 		`{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}]}`,
 		`{"model":"m",` + oneMessage + `,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required"}`,
-		`{"model":"m",` + oneMessage + `,"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{}}}}`} {
+		`{"model":"m",` + oneMessage + `,"response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{}}}}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

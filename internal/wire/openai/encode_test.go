@@ -52,8 +52,10 @@ func TestEncodersGiveTheDocumentedShapes(t *testing.T) {
 	f("usage chunk", AppendUsageChunk(nil, h, "chat.completion.chunk", u), head+`,"choices":[],"usage":`+usage+`}`)
 	f("text chunk", AppendTextChunk(nil, bare, &Delta{Index: 2, Content: []byte("hi"), Finish: "length"}),
 		`{"id":"x","object":"text_completion","created":7,"model":"m","choices":[{"index":2,"text":"hi","logprobs":null,"finish_reason":"length"}]}`)
-	f("chat", AppendChat(nil, bare, []Choice{{Content: []byte("hi"), Finish: "stop"}, {Index: 1, NullContent: true,
-		Reasoning: []byte("r"), Finish: "tool_calls", Tools: []ToolCall{{ID: "a", Name: "f", Arguments: []byte("{}")}, {ID: "b", Name: "g"}}}}, &u),
+	f("chat", AppendChat(nil, bare, []Choice{{Content: []byte("hi"), Finish: "stop"}, {
+		Index: 1, NullContent: true,
+		Reasoning: []byte("r"), Finish: "tool_calls", Tools: []ToolCall{{ID: "a", Name: "f", Arguments: []byte("{}")}, {ID: "b", Name: "g"}},
+	}}, &u),
 		`{"id":"x","object":"chat.completion","created":7,"model":"m","choices":[{"index":0,"message":{"role":"assistant",`+
 			`"content":"hi","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"},{"index":1,"message":`+
 			`{"role":"assistant","content":null,"reasoning_content":"r","tool_calls":[{"id":"a","type":"function","function":`+
@@ -61,8 +63,10 @@ func TestEncodersGiveTheDocumentedShapes(t *testing.T) {
 			`"annotations":[]},"logprobs":null,"finish_reason":"tool_calls"}],"usage":`+usage+`}`)
 	f("text answer", AppendText(nil, bare, []Choice{{Content: []byte("hi"), Finish: "stop"}}, nil),
 		`{"id":"x","object":"text_completion","created":7,"model":"m","choices":[{"text":"hi","index":0,"logprobs":null,"finish_reason":"stop"}]}`)
-	f("logprobs", AppendChunk(nil, bare, &Delta{Content: []byte("é"), Logprobs: []Logprob{{Token: "é", Logprob: -0.5,
-		Top: []Logprob{{Token: "e", Logprob: -1}}}}}), bareChunk+
+	f("logprobs", AppendChunk(nil, bare, &Delta{Content: []byte("é"), Logprobs: []Logprob{{
+		Token: "é", Logprob: -0.5,
+		Top: []Logprob{{Token: "e", Logprob: -1}},
+	}}}), bareChunk+
 		`{"content":"é"},"logprobs":{"content":[{"token":"é","logprob":-0.5,"bytes":[195,169],"top_logprobs":[{"token":"e",`+
 		`"logprob":-1,"bytes":[101]}]}],"refusal":null},"finish_reason":null}]}`)
 	f("models", AppendModels(nil, []ModelCard{{ID: "a", Created: 1, OwnedBy: "o"}, {ID: "b"}}),

@@ -200,7 +200,8 @@ func kindByMessage(d *detail) llm.Kind {
 	case contains(d.message, "context length", "context window", "context size", "maximum context", "max_model_len",
 		"prompt is too long", "too many tokens", "input is too long", "max_new_tokens", "maximum prompt length"):
 		return llm.KindContextLength
-	case contains(d.message, "api key not valid", "incorrect api key", "invalid api key"): // Gemini and xAI, with a 400
+	case begins(d.message, "api key not valid", "incorrect api key", "invalid api key"): // Gemini and xAI, with a 400
+		// Only at the front: a client that has the words repeated to it would take the target out of use for everybody.
 		return llm.KindProviderAuth
 	}
 	return llm.KindRejected
@@ -210,6 +211,16 @@ func contains(text string, parts ...string) bool {
 	text = strings.ToLower(text)
 	for _, p := range parts {
 		if strings.Contains(text, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func begins(text string, parts ...string) bool {
+	text = strings.ToLower(strings.TrimSpace(text))
+	for _, p := range parts {
+		if strings.HasPrefix(text, p) {
 			return true
 		}
 	}

@@ -59,6 +59,8 @@ func TestClassifyError(t *testing.T) {
 		llm.KindRejected, "provider answered 400: Argument not supported", "invalid-argument")
 	f(400, `{"code":"x","error":"Incorrect API key provided"}`,
 		llm.KindProviderAuth, "provider refused Sluice's credentials: it answered 400", "x")
+	f(400, `{"error":{"message":"Invalid value: 'incorrect API key'. Supported values are: 'text'","type":"invalid_request_error","param":"x"}}`,
+		llm.KindRejected, "provider answered 400: Invalid value: 'incorrect API key'. Supported values are: 'text'", "invalid_request_error")
 	f(422, `{"object":"error","message":"bad role","type":"invalid_request","code":null}`,
 		llm.KindRejected, "provider answered 422: bad role", "invalid_request")
 	f(422, `{"object":"error","message":{"detail":[{"msg":"Field required"}]},"type":"t"}`,
@@ -246,8 +248,10 @@ func TestAppendError(t *testing.T) {
 }
 
 func FuzzClassifyError(f *testing.F) {
-	for _, s := range []string{`{"error":{"message":"x","code":429,"details":[{"retryDelay":"1s"}]}}`, `{"error":"x"}`, `[{"error":{}}]`,
-		`{"detail":[{"msg":"x"}]}`, "<html><title>x</title>", "\xff\xfe", `{"object":"error"}`, "", `"text"`, `{"x_groq":{"error":"x"}}`} {
+	for _, s := range []string{
+		`{"error":{"message":"x","code":429,"details":[{"retryDelay":"1s"}]}}`, `{"error":"x"}`, `[{"error":{}}]`,
+		`{"detail":[{"msg":"x"}]}`, "<html><title>x</title>", "\xff\xfe", `{"object":"error"}`, "", `"text"`, `{"x_groq":{"error":"x"}}`,
+	} {
 		f.Add(400, []byte(s))
 		f.Add(429, []byte(s))
 	}

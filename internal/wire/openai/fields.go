@@ -317,8 +317,10 @@ func jsonKindOf(raw json.RawMessage) jsonKind {
 
 func typeErrorAt(path, want string, got json.RawMessage) *RequestError {
 	name := [...]string{"nothing", "null", "a boolean", "a number", "a string", "an array", "an object"}[jsonKindOf(got)]
-	return &RequestError{Param: path, Code: "invalid_type",
-		Message: fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", path, want, name)}
+	return &RequestError{
+		Param: path, Code: "invalid_type",
+		Message: fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", path, want, name),
+	}
 }
 
 func pathIndex(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }

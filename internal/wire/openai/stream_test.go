@@ -343,9 +343,11 @@ func TestResetForgets(t *testing.T) {
 }
 
 func FuzzStream(f *testing.F) {
-	for _, s := range []string{roleChunk, textChunk, stopChunk, lastChunk, "[DONE]", `{"error":null,"usage":null,"model":"p"}`,
+	for _, s := range []string{
+		roleChunk, textChunk, stopChunk, lastChunk, "[DONE]", `{"error":null,"usage":null,"model":"p"}`,
 		`{"error":{"message":"x","code":429}}`, `{"choices":[{"index":70,"delta":{"tool_calls":[{"function":{"arguments":"x"}}]}}]}`,
-		`{"x_groq":{"usage":{"total_tokens":1},"error":null}}`, "{\"model\":\n\"p\"}", `{"choices":[{"delta":{"content":[{"text":"x"}]}}]}`} {
+		`{"x_groq":{"usage":{"total_tokens":1},"error":null}}`, "{\"model\":\n\"p\"}", `{"choices":[{"delta":{"content":[{"text":"x"}]}}]}`,
+	} {
 		f.Add([]byte(s), true, "q")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, strip bool, model string) {

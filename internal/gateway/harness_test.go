@@ -1,0 +1,494 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"sluice/internal/admit"
+	"sluice/internal/auth"
+	"sluice/internal/gateway"
+	"sluice/internal/ledger"
+	"sluice/internal/llm"
+	"sluice/internal/model"
+	"sluice/internal/obs"
+	"sluice/internal/pace"
+	"sluice/internal/route"
+	"sluice/internal/upstream"
+	"sluice/internal/wire/openai"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// provider is one account with the server behind it.
+type provider struct {
+	name        string
+	answer      http.Handler
+	concurrency int
+	priceOf     string
+	models      []string
+	refuse      bool // connections are refused
+	noDial      bool // connections are never made
+	usageOff    bool // stream_usage: off
+	maxAnswer   int64
+}
+
+// options say what a road is made of. Zero fields get the defaults of the configuration.
+type options struct {
+	providers     []provider
+	models        map[string]route.Model
+	settings      func(*gateway.Settings)
+	auth          auth.Config
+	queue         func(*admit.Config)
+	ledger        ledger.Config
+	requestedName bool
+	tracer        *obs.Tracer
+}
+
+// road is a gateway with everything around it, composed as app does it. Its providers answer over connections in memory,
+// so that the time is the bubble's.
+type road struct {
+	t       *testing.T
+	gateway *gateway.Gateway
+	keys    *auth.Directory
+	fleet   *pace.Fleet
+	queue   *admit.Queue[pace.Lease]
+	ledger  *ledger.Ledger
+	metrics *obs.Metrics
+	sink    *sink
+
+	mu    sync.Mutex
+	calls map[string]bool // ids of the calls made; true if a row is due
+	after []func()
+}
+
+// onRoad runs f on a road of its own on simulated time, and checks at the end that everything reserved was settled.
+func onRoad(t *testing.T, o options, f func(rd *road)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		rd := newRoad(t, o)
+		f(rd)
+		rd.close()
+	})
+}
+
+func newRoad(t *testing.T, o options) *road {
+	t.Helper()
+	rd := &road{t: t, metrics: obs.NewMetrics(obs.MetricsOptions{}), sink: newSink(), calls: map[string]bool{}}
+	log := slog.New(slog.DiscardHandler)
+	var err error
+	if rd.keys, err = auth.NewDirectory(t.Context(), o.auth, nil, true, log); err != nil {
+		t.Fatal(err)
+	}
+	settings := &gateway.Settings{}
+	settings.Timeouts.SetDefaults()
+	settings.Retry.SetDefaults()
+	if o.settings != nil {
+		o.settings(settings)
+	}
+	queue := admit.Default()
+	if o.queue != nil {
+		o.queue(&queue)
+	}
+	var limits pace.Limits
+	accounts := map[string]*gateway.Account{}
+	var routed []route.Provider
+	for _, p := range o.providers {
+		accounts[p.name] = rd.open(&p)
+		limits.Providers = append(limits.Providers, pace.ProviderLimits{Name: p.name, Concurrency: p.concurrency})
+		routed = append(routed, route.Provider{Name: p.name, API: llm.OpenAI, Models: p.models, PriceAs: p.priceOf})
+	}
+	prices := model.Embedded()
+	table, err := route.NewTable(o.models, routed, prices)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rd.fleet = pace.New(limits, pace.DefaultBreaker())
+	rd.queue = admit.New(queue, rd.start)
+	rd.fleet.OnFreed(rd.queue.Freed)
+	rd.ledger = ledger.New(rd.sink, o.ledger, log)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- rd.ledger.Run(ctx) }()
+	rd.after = append(rd.after, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	rd.gateway = gateway.New(rd.queue, rd.ledger, rd.metrics, o.tracer, log)
+	rd.gateway.Swap(&gateway.Snapshot{
+		ID: "snap-1", Routes: table, Accounts: accounts, Default: settings, Prices: prices, RequestedName: o.requestedName,
+	})
+	return rd
+}
+
+// start lets the queue ask the fleet, as app does.
+func (rd *road) start(t *llm.Target, last bool) (pace.Lease, admit.Verdict, time.Time) {
+	lease, refusal, until := rd.fleet.TryStart(t, last)
+	return lease, [...]admit.Verdict{
+		pace.Started: admit.Started, pace.Full: admit.Full, pace.FullAccount: admit.FullAccount, pace.Open: admit.Open, pace.Limited: admit.Limited,
+	}[refusal], until
+}
+
+// open opens an account at a server of its own.
+func (rd *road) open(p *provider) *gateway.Account {
+	rd.t.Helper()
+	c := upstream.Provider{Name: p.name, BaseURL: "http://localhost/v1", APIKey: llm.NewSecret("sk-provider")}
+	c.SetDefaults()
+	account, err := upstream.Open(&c)
+	if err != nil {
+		rd.t.Fatal(err)
+	}
+	ln := newPipeListener()
+	account.DialWith(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		switch {
+		case p.refuse:
+			return nil, fmt.Errorf("connection refused")
+		case p.noDial:
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		return ln.dial(ctx)
+	})
+	server := &http.Server{Handler: p.answer}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	rd.after = append(rd.after, func() {
+		account.Close()
+		_ = server.Close() // what is left are idle connections
+		<-served
+	})
+	if p.maxAnswer == 0 {
+		p.maxAnswer = c.MaxAnswer
+	}
+	return &gateway.Account{
+		Account: account, Settings: c, StreamUsage: !p.usageOff, PriceOf: p.priceOf, MaxAnswer: p.maxAnswer, MaxEvent: int(c.MaxEvent),
+	}
+}
+
+// close takes the road down and checks law 2: everything reserved is settled exactly once.
+func (rd *road) close() {
+	rd.t.Helper()
+	if n := rd.metrics.InFlight(); n != 0 {
+		rd.t.Errorf("%d calls under way at the end", n)
+	}
+	if n := rd.metrics.OpenStreams(); n != 0 {
+		rd.t.Errorf("%d open streams at the end", n)
+	}
+	if s := rd.queue.Stats(); s.Waiting != [3]int64{} || s.Paused != 0 {
+		rd.t.Errorf("calls wait at the end: %+v", s)
+	}
+	for _, target := range rd.fleet.Snapshot().Targets {
+		if target.InUse != 0 {
+			rd.t.Errorf("%s has %d calls under way at the end", target.Target, target.InUse)
+		}
+	}
+	for _, f := range rd.after {
+		f()
+	}
+	if n := rd.ledger.Stats().Backlog; n != 0 {
+		rd.t.Errorf("%d places of the ledger are taken at the end", n)
+	}
+	rows := rd.sink.all()
+	for id, due := range rd.calls {
+		if n := rows[id]; due && n != 1 || !due && n != 0 {
+			rd.t.Errorf("call %s has %d rows", id, n)
+		}
+	}
+	if len(rows) > len(rd.calls) {
+		rd.t.Errorf("%d calls have rows, %d were made", len(rows), len(rd.calls))
+	}
+}
+
+// exchange returns a call as ingress would make it. Each change is applied before the body is read.
+func (rd *road) exchange(op llm.Op, body string, change ...func(*gateway.Exchange)) *gateway.Exchange {
+	rd.t.Helper()
+	now := time.Now()
+	x := &gateway.Exchange{Body: []byte(body), Header: http.Header{}, Path: "/chat/completions", Checked: now}
+	switch op {
+	case llm.OpCompletion:
+		x.Path = "/completions"
+	case llm.OpEmbedding:
+		x.Path = "/embeddings"
+	}
+	rd.mu.Lock()
+	id := "call-" + strconv.Itoa(len(rd.calls))
+	rd.calls[id] = true
+	rd.mu.Unlock()
+	x.Call = llm.Call{ID: id, Op: op, Front: llm.OpenAI, Start: now}
+	for _, f := range change {
+		f(x)
+	}
+	rq, e := openai.ParseRequest(op, x.Body)
+	if e != nil {
+		rd.t.Fatal(e)
+	}
+	x.Request = rq
+	c := &x.Call
+	c.Model, c.Stream, c.Choices, c.MaxTokens = rq.Model, rq.Stream, rq.Choices, rq.MaxTokens
+	c.InputTokens, c.User = model.EstimateTokens(rq.InputBytes), rq.User
+	if x.Key == nil {
+		x.Key = rd.key("")
+	}
+	c.Key = x.Key.Name()
+	return x
+}
+
+// sleep lets simulated time pass.
+func (rd *road) sleep(d time.Duration) { time.Sleep(d) }
+
+// key returns the principal of a presented key.
+func (rd *road) key(presented string) *auth.Principal {
+	rd.t.Helper()
+	p, e := rd.keys.Authenticate(rd.t.Context(), presented)
+	if e != nil {
+		rd.t.Fatal(e)
+	}
+	return p
+}
+
+// do runs a call to its end.
+func (rd *road) do(ctx context.Context, x *gateway.Exchange) *reply {
+	w := &reply{t: rd.t, id: x.Call.ID, header: http.Header{}, start: x.Call.Start}
+	rd.gateway.Do(ctx, x, w)
+	w.took = time.Since(w.start)
+	return w
+}
+
+// chat asks a model for an answer in one piece.
+func (rd *road) chat(name string, change ...func(*gateway.Exchange)) *reply {
+	rd.t.Helper()
+	return rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody(name, ""), change...))
+}
+
+// stream asks a model for a streamed answer.
+func (rd *road) stream(name string, change ...func(*gateway.Exchange)) *reply {
+	rd.t.Helper()
+	return rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody(name, `,"stream":true`), change...))
+}
+
+func chatBody(name, more string) string {
+	return fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}]%s}`, name, more)
+}
+
+// row waits for a call's row and returns it.
+func (rd *road) row(w *reply) ledger.Row { return rd.sink.wait(w.id) }
+
+// metric returns the value of one series as a scrape shows it, labels in alphabetical order; 0 if it is not there.
+func (rd *road) metric(series string) float64 {
+	rd.t.Helper()
+	for line := range strings.Lines(rd.scrape()) {
+		if rest, ok := strings.CutPrefix(line, series+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				rd.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return 0
+}
+
+func (rd *road) scrape() string {
+	w := httptest.NewRecorder()
+	rd.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return w.Body.String()
+}
+
+// sink keeps rows in memory.
+type sink struct {
+	mu    sync.Mutex
+	there sync.Cond // rows have come
+	rows  []ledger.Row
+	err   error // what writes fail with
+}
+
+func newSink() *sink {
+	s := &sink{}
+	s.there.L = &s.mu
+	return s
+}
+
+func (s *sink) WriteCalls(_ context.Context, rows []ledger.Row) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	s.rows = append(s.rows, rows...)
+	s.there.Broadcast()
+	return nil
+}
+
+func (s *sink) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// wait returns the row of a call, once it is there.
+func (s *sink) wait(id string) ledger.Row {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if i := slices.IndexFunc(s.rows, func(r ledger.Row) bool { return r.ID == id }); i >= 0 {
+			return s.rows[i]
+		}
+		s.there.Wait()
+	}
+}
+
+// all returns how many rows each call has.
+func (s *sink) all() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[string]int{}
+	for _, r := range s.rows {
+		n[r.ID]++
+	}
+	return n
+}
+
+// reply records what the client is told, and checks the contract of gateway.Reply.
+type reply struct {
+	t       *testing.T
+	id      string
+	start   time.Time
+	header  http.Header
+	status  int
+	body    strings.Builder
+	err     *llm.Error // told to the client
+	begun   bool
+	over    bool
+	frozen  http.Header // headers as they were sent
+	took    time.Duration
+	onWrite func() *llm.Error // called for each write of a stream
+}
+
+func (w *reply) Header() http.Header { return w.header }
+
+func (w *reply) Whole(status int, body []byte) {
+	w.end(!w.begun)
+	w.status = status
+	w.body.Write(body)
+}
+
+func (w *reply) Begin() {
+	if w.begun || w.over {
+		w.t.Errorf("%s: a second answer begins", w.id)
+	}
+	w.begun, w.status, w.frozen = true, http.StatusOK, maps.Clone(w.header)
+}
+
+func (w *reply) Write(p []byte) *llm.Error {
+	if !w.begun || w.over {
+		w.t.Errorf("%s: a write outside of a stream", w.id)
+	}
+	w.body.Write(p)
+	if w.onWrite != nil {
+		return w.onWrite()
+	}
+	return nil
+}
+
+func (w *reply) Fail(e *llm.Error) {
+	w.end(true)
+	w.err = e
+	if !w.begun {
+		w.status = e.Kind.Status()
+	}
+}
+
+// end notes the end of an answer.
+func (w *reply) end(ok bool) {
+	if w.over || !ok {
+		w.t.Errorf("%s: a second answer", w.id)
+	}
+	w.over = true
+	if w.frozen == nil {
+		w.frozen = maps.Clone(w.header)
+	}
+}
+
+// want checks the kind of a call's error, KindNone for success, and its number of attempts.
+func (w *reply) want(kind llm.Kind, attempts int) {
+	w.t.Helper()
+	got := llm.KindNone
+	if w.err != nil {
+		got = w.err.Kind
+	}
+	if got != kind {
+		w.t.Errorf("%s ended with %v (%v), want %q", w.id, got, w.err, kind)
+	}
+	if n := w.header.Get("X-Sluice-Attempts"); n != strconv.Itoa(attempts) {
+		w.t.Errorf("%s had %s attempts, want %d", w.id, n, attempts)
+	}
+}
+
+// says checks that the error's message holds each part.
+func (w *reply) says(parts ...string) {
+	w.t.Helper()
+	for _, p := range parts {
+		if w.err == nil || !strings.Contains(w.err.Message, p) {
+			w.t.Errorf("%s was told %v, want a word of %q", w.id, w.err, p)
+		}
+	}
+}
+
+// pipeListener accepts connections in memory.
+type pipeListener struct {
+	conns  chan net.Conn // sent by dial, received by Accept; never closed
+	closed chan struct{} // closed by Close
+	once   sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *pipeListener) dial(ctx context.Context) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "pipe" }
