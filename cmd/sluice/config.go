@@ -15,10 +15,10 @@ import (
 func newConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Check the configuration file, or print its schema",
+		Short: "Check the configuration file, print its schema, or import another program's",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(newConfigCheckCommand(), newConfigSchemaCommand())
+	cmd.AddCommand(newConfigCheckCommand(), newConfigSchemaCommand(), newConfigImportCommand())
 	return cmd
 }
 

@@ -31,12 +31,17 @@ Keys live in the database, as hashes. These commands work while the gateway runs
 as it is made, and a revoked one stops within about a second. Keys that stand in the configuration file are not touched.`,
 		Args: cobra.NoArgs,
 	}
+	databaseFlags(cmd)
+	cmd.AddCommand(newKeysCreateCommand(open), newKeysListCommand(open), newKeysRevokeCommand(open))
+	return cmd
+}
+
+// databaseFlags adds the flags that openStore reads.
+func databaseFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.String("config", "", "configuration `file` that names the database")
 	f.String("database", "", "`URL` of a PostgreSQL database, in place of the configuration's")
 	f.String("data-dir", "", "`directory` of the SQLite database, in place of the configuration's")
-	cmd.AddCommand(newKeysCreateCommand(open), newKeysListCommand(open), newKeysRevokeCommand(open))
-	return cmd
 }
 
 // withStore opens the database for the time of do.

@@ -35,6 +35,7 @@ simulated providers to test clients against (sim), and tools around them.`,
 		SilenceErrors: true, // main prints them once
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newConfigCommand(), newTokensCommand())
+	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newUsageCommand(openStore),
+		newConfigCommand(), newTokensCommand())
 	return root
 }

@@ -27,6 +27,7 @@ func (a *App) serveAdmin(o Options) {
 			err := a.Reload(ctx)
 			return a.gateway.Snapshot().ID, err
 		},
+		Usage: a.usage, Calls: a.calls,
 	})
 	a.metrics.SetSources(obs.Sources{
 		QueueDepth: func(c llm.Class) int { return int(a.queue.Stats().Waiting[c]) },

@@ -1,5 +1,5 @@
 // Package console is the operator's side of Sluice over HTTP: metrics, profiles, and the admin API with status, targets,
-// configuration and reload, behind one guard; and, apart from it and open to all, the answers to health checks. It owns the
+// configuration, reload, usage and calls, behind one guard; and, apart from it and open to all, the answers to health checks. It owns the
 // guard and the shapes of the answers. What it shows comes from functions that app hands it. It runs no goroutines.
 package console
 
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sluice/internal/ledger"
 	"sluice/internal/llm"
 )
 
@@ -31,6 +32,11 @@ type Options struct {
 	// Reload reads the configuration again and takes it over, or changes nothing and says why in an error whose text is
 	// fit for the operator: every problem, and no secret. It returns the id of the snapshot now in force.
 	Reload func(context.Context) (snapshot string, err error)
+	// Usage sums up the calls of the ledger by groups, the dearest first. more says that some were left out.
+	Usage func(context.Context, UsageQuery) (sums []Usage, more bool, err error)
+	// Calls reads the ledger, newest first, from behind a place. The place returned is the last row's if more follow, else
+	// the zero Place.
+	Calls func(ctx context.Context, q CallsQuery) ([]ledger.Row, Place, error)
 }
 
 // State is what there is to say of the process at a moment.
@@ -87,6 +93,8 @@ func New(o Options) *Console {
 	c.mux.Handle("/admin/v1/status", only(http.MethodGet, c.status))
 	c.mux.Handle("/admin/v1/targets", only(http.MethodGet, c.targets))
 	c.mux.Handle("/admin/v1/config", only(http.MethodGet, c.config))
+	c.mux.Handle("/admin/v1/usage", only(http.MethodGet, c.usage))
+	c.mux.Handle("/admin/v1/calls", only(http.MethodGet, c.calls))
 	c.mux.Handle("/admin/v1/reload", only(http.MethodPost, c.reload))
 	c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "not_found", "no such path: "+r.URL.Path)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"sluice/internal/ledger"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
 )
@@ -35,6 +36,8 @@ func options(t *testing.T) Options {
 		Targets: func() []Target { return nil },
 		Config:  func() ([]byte, error) { return []byte("listen: 127.0.0.1:8080\n"), nil },
 		Reload:  func(context.Context) (string, error) { return "s2", nil },
+		Usage:   func(context.Context, UsageQuery) ([]Usage, bool, error) { return nil, false, nil },
+		Calls:   func(context.Context, CallsQuery) ([]ledger.Row, Place, error) { return nil, Place{}, nil },
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func everyPath() []string {
 	return []string{
 		"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile", "/debug/pprof/cmdline", "/debug/pprof/symbol",
-		"/debug/pprof/trace", "/admin/v1/status", "/admin/v1/targets", "/admin/v1/config", "/admin/v1/reload", "/",
+		"/debug/pprof/trace", "/admin/v1/status", "/admin/v1/targets", "/admin/v1/config", "/admin/v1/reload", "/admin/v1/usage", "/admin/v1/calls", "/",
 	}
 }
 

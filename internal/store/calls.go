@@ -9,10 +9,10 @@ import (
 	"sluice/internal/ledger"
 )
 
-const (
-	maxPage   = 1000 // rows of one answer of Calls
-	maxTotals = 1000 // groups of one answer of Totals
-)
+// MaxTotals is the largest number of groups of one answer of Totals.
+const MaxTotals = 1000
+
+const maxPage = 1000 // rows of one answer of Calls
 
 // Filter picks calls. Zero fields pick all.
 type Filter struct {
@@ -124,7 +124,7 @@ type Total struct {
 	Calls       int64
 	Failed      int64 // calls that did not succeed
 	Estimated   int64 // calls whose tokens were estimated
-	Unpriced    int64 // calls of unknown cost, missing in CostNanoUSD
+	Unpriced    int64 // calls that used tokens at an unknown cost, missing in CostNanoUSD
 	CostNanoUSD int64 // billionths of a US dollar
 	Input       int64 // tokens, as in llm.Usage
 	CachedInput int64
@@ -143,10 +143,10 @@ func (s *Store) Totals(ctx context.Context, from, to time.Time, by By) ([]Total,
 	}
 	query := "SELECT " + groups[by] + ` AS name, COUNT(*) AS calls` +
 		sum("CASE WHEN code <> '' THEN 1 ELSE 0 END") + sum("estimated") +
-		sum("CASE WHEN cost_nano_usd IS NULL THEN 1 ELSE 0 END") + sum("cost_nano_usd") + " AS cost" +
+		sum("CASE WHEN cost_nano_usd IS NULL AND input_tokens + output_tokens > 0 THEN 1 ELSE 0 END") + sum("cost_nano_usd") + " AS cost" +
 		sum("input_tokens") + sum("cached_tokens") + sum("cache_write_tokens") + sum("output_tokens") + sum("reasoning_tokens") +
 		" FROM calls " + join + " WHERE " + where + " GROUP BY 1 ORDER BY cost DESC, calls DESC, name LIMIT ?"
-	rows, err := s.read.QueryContext(ctx, s.dialect.rebind(query), append(args, maxTotals)...)
+	rows, err := s.read.QueryContext(ctx, s.dialect.rebind(query), append(args, MaxTotals)...)
 	if err != nil {
 		return nil, s.explain("sum up calls", err)
 	}
