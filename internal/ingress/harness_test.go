@@ -16,6 +16,7 @@ import (
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/model"
+	"sluice/internal/obs"
 	"sluice/internal/route"
 )
 
@@ -67,7 +68,7 @@ func server(t testing.TB, c *calls, change func(*Config), keys ...auth.KeyConfig
 		change(&conf)
 	}
 	return New(conf, Options{
-		Calls: c, Keys: d, Log: log, Health: say("health"), Admin: say("admin"),
+		Calls: c, Keys: d, Metrics: obs.NewMetrics(obs.MetricsOptions{}), Log: log, Health: say("health"), Admin: say("admin"),
 		IsAdmin: func(path string) bool { return strings.HasPrefix(path, "/admin/") }, Routes: func() *route.Table { return table },
 	})
 }

@@ -31,6 +31,7 @@ type Server struct {
 	calls   Caller
 	keys    *auth.Directory
 	tracer  *obs.Tracer
+	metrics *obs.Metrics
 	log     *slog.Logger
 	health  http.Handler // /healthz and /readyz
 	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
@@ -46,6 +47,7 @@ type Options struct {
 	Calls   Caller
 	Keys    *auth.Directory
 	Tracer  *obs.Tracer
+	Metrics *obs.Metrics
 	Log     *slog.Logger
 	Health  http.Handler
 	Admin   http.Handler
@@ -55,7 +57,7 @@ type Options struct {
 
 // New returns a handler with settings c.
 func New(c Config, o Options) *Server {
-	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes}
+	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes}
 	s.Update(c)
 	return s
 }
@@ -119,8 +121,10 @@ func baseURL(r *http.Request) string {
 	return u.String()
 }
 
-// refuse answers a request that does not become a call.
+// refuse answers a request that does not become a call. It is counted as one that ended so, and has no row in the ledger:
+// anybody could otherwise fill that.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *llm.Error) {
+	s.metrics.Observe(&obs.CallStats{Kind: e.Kind})
 	if s.log.Enabled(r.Context(), slog.LevelInfo) {
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", slog.String("path", r.URL.Path), slog.String("code", e.Kind.Code()),
 			slog.String("error", e.Message), slog.String("remote", r.RemoteAddr))
