@@ -116,7 +116,82 @@ func TestEstimates(t *testing.T) {
 	f("cut stream", events(roleEvent, long, "reset"), true, 0, llm.KindTruncated, text)
 	f("end without finish", events(roleEvent, long, doneEvent), true, 0, llm.KindTruncated, text)
 	f("client leaves", events(roleEvent, long, "hang"), true, time.Second, llm.KindCanceled, text)
+	f("client leaves before content", events(roleEvent, "hang"), true, time.Second, llm.KindCanceled, 0)
+	f("first token timeout", events(roleEvent, "hang"), true, 0, llm.KindFirstToken, 0)
+	f("client leaves before headers", hang, true, time.Second, llm.KindCanceled, 0)
+	f("client leaves before a whole answer", hang, false, time.Second, llm.KindCanceled, 0)
+	f("header timeout", hang, false, 0, llm.KindHeaderTimeout, 0)
+	f("cut before content", events(roleEvent, "reset"), true, 0, llm.KindTruncated, 0)
+	f("cut whole answer", events(answerText[:100], "reset"), false, 0, llm.KindTruncated, model.EstimateTokens(100))
+	f("client leaves in a whole answer", events(answerText[:100], "hang"), false, time.Second, llm.KindCanceled, model.EstimateTokens(100))
 	f("no usage", whole(strings.Replace(answerText, usage, `"x":1`, 1)), false, 0, llm.KindNone, model.EstimateTokens(8))
+}
+
+// TestAttemptsAddUp checks that a row holds what all attempts of a call consumed, each at the price of its own target.
+func TestAttemptsAddUp(t *testing.T) {
+	t.Parallel()
+	prices := model.Embedded()
+	cost := func(name string, u llm.Usage) int64 {
+		t.Helper()
+		info, _ := prices.Lookup("openai", name)
+		nano, ok := info.Cost(u, "")
+		if !ok || nano == 0 {
+			t.Fatalf("no price of %s", name)
+		}
+		return nano
+	}
+	const input = 6 // tokens of chatBody, estimated
+	unfinished := whole(strings.Replace(answerText, `"stop"`, "null", 1))
+	refusal := events("data: {\"error\":{\"message\":\"x\",\"type\":\"server_error\"}}\n\n")
+	f := func(name string, first step, stream bool, second string, more llm.Usage, priced bool) {
+		t.Helper()
+		o := pool(steps(first), steps(ok))
+		for i := range o.providers {
+			o.providers[i].priceOf = "openai"
+		}
+		m := o.models["m"]
+		m.Targets[0].Target, m.Targets[1].Target = "a/gpt-4o", "b/"+second
+		onRoad(t, o, func(rd *road) {
+			w := rd.chat("m", func(x *gateway.Exchange) {
+				if stream {
+					x.Body = []byte(chatBody("m", `,"stream":true`))
+				}
+			})
+			w.want(llm.KindNone, 2)
+			sum := llm.Usage{
+				Input: billed.Input + more.Input, CachedInput: billed.CachedInput + more.CachedInput,
+				Output: billed.Output + more.Output, Reasoning: billed.Reasoning + more.Reasoning, Estimated: more.Estimated,
+			}
+			want := int64(0)
+			if priced {
+				want = cost(second, billed)
+				if more != (llm.Usage{}) {
+					want += cost("gpt-4o", more)
+				}
+			}
+			row := rd.row(w)
+			if row.Usage != sum || row.Priced != priced || priced && row.CostNanoUSD != want {
+				t.Errorf("%s: usage %+v, cost %d (%v), want %+v, %d", name, row.Usage, row.CostNanoUSD, row.Priced, sum, want)
+			}
+			usd := "unpriced"
+			if priced {
+				usd = strconv.FormatFloat(float64(want)/1e9, 'f', -1, 64)
+			}
+			if got := w.frozen.Get("X-Sluice-Cost-Usd"); !stream && got != usd {
+				t.Errorf("%s: X-Sluice-Cost-Usd is %q, want %q", name, got, usd)
+			}
+		})
+	}
+	begun := llm.Usage{Input: input, Estimated: true}
+	f("no finish reason", unfinished, false, "gpt-4o-mini", billed, true)
+	f("second without a price", unfinished, false, "no-such-model", billed, false)
+	f("first token timeout", events(roleEvent, "hang"), true, "gpt-4o-mini", begun, true)
+	f("usage, then no content", events(roleEvent, usageEvent), true, "gpt-4o-mini", billed, true)
+	f("not JSON", whole("<html>"), false, "gpt-4o-mini", begun, true)
+	f("error status", fail(500), false, "gpt-4o-mini", llm.Usage{}, true)
+	f("error in the place of a stream", refusal, true, "gpt-4o-mini", llm.Usage{}, true)
+	f("error in the place of an answer", whole(`{"error":{"message":"x","type":"server_error"}}`), false, "gpt-4o-mini", llm.Usage{}, true)
+	f("broken connection", reset, false, "gpt-4o-mini", llm.Usage{}, true)
 }
 
 // TestRefusedCallsCostNothing checks rows of calls that no provider answered.
@@ -138,6 +213,27 @@ func TestRefusedCallsCostNothing(t *testing.T) {
 			t.Errorf("row %+v", got)
 		}
 	})
+}
+
+// TestCallWithoutConnectionCostsNothing checks that no work is estimated for a provider that cannot have seen the call.
+func TestCallWithoutConnectionCostsNothing(t *testing.T) {
+	t.Parallel()
+	o := priced(steps(ok))
+	o.providers[0].noDial = true
+	f := func(name string, kind llm.Kind, leave, deadline time.Duration) {
+		t.Helper()
+		onRoad(t, o, func(rd *road) {
+			ctx, cancel := context.WithTimeoutCause(rd.t.Context(), leave, context.Canceled)
+			defer cancel()
+			w := rd.do(ctx, rd.exchange(llm.OpChat, chatBody("gpt-4o", ""), func(x *gateway.Exchange) { x.Call.Deadline = x.Call.Start.Add(deadline) }))
+			w.want(kind, 1)
+			if row := rd.row(w); row.Usage != (llm.Usage{}) || row.CostNanoUSD != 0 || row.Priced {
+				t.Errorf("%s: row %+v", name, row)
+			}
+		})
+	}
+	f("client leaves", llm.KindCanceled, time.Second, time.Minute)
+	f("no time is left", llm.KindTotalTimeout, time.Minute, time.Second)
 }
 
 // TestTimesOfARow checks what of a call's time is whose: waiting for capacity, for the provider, and Sluice's own.

@@ -45,7 +45,8 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	}()
 	rl.reset(r)
 	e := r.forward(answer, rl)
-	r.usage, r.gotUsage, r.outBytes = rl.stream.Usage, rl.stream.HasUsage, int64(rl.stream.OutputBytes)
+	c, st := &r.consumed, &rl.stream
+	c.usage, c.reported, c.outBytes, c.refused = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil
 	r.malformed += rl.stream.Malformed
 	if !r.committed.IsZero() {
 		if e != nil {

@@ -43,6 +43,7 @@ type run struct {
 	sent     time.Time     // start of the attempt
 	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
+	consumed consumed
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
@@ -50,15 +51,13 @@ type run struct {
 	first     time.Time     // when the first content token was read
 	upstream  time.Duration // waited for the provider, in all attempts, until the commit
 	overhead  time.Duration // Sluice's own time until the answer began
-	usage     llm.Usage
-	gotUsage  bool
-	outBytes  int64 // text received, for an estimate
+	usage     llm.Usage     // of all attempts; the same goes for the cost
+	costNano  int64
+	priced    bool // there is a cost, and all of it is known
 	bytesIn   int64
 	bytesOut  int64 // sent to the client
 	malformed int
 	status    int
-	costNano  int64
-	priced    bool
 	err       *llm.Error
 	returned  bool // the call has come to its end; false while a panic unwinds
 
@@ -168,11 +167,12 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	r.attempts++
 	r.sent = time.Now()
-	r.headers, r.connect, r.first = 0, 0, time.Time{}
+	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
 	span := r.span.Attempt("attempt", r.sent)
 	defer func() { r.attempted(span, e) }()
 	answer, e := r.info.account.Send(r.ctx, r.request(span))
 	if e != nil {
+		r.consumed.begun = mayHaveWorked(e)
 		return e
 	}
 	defer answer.Close()
@@ -180,6 +180,7 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	if answer.Status >= 300 {
 		return r.readError(answer)
 	}
+	r.consumed.begun = true
 	if r.x.Call.Stream {
 		return r.relay(answer)
 	}
@@ -189,6 +190,7 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 // attempted closes the books of an attempt.
 func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	now := time.Now()
+	r.bill()
 	out := pace.Outcome{Duration: now.Sub(r.sent)}
 	switch {
 	case e != nil:
@@ -243,6 +245,9 @@ func (r *run) readError(answer *upstream.Answer) *llm.Error {
 func (r *run) whole(answer *upstream.Answer) *llm.Error {
 	body, e := readAll(answer, r.info.account.MaxAnswer, "max_answer")
 	if e != nil {
+		if r.x.Call.Op != llm.OpEmbedding && e.Kind != llm.KindBadAnswer {
+			r.consumed.outBytes = int64(len(body)) // part of an answer cannot be read; little of it is not text
+		}
 		return e
 	}
 	if enc := answer.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
@@ -250,9 +255,10 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 	}
 	got, e := openai.ScanAnswer(r.x.Call.Op, body)
 	if e != nil {
+		r.consumed.refused = e.Kind != llm.KindBadAnswer
 		return e
 	}
-	r.usage, r.gotUsage, r.outBytes = got.Usage, got.HasUsage, int64(got.OutputBytes)
+	r.consumed.usage, r.consumed.reported, r.consumed.outBytes = got.Usage, got.HasUsage, int64(got.OutputBytes)
 	if !got.Complete {
 		e := llm.Errorf(llm.KindTruncated, "the provider's answer has no finish reason")
 		e.Sent = llm.WasSent
@@ -263,7 +269,7 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 	}
 	r.first = time.Now()
 	r.commit(answer.Header)
-	r.cost()
+	r.bill()
 	r.w.Header()["X-Sluice-Cost-Usd"] = []string{r.costText()}
 	r.status = answer.Status
 	r.bytesOut = int64(len(body))

@@ -8,7 +8,6 @@ import (
 
 	"sluice/internal/ledger"
 	"sluice/internal/llm"
-	"sluice/internal/model"
 	"sluice/internal/obs"
 )
 
@@ -48,16 +47,12 @@ func (r *run) refuse(e *llm.Error) {
 	r.observe(time.Now())
 }
 
-// settle closes the books of a call: usage and cost, ledger row, metrics, trace, log line.
+// settle closes the books of a call: ledger row, metrics, trace, log line.
 func (r *run) settle() {
 	now := time.Now()
 	if !r.returned && r.err == nil { // whatever the client got is no success
 		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
 	}
-	if !r.gotUsage && r.attempts > 0 && r.outputBegun() {
-		r.estimate()
-	}
-	r.cost()
 	if r.err != nil {
 		r.status = r.err.Kind.Status()
 	}
@@ -66,20 +61,6 @@ func (r *run) settle() {
 	r.observe(now)
 	r.traceEnd(now)
 	r.logCall(&row)
-}
-
-func (r *run) outputBegun() bool { return r.outBytes > 0 || !r.committed.IsZero() }
-
-// estimate stands in for usage that the provider did not report: a client that left, a cut stream, a server without usage.
-func (r *run) estimate() {
-	r.usage = llm.Usage{Input: r.x.Call.InputTokens, Output: model.EstimateTokens(int(r.outBytes)), Estimated: true}
-}
-
-// cost prices the usage. Unknown prices leave priced false; they are never zero.
-func (r *run) cost() {
-	if r.info != nil && !r.priced && r.usage != (llm.Usage{}) {
-		r.costNano, r.priced = r.info.price.Cost(r.usage, "")
-	}
 }
 
 // costText returns the value of X-Sluice-Cost-Usd.

@@ -189,6 +189,9 @@ func Cause(ctx context.Context) *llm.Error {
 // sendError classifies an error of RoundTrip. Without a connection nothing can have been sent.
 func (a *Account) sendError(g *guard, err error) *llm.Error {
 	if e := g.cause(); e != nil {
+		if e.Sent = llm.WasSent; g.conn.Load() == 0 {
+			e.Sent = llm.NotSent
+		}
 		return e
 	}
 	e := &llm.Error{Kind: llm.KindUnreachable, Err: err}
