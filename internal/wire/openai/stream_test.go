@@ -391,9 +391,13 @@ func FuzzStream(f *testing.F) {
 // firstData returns the data of the first event in text.
 func firstData(text string) []byte {
 	var r wire.Reader
-	_, _ = r.Fill(strings.NewReader(text))
-	ev, _, _ := r.Next()
-	return bytes.Clone(ev.Data)
+	src := strings.NewReader(text)
+	for {
+		_, err := r.Fill(src)
+		if ev, ok, _ := r.Next(); ok || err != nil {
+			return bytes.Clone(ev.Data)
+		}
+	}
 }
 
 const sampleChunk = `data: {"id":"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWx","object":"chat.completion.chunk","created":1763700000,` +
