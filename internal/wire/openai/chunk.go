@@ -69,6 +69,9 @@ func (c *chunk) member(name string, sc *wire.Scanner, b []byte, stripUsage bool)
 		return false
 	}
 	v := sc.Value()
+	if v.Len() == 0 {
+		return false // a fault, whatever the first byte promised
+	}
 	switch name {
 	case "choices":
 		c.choices, c.count = wire.Span{}, 0

@@ -346,6 +346,7 @@ func FuzzStream(f *testing.F) {
 	for _, s := range []string{
 		roleChunk, textChunk, stopChunk, lastChunk, "[DONE]", `{"error":null,"usage":null,"model":"p"}`,
 		`{"error":{"message":"x","code":429}}`, `{"choices":[{"index":70,"delta":{"tool_calls":[{"function":{"arguments":"x"}}]}}]}`,
+		`{"error":fu`, `{"error":nul`, `{"usage":{`, `{"model":"`, `{"choices":[{"delta":{"content":"`, `{"x_groq":{"error":t`,
 		`{"x_groq":{"usage":{"total_tokens":1},"error":null}}`, "{\"model\":\n\"p\"}", `{"choices":[{"delta":{"content":[{"text":"x"}]}}]}`,
 	} {
 		f.Add([]byte(s), true, "q")
