@@ -70,6 +70,25 @@ func TestMalformedEvents(t *testing.T) {
 	wantError(t, rp, http.StatusBadGateway, "provider_truncated")
 }
 
+// TestIgnoredN has a server answer with one choice where more were asked for: that is complete, in both forms.
+func TestIgnoredN(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, false)
+	g := start(t, account("p", p.URL)+noRetry)
+	two := func(ask string) string { return strings.Replace(ask, `{`, `{"n":2,`, 1) }
+	for _, c := range []struct{ kind, body, ask string }{
+		{sse, role + hello + stopped + done, askStream}, {sse, role + hello + stopped, askStream}, {jsonBody, whole, askWhole},
+	} {
+		rp := g.post("/chat/completions"+p.script(say(c.kind, c.body)), two(c.ask))
+		if rp.status != http.StatusOK || rp.body != c.body {
+			t.Errorf("%s: status %d, body %q", c.ask, rp.status, rp.body)
+		}
+		if row := g.row(rp); row.Code != "" {
+			t.Errorf("%s: row %+v", c.ask, row)
+		}
+	}
+}
+
 // TestTruncated has answers end too early, in each way that they can: none of them is a success.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
@@ -90,8 +109,7 @@ func TestTruncated(t *testing.T) {
 		{"done without finish reason", askStream, hello, done, false, ""},
 		{"cut after finish reason", askStream, hello, stopped, true, stopped},
 		{"one of two choices", askTwo, hello + second, stopped, false, stopped},
-		{"a choice that never came", askTwo, hello, stopped, false, stopped},
-		{"one of two choices, done", askTwo, hello, stopped + done, false, stopped},
+		{"one of two choices, done", askTwo, hello + second, stopped + done, false, stopped},
 	} {
 		rp := g.inTwo(p, c.ask, c.first, c.first, c.then, c.cut)
 		wantBroken(t, c.name, rp, c.first+c.more, "provider_truncated")

@@ -8,8 +8,9 @@ type Retry struct {
 	// client itself is retrying (x-stainless-retry-count) gets one fewer for each of its retries, but still one for each
 	// target as far as the number allows.
 	Attempts int `yaml:"attempts" min:"1" max:"100"`
-	// Budget is the largest share of a model's calls that may be retries. It keeps retries from multiplying the load of
-	// a provider that is down.
+	// Budget is the largest share of a model's calls that may be retries at a target that the call has asked already;
+	// failover to another one is not counted. It keeps retries from multiplying the load of a provider that is down.
+	// Models that the configuration does not name share one budget.
 	Budget float64 `yaml:"budget" unit:"share"`
 	// Base is the upper end of the wait before the first retry; it doubles with each further one, and the actual wait is
 	// random below it. A wait of up to a minute that the only target's provider states is used in its place.

@@ -60,20 +60,21 @@ type Gateway struct {
 	metrics *obs.Metrics
 	tracer  *obs.Tracer
 	log     *slog.Logger
+	budgets *budgets
 
 	snapshot atomic.Pointer[Snapshot]
-	budget   retryBudget
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
 func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
-	g := &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log}
-	g.budget.fill()
-	return g
+	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets()}
 }
 
 // Swap puts a new snapshot in force. Calls under way keep the one that they began with.
-func (g *Gateway) Swap(s *Snapshot) { g.snapshot.Store(s) }
+func (g *Gateway) Swap(s *Snapshot) {
+	g.snapshot.Store(s)
+	g.budgets.keep(s.Routes)
+}
 
 // Snapshot returns the snapshot in force.
 func (g *Gateway) Snapshot() *Snapshot { return g.snapshot.Load() }
@@ -130,6 +131,7 @@ func (r *run) plan() (route.Plan, *llm.Error) {
 	}
 	r.settings = r.snap.settings(plan.Public)
 	r.public, r.configured = plan.Public, plan.Configured
+	r.budget = r.g.budgets.of(&plan)
 	r.planned = time.Now()
 	return plan, nil
 }

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -56,6 +57,7 @@ type options struct {
 	ledger        ledger.Config
 	requestedName bool
 	tracer        *obs.Tracer
+	log           io.Writer
 }
 
 // road is a gateway with everything around it, composed as app does it. Its providers answer over connections in memory,
@@ -89,6 +91,9 @@ func newRoad(t *testing.T, o options) *road {
 	t.Helper()
 	rd := &road{t: t, metrics: obs.NewMetrics(obs.MetricsOptions{}), sink: newSink(), calls: map[string]bool{}}
 	log := slog.New(slog.DiscardHandler)
+	if o.log != nil {
+		log = slog.New(slog.NewTextHandler(o.log, nil))
+	}
 	var err error
 	if rd.keys, err = auth.NewDirectory(t.Context(), o.auth, nil, true, log); err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 //  1. Read what has arrived, cut it into events, and let the codec look at each: forward, drop, or failed.
 //  2. Until the first content token, keep what is to be forwarded. An error here is returned, and the call may go elsewhere.
 //  3. With the first content token, commit: headers, what was kept, and from then on each read's events with one flush.
-//  4. The stream is complete when every choice has its finish reason and the provider ended cleanly; [DONE] may be missing.
+//  4. The stream is complete when every choice that was seen has its finish reason, there is one, and the provider ended cleanly; [DONE] may be missing.
 //     Anything else is told to the client as an error event.
 //
 // Invariant: what the client gets is a sequence of whole events, byte for byte as the provider sent them but for what the
@@ -63,7 +63,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 //go:noinline
 func (rl *relay) reset(r *run) {
 	rl.reader.Reset(r.info.account.MaxEvent)
-	rl.stream.Reset(r.x.Call.Op, r.x.Call.Choices, openai.StreamOptions{
+	rl.stream.Reset(openai.StreamOptions{
 		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
 		Model:      r.answerModel(),
 	})

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"sluice/internal/llm"
@@ -41,27 +40,4 @@ func (r *Retry) wait(e *llm.Error, n int, stated bool) time.Duration {
 		return e.RetryAfter + rand.N(100*time.Millisecond)
 	}
 	return r.backoff(n)
-}
-
-// retryBudget bounds further attempts to a share of calls, so that an outage does not multiply the load on whoever is
-// left. Each call pays in its share, each further attempt takes one out. The balance is kept in thousandths, between 0
-// and a small reserve that lets a quiet gateway retry at all.
-type retryBudget struct{ milli atomic.Int64 }
-
-const budgetReserve = 10_000
-
-func (b *retryBudget) fill() { b.milli.Store(budgetReserve) }
-
-func (b *retryBudget) deposit(share float64) {
-	if b.milli.Load() < budgetReserve { // may overshoot by a few calls' shares: harmless
-		b.milli.Add(int64(share * 1000))
-	}
-}
-
-func (b *retryBudget) withdraw() bool {
-	if b.milli.Add(-1000) >= 0 {
-		return true
-	}
-	b.milli.Add(1000)
-	return false
 }

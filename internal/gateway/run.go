@@ -33,12 +33,15 @@ type run struct {
 	public     string // model name as planned
 	configured bool   // the name comes from the configuration, not from the client
 	planned    time.Time
+	budget     *retryBudget
 
 	// The attempt that is under way, or was last.
 	target   *llm.Target
 	info     *targetInfo
 	attempts int
 	silent   []*llm.Target // took a request and did not answer, or said not to come again: not asked again for this call
+	asked    []*llm.Target // in this call
+	paid     bool          // the next attempt is taken out of the budget
 	lease    pace.Lease
 	sent     time.Time     // start of the attempt
 	connect  time.Duration // from there to a connection
@@ -59,6 +62,7 @@ type run struct {
 	malformed int
 	status    int
 	err       *llm.Error
+	overspent bool // the budget allowed no further attempt
 	returned  bool // the call has come to its end; false while a panic unwinds
 
 	span *obs.Span
@@ -68,7 +72,7 @@ var runs = sync.Pool{New: func() any { return new(run) }}
 
 // release gives r back for another call. Nothing may hold on to r.
 func (r *run) release() {
-	*r = run{silent: r.silent[:0]}
+	*r = run{silent: r.silent[:0], asked: r.asked[:0]}
 	runs.Put(r)
 }
 
@@ -80,13 +84,22 @@ func (r *run) release() {
 // admission, without a slot.
 func (r *run) attemptAll(plan route.Plan) *llm.Error {
 	retry := &r.settings.Retry
-	r.g.budget.deposit(retry.Budget)
+	r.budget.deposit(retry.Budget)
+	defer r.unpay()
 	var last *llm.Error
 	var notBefore time.Time
 	for tier := 0; ; {
+		more := tier+1 < len(plan.Tiers)
+		if !r.pay(plan.Tiers[tier]) {
+			if more {
+				tier++
+				continue
+			}
+			return r.overBudget(last)
+		}
 		grant, e := r.acquire(plan.Tiers, tier, notBefore)
 		if e != nil {
-			if e.Kind == llm.KindNoHealthyTarget && tier+1 < len(plan.Tiers) {
+			if e.Kind == llm.KindNoHealthyTarget && more {
 				tier++
 				continue
 			}
@@ -107,7 +120,7 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			r.silent = append(r.silent, grant.Target)
 		}
 		var wait time.Duration
-		if tier+1 < len(plan.Tiers) {
+		if more {
 			tier++
 		} else {
 			tier = 0
@@ -125,13 +138,12 @@ func silentKind(k llm.Kind) bool {
 	return k == llm.KindHeaderTimeout || k == llm.KindFirstToken || k == llm.KindStalled
 }
 
-// mayRetry reports whether another attempt fits the deadline, has a target and is within the budget.
+// mayRetry reports whether another attempt fits the deadline and has a target.
 func (r *run) mayRetry(tiers [][]*llm.Target, wait time.Duration) bool {
 	if end := r.x.Call.Deadline; wait > maxStated || !end.IsZero() && time.Until(end) <= wait {
 		return false
 	}
-	left := slices.ContainsFunc(tiers, func(tier []*llm.Target) bool { return len(r.heard(tier)) > 0 })
-	return left && r.g.budget.withdraw()
+	return slices.ContainsFunc(tiers, func(tier []*llm.Target) bool { return len(r.heard(tier)) > 0 })
 }
 
 // heard returns the targets of a tier that may be asked (again) in this call.
@@ -164,6 +176,11 @@ func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (adm
 // is set, the call is over, and the client has been told all there is in its stream.
 func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.target, r.lease = grant.Target, grant.Lease
+	if !slices.Contains(r.asked, grant.Target) {
+		r.unpay()
+		r.asked = append(r.asked, grant.Target)
+	}
+	r.paid = false
 	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	r.attempts++
 	r.sent = time.Now()

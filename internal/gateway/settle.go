@@ -145,6 +145,9 @@ func (r *run) logCall(row *ledger.Row) {
 	if r.err != nil {
 		attrs = append(attrs, slog.String("code", row.Code), slog.String("error", r.err.Error()))
 	}
+	if r.overspent {
+		attrs = append(attrs, slog.String("no_retry", "retry.budget"))
+	}
 	r.g.log.LogAttrs(context.Background(), level, "call", attrs...)
 }
 

@@ -17,7 +17,7 @@ const maxMessage = 500
 // ClassifyError reads the answer of a provider whose status is not 200. It never returns nil. The wait that the answer
 // asks for, by header or by Google's RetryInfo, is in RetryAfter.
 //
-// Body is set, to the same memory as body, if the provider refused the request itself in the form that OpenAI's clients
+// Body is set, to the same memory as body unless an id in it had to be masked, if the provider refused the request itself in the form that OpenAI's clients
 // expect (an object under error), so that it can be forwarded; a body in any other form is told by Message only.
 func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error {
 	d := readDetail(body)
@@ -73,7 +73,7 @@ func streamError(data []byte) *llm.Error {
 	return e
 }
 
-// describe adds what the provider said to the message, and its body.
+// describe adds what the provider said to the message, and its body. In both the ids of the operator's account are masked.
 func describe(e *llm.Error, d *detail, body []byte) {
 	text := d.message
 	if text == "" {
@@ -85,30 +85,26 @@ func describe(e *llm.Error, d *detail, body []byte) {
 		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
 		e.Param = ""
 		if text != "" {
-			e.Err = errors.New(mask(text))
+			e.Err = errors.New(maskWords(text))
 		}
 		return
 	}
 	if text != "" {
-		e.Message += ": " + text
+		masked := maskAccounts(text)
+		e.Message += ": " + masked
+		if masked != text {
+			e.Err = errors.New(text) // the log gets the ids
+		}
 	}
 	if d.object {
 		switch e.Kind {
 		case llm.KindRejected, llm.KindContextLength, llm.KindContentFilter:
 			e.Body = body
+			if masked := maskAccounts(string(body)); masked != string(body) {
+				e.Body = []byte(masked)
+			}
 		}
 	}
-}
-
-// mask replaces the words of text that are long enough to be credentials.
-func mask(text string) string {
-	words := strings.Fields(text)
-	for i, w := range words {
-		if len(w) >= 16 {
-			words[i] = "***"
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 // kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.

@@ -168,6 +168,33 @@ func TestCredentialsAreNotRepeated(t *testing.T) {
 	}
 }
 
+// TestAccountsAreMasked checks that clients are not told whose account is used, in the message and in a body that is
+// forwarded, and that the log is.
+func TestAccountsAreMasked(t *testing.T) {
+	t.Parallel()
+	f := func(status int, text, want string) {
+		t.Helper()
+		body := `{"error":{"message":"` + text + `","type":"t"}}`
+		e := ClassifyError(status, nil, []byte(body), time.Time{})
+		if _, got, _ := strings.Cut(e.Message, ": "); got != want {
+			t.Errorf("%q became %q, want %q", text, got, want)
+		}
+		if masked := text != want; masked != (e.Err != nil) || masked && e.Err.Error() != text {
+			t.Errorf("%q: for the log there is %v", text, e.Err)
+		}
+		if status == 400 && string(e.Body) != strings.Replace(body, text, want, 1) {
+			t.Errorf("%q: the body became %s", text, e.Body)
+		}
+	}
+	f(429, "Rate limit reached for gpt-4o in organization org-abc123 on tokens per min (TPM): Limit 30000",
+		"Rate limit reached for gpt-4o in organization org-*** on tokens per min (TPM): Limit 30000")
+	f(429, "in organization `org_01hx2abcdef` service tier", "in organization `org_***` service tier")
+	f(400, "org-AbC1234: Project proj_a1B2c3D4e5 of (acct-000123).", "org-***: Project proj_*** of (acct-***).")
+	f(400, "Org-ABC123", "Org-***")
+	f(400, "the org-chart, org-12345, proj_name, myorg-abc123 and org-", "the org-chart, org-12345, proj_name, myorg-abc123 and org-")
+	f(500, "no id", "no id")
+}
+
 func TestLongMessagesAreCut(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{strings.Repeat("é", 10_000), `{"error":{"message":"` + strings.Repeat("é", 10_000) + `"}}`, strings.Repeat("\xff", 5000)} {

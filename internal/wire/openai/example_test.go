@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"sluice/internal/llm"
 	"sluice/internal/wire"
 	"sluice/internal/wire/openai"
 )
@@ -27,7 +26,7 @@ data: [DONE]
 	var r wire.Reader
 	r.Reset(1 << 20)
 	var s openai.Stream
-	s.Reset(llm.OpChat, 1, openai.StreamOptions{StripUsage: true, Model: "smart"})
+	s.Reset(openai.StreamOptions{StripUsage: true, Model: "smart"})
 
 	var client strings.Builder
 	for more := true; more; {

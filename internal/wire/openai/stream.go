@@ -50,23 +50,23 @@ type Stream struct {
 	OutputBytes int
 
 	options StreamOptions
-	choices int     // choices that are expected at least
 	seen    indexes // choices that there are
 	ended   indexes // choices that have their finish reason
 	scratch []byte  // bytes of the last event that was changed
 }
 
-// Reset begins the stream of an answer that must have at least so many choices.
-func (s *Stream) Reset(_ llm.Op, choices int, o StreamOptions) {
+// Reset begins the stream of an answer.
+func (s *Stream) Reset(o StreamOptions) {
 	s.seen.reset()
 	s.ended.reset()
-	*s = Stream{options: o, choices: max(choices, 1), seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
+	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
 }
 
-// Finished reports whether every choice has its finish reason: those that are expected, and any other that was seen.
-// Without it a stream that ends is truncated, whether there was a [DONE] or not.
+// Finished reports whether there is a choice, and every one that was seen has its finish reason; as Answer.Complete does.
+// How many were asked for (n) does not matter: many servers ignore it. Without a finish reason a stream that ends is
+// truncated, whether there was a [DONE] or not.
 func (s *Stream) Finished() bool {
-	return s.Err == nil && s.ended.n >= s.choices && s.ended.n == s.seen.n
+	return s.Err == nil && s.ended.n > 0 && s.ended.n == s.seen.n
 }
 
 // Observe reads an event and says what to do with it. If something of it must change, that happens in the memory of ev.Raw,

@@ -65,7 +65,7 @@ func TestStreamIsForwardedAsItIs(t *testing.T) {
 		text := strings.ReplaceAll(": hi\n\n"+chunks(roleChunk, textChunk, stopChunk, lastChunk)+"event: x\ndata: y\n\nid: 1\n\n"+
 			"data:"+textChunk+"\n\n"+Done, "\n", nl)
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{})
+		s.Reset(StreamOptions{})
 		if got := play(t, &s, text); got != text {
 			t.Errorf("forwarded %q, want %q", got, text)
 		}
@@ -81,7 +81,7 @@ func TestContent(t *testing.T) {
 	f := func(choice string, want bool, size int) {
 		t.Helper()
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{})
+		s.Reset(StreamOptions{})
 		text := chunks(`{"choices":[{"index":0,` + choice + `}]}`)
 		if got := play(t, &s, text); got != text || s.Content != want || s.OutputBytes != size {
 			t.Errorf("%s: content %t, %d bytes, want %t, %d", choice, s.Content, s.OutputBytes, want, size)
@@ -116,7 +116,7 @@ func TestStripUsageAndModel(t *testing.T) {
 	f := func(o StreamOptions, data, want string) {
 		t.Helper()
 		var s Stream
-		s.Reset(llm.OpChat, 1, o)
+		s.Reset(o)
 		if want != "" {
 			want = chunks(want)
 		}
@@ -159,7 +159,7 @@ func TestStripUsageAndModel(t *testing.T) {
 func TestChangedEventKeepsItsOtherLines(t *testing.T) {
 	t.Parallel()
 	var s Stream
-	s.Reset(llm.OpChat, 1, StreamOptions{Model: "q"})
+	s.Reset(StreamOptions{Model: "q"})
 	got := play(t, &s, ": c\r\nid: 7\r\ndata:{\"model\":\"p\"}\r\nretry: 5\r\n\r\n")
 	if want := ": c\r\nid: 7\r\ndata:{\"model\":\"q\"}\r\nretry: 5\r\n\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -168,41 +168,40 @@ func TestChangedEventKeepsItsOtherLines(t *testing.T) {
 
 func TestFinished(t *testing.T) {
 	t.Parallel()
-	f := func(choices int, want bool, data ...string) {
+	f := func(want bool, data ...string) {
 		t.Helper()
 		var s Stream
-		s.Reset(llm.OpChat, choices, StreamOptions{})
+		s.Reset(StreamOptions{})
 		play(t, &s, chunks(data...))
 		if s.Finished() != want {
-			t.Errorf("%d choices, %q: finished %t", choices, data, !want)
+			t.Errorf("%q: finished %t", data, !want)
 		}
 	}
 	fin := func(i, reason string) string {
 		return `{"choices":[{"index":` + i + `,"finish_reason":` + reason + `}]}`
 	}
-	f(1, false)
-	f(1, false, roleChunk, textChunk, "[DONE]")
-	f(1, true, roleChunk, textChunk, stopChunk)
-	f(0, true, stopChunk)
-	f(1, false, fin("0", `""`))
-	f(1, false, fin("0", `null`))
-	f(1, false, fin("0", `7`))
-	f(1, true, fin("0", `"eos"`))
-	f(2, false, stopChunk)
-	f(2, false, stopChunk, stopChunk)
-	f(2, true, stopChunk, fin("1", `"length"`))
-	f(2, true, `{"choices":[{"finish_reason":"stop"},{"finish_reason":"stop"}]}`)
-	f(1, false, stopChunk, `{"choices":[{"index":1,"delta":{"content":"x"}}]}`)
-	f(1, true, stopChunk, `{"choices":[{"index":1,"delta":{"content":"x"}}]}`, fin("1", `"stop"`))
-	f(1, true, `{"choices":[{"index":0.0,"finish_reason":"stop"}]}`)
-	f(1, false, `{"choices":[{"index":0,"finish_reason":"stop"}],"usa`)
-	f(1, false, stopChunk, `{"error":{"message":"late"}}`)
+	f(false)
+	f(false, roleChunk, textChunk, "[DONE]")
+	f(true, roleChunk, textChunk, stopChunk)
+	f(true, stopChunk)
+	f(false, fin("0", `""`))
+	f(false, fin("0", `null`))
+	f(false, fin("0", `7`))
+	f(true, fin("0", `"eos"`))
+	f(true, stopChunk, stopChunk)
+	f(true, stopChunk, fin("1", `"length"`))
+	f(true, `{"choices":[{"finish_reason":"stop"},{"finish_reason":"stop"}]}`)
+	f(false, stopChunk, `{"choices":[{"index":1,"delta":{"content":"x"}}]}`)
+	f(true, stopChunk, `{"choices":[{"index":1,"delta":{"content":"x"}}]}`, fin("1", `"stop"`))
+	f(true, `{"choices":[{"index":0.0,"finish_reason":"stop"}]}`)
+	f(false, `{"choices":[{"index":0,"finish_reason":"stop"}],"usa`)
+	f(false, stopChunk, `{"error":{"message":"late"}}`)
 	var many []string
 	for i := range 130 {
 		many = append(many, fin(strconv.Itoa(i), `"stop"`))
 	}
-	f(130, true, many...)
-	f(130, false, many[:129]...)
+	f(true, many...)
+	f(false, append(many, `{"choices":[{"index":130,"delta":{"content":"x"}}]}`)...)
 }
 
 func TestErrorsInTheStream(t *testing.T) {
@@ -210,7 +209,7 @@ func TestErrorsInTheStream(t *testing.T) {
 	f := func(text string, kind llm.Kind, message string) {
 		t.Helper()
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{})
+		s.Reset(StreamOptions{})
 		before, after := chunks(textChunk), chunks(textChunk)+Done
 		if got := play(t, &s, before+text+after); got != before {
 			t.Errorf("%s: forwarded %q", text, got)
@@ -248,7 +247,7 @@ func TestStreamErrorKeepsNoPartOfTheBuffer(t *testing.T) {
 	t.Parallel()
 	data := []byte(`{"error":{"message":"bad request","code":400,"param":"n"}}`)
 	var s Stream
-	s.Reset(llm.OpChat, 1, StreamOptions{})
+	s.Reset(StreamOptions{})
 	s.Observe(&wire.Event{Data: data, Raw: data})
 	want := string(data)
 	clear(data)
@@ -261,7 +260,7 @@ func TestMalformedEventsAreDroppedAndCounted(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{`{"choices":[`, `nonsense`, `7`, `null`, `"text"`, `[]`, ``, `{} {}`, `{"a":tru3}`} {
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{})
+		s.Reset(StreamOptions{})
 		if got := play(t, &s, chunks(data, stopChunk)); got != chunks(stopChunk) || s.Malformed != 1 || s.Err != nil {
 			t.Errorf("%q: forwarded %q, malformed %d, error %v", data, got, s.Malformed, s.Err)
 		}
@@ -271,7 +270,7 @@ func TestMalformedEventsAreDroppedAndCounted(t *testing.T) {
 func TestNothingCountsAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	var s Stream
-	s.Reset(llm.OpChat, 1, StreamOptions{})
+	s.Reset(StreamOptions{})
 	if got := play(t, &s, Done+chunks(textChunk, "nonsense", `{"error":"x"}`)+": c\n\n"+Done); got != Done {
 		t.Errorf("forwarded %q", got)
 	}
@@ -289,7 +288,7 @@ func TestOddChunksAreForwarded(t *testing.T) {
 		`{"choices":[{"index":99999999999,"delta":{}}]}`, `{"object":"chat.completion.chunk"}`,
 	} {
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{})
+		s.Reset(StreamOptions{})
 		if got := play(t, &s, chunks(data)); got != chunks(data) || s.Malformed != 0 || s.Err != nil {
 			t.Errorf("%s: forwarded %q, state %+v", data, got, s)
 		}
@@ -301,7 +300,7 @@ func TestUsage(t *testing.T) {
 	f := func(chunk string, want llm.Usage) {
 		t.Helper()
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{})
+		s.Reset(StreamOptions{})
 		play(t, &s, chunks(chunk))
 		if !s.HasUsage || s.Usage != want {
 			t.Errorf("%s: usage %+v %t, want %+v", chunk, s.Usage, s.HasUsage, want)
@@ -320,7 +319,7 @@ func TestUsage(t *testing.T) {
 	f(`{"usage":{"total_tokens":8}}`, llm.Usage{Input: 8})
 
 	var s Stream
-	s.Reset(llm.OpChat, 1, StreamOptions{})
+	s.Reset(StreamOptions{})
 	play(t, &s, chunks(`{"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `{"usage":{"prompt_tokens":1,"completion_tokens":9}}`,
 		`{"usage":null}`, `{"usage":{}}`))
 	if s.Usage.Output != 9 {
@@ -331,9 +330,9 @@ func TestUsage(t *testing.T) {
 func TestResetForgets(t *testing.T) {
 	t.Parallel()
 	var s Stream
-	s.Reset(llm.OpChat, 1, StreamOptions{Model: "q"})
+	s.Reset(StreamOptions{Model: "q"})
 	play(t, &s, chunks(textChunk, stopChunk, lastChunk, `{"choices":[{"index":200,"finish_reason":"stop"}]}`, "x")+Done)
-	s.Reset(llm.OpChat, 1, StreamOptions{})
+	s.Reset(StreamOptions{})
 	if s.Done || s.Content || s.Finished() || s.HasUsage || s.Malformed != 0 || s.OutputBytes != 0 {
 		t.Errorf("state after Reset %+v", s)
 	}
@@ -354,7 +353,7 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, strip bool, model string) {
 		raw := wire.AppendData(nil, data)
 		var s Stream
-		s.Reset(llm.OpChat, 1, StreamOptions{StripUsage: strip, Model: model})
+		s.Reset(StreamOptions{StripUsage: strip, Model: model})
 		out := play(t, &s, string(raw))
 		if out == "" || s.Done {
 			return
@@ -413,7 +412,7 @@ func (r *repeat) Read(b []byte) (int, error) { return copy(b, r.text), nil }
 // stepper returns a function that reads and observes one event.
 func stepper(t testing.TB, text string, o StreamOptions) func() {
 	r, s := new(wire.Reader), new(Stream)
-	s.Reset(llm.OpChat, 1, o)
+	s.Reset(o)
 	src := &repeat{[]byte(text)}
 	step := func() {
 		if _, err := r.Fill(src); err != nil {
