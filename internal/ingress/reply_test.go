@@ -214,9 +214,16 @@ func TestClientThatLeaves(t *testing.T) {
 		if e := w.Write([]byte("data: 1\n\n")); e != nil {
 			t.Error(e)
 		}
+		if e := w.Flush(); e != nil {
+			t.Error(e)
+		}
 		<-ctx.Done()
 		for {
 			if e := w.Write([]byte("data: 2\n\n")); e != nil {
+				result <- e
+				return
+			}
+			if e := w.Flush(); e != nil {
 				result <- e
 				return
 			}

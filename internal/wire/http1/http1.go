@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	readBuffer = 2 << 10  // of a connection, held as long as it is open
+	readBuffer = 4 << 10  // for headers
 	maxHeader  = 1 << 20  // bytes of an answer's headers
 	joinBody   = 16 << 10 // a body up to this size is copied behind the headers, so that both are one write
 
@@ -95,6 +95,9 @@ func (t *Transport) RoundTrip(rq *http.Request) (*http.Response, error) {
 			readErr = err // the write failed first
 		}
 		return nil, fmt.Errorf("ask %s: %w", t.Addr, readErr)
+	}
+	if len(resp.TransferEncoding) == 1 && resp.TransferEncoding[0] == "chunked" {
+		resp.Body = &chunkedBody{c: c}
 	}
 	resp.Body = &answer{
 		ReadCloser: resp.Body, t: t, c: c, stop: stop,
@@ -209,7 +212,8 @@ func (a *answer) release(end error) {
 	c := a.c
 	a.c, a.end = nil, end
 	// If the context has ended in this moment, its function may still be about to set a deadline on the connection.
-	if a.stop() && end == io.EOF && a.keep && c.br.Buffered() == 0 {
+	if a.stop() && end == io.EOF && a.keep && !c.extra && c.buffered() == 0 {
+		c.drop()
 		a.t.put(c)
 		return
 	}
@@ -219,17 +223,46 @@ func (a *answer) release(end error) {
 // conn is one connection. It is used by one request at a time.
 type conn struct {
 	nc    net.Conn
-	br    *bufio.Reader
-	since time.Time // idle since
-	left  int       // bytes that may still be read; counts only while headers are read
-	head  bool      // headers are being read
+	br    *bufio.Reader // headers, and what came with them; nil while there is nothing in it
+	since time.Time     // idle since
+	left  int           // bytes that may still be read; counts only while headers are read
+	head  bool          // headers are being read
+	extra bool          // something followed an answer
 	probe func() bool
 }
 
-func newConn(nc net.Conn) *conn {
-	c := &conn{nc: nc, probe: prober(nc)}
-	c.br = bufio.NewReaderSize(c, readBuffer)
-	return c
+func newConn(nc net.Conn) *conn { return &conn{nc: nc, probe: prober(nc)} }
+
+// readers holds buffers that no connection needs: one does while headers are read, or what came with them.
+var readers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, readBuffer) }}
+
+// buffered returns how many bytes have been read from the socket and not been taken.
+func (c *conn) buffered() int {
+	if c.br == nil {
+		return 0
+	}
+	return c.br.Buffered()
+}
+
+// take reads what was buffered, or else from the socket. The buffer goes as soon as it is empty.
+func (c *conn) take(p []byte) (int, error) {
+	if c.br == nil {
+		return c.nc.Read(p)
+	}
+	if c.br.Buffered() == 0 {
+		c.drop()
+		return c.nc.Read(p)
+	}
+	return c.br.Read(p[:min(len(p), c.br.Buffered())])
+}
+
+// drop gives the buffer back.
+func (c *conn) drop() {
+	if c.br != nil {
+		c.br.Reset(nil)
+		readers.Put(c.br)
+		c.br = nil
+	}
 }
 
 // Read reads from the socket, within the limit of headers while they are read.
@@ -259,6 +292,10 @@ func (c *conn) write(head, body []byte) ([]byte, error) {
 
 // read reads the headers of the answer. Informational answers are passed over.
 func (c *conn) read(rq *http.Request) (*http.Response, error) {
+	if c.br == nil {
+		c.br = readers.Get().(*bufio.Reader)
+		c.br.Reset(c)
+	}
 	c.head, c.left = true, maxHeader
 	defer func() { c.head = false }()
 	for {

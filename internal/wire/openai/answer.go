@@ -50,28 +50,44 @@ func ScanAnswer(op llm.Op, body []byte) (Answer, *llm.Error) {
 		a.Complete = c.data
 		return a, nil
 	}
-	if !a.scanChoices(c.choices.Of(body)) {
+	if !a.scanChoices(&c, body) {
 		return Answer{}, streamError(body)
 	}
 	return a, nil
 }
 
-// scanChoices reads the choices. It reports false if one of them ended in an error.
-func (a *Answer) scanChoices(b []byte) bool {
-	r := newReply(b)
-	a.Complete = true
+// scanChoices accounts for the answer's choices. It reports false if one of them ended in an error.
+func (a *Answer) scanChoices(c *chunk, data []byte) bool {
+	a.Complete = c.count > 0
+	if c.kept() {
+		for i := range c.count {
+			if !a.scanChoice(c.choice(i), data) {
+				return false
+			}
+		}
+		return true
+	}
+	var sc wire.Scanner
+	body := c.choices.Of(data)
+	r := newReply(&sc, body)
 	for n := 0; ; n++ {
-		c, more := r.next(n)
+		ch, more := r.next(n)
 		if !more {
-			a.Complete = a.Complete && n > 0
 			return true
 		}
-		if wire.EqualString(c.finish.Of(b), "error") {
+		if !a.scanChoice(&ch, body) {
 			return false
 		}
-		a.Complete = a.Complete && c.finish.Len() > 0
-		a.OutputBytes += c.bytes
 	}
+}
+
+func (a *Answer) scanChoice(c *choice, body []byte) bool {
+	if wire.EqualString(c.finish.Of(body), "error") {
+		return false
+	}
+	a.Complete = a.Complete && c.finish.Len() > 0
+	a.OutputBytes += c.bytes
+	return true
 }
 
 // noObject returns the error for a body that does not begin as a JSON object.

@@ -4,7 +4,7 @@ import "sluice/internal/wire"
 
 // reply walks the choices of a chunk or of a whole answer, which differ in the name of one member only.
 type reply struct {
-	sc   wire.Scanner
+	sc   *wire.Scanner
 	body []byte
 }
 
@@ -16,12 +16,11 @@ type choice struct {
 	bytes   int       // size of its text, reasoning and tool arguments, unescaped
 }
 
-// newReply begins at the value of choices, which has been validated.
-func newReply(choices []byte) reply {
-	r := reply{body: choices}
-	r.sc.Reset(choices)
-	r.sc.Array()
-	return r
+// newReply begins at the value of choices, which has been validated. sc is memory for the walk.
+func newReply(sc *wire.Scanner, choices []byte) reply {
+	sc.Reset(choices)
+	sc.Array()
+	return reply{sc: sc, body: choices}
 }
 
 // next returns the next choice. position counts the choices before it: a choice without an index is the one at its

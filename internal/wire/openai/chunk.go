@@ -5,6 +5,8 @@ import "sluice/internal/wire"
 // chunk is one pass over the top level of a stream's chunk: where the parts are that matter, and what must change.
 type chunk struct {
 	choices wire.Span // value, if it is an array
+	count   int       // choices in it
+	first   [4]choice // those that are kept from the validating pass: mostly there is one
 	usage   wire.Span // value, if it is an object
 	vendor  wire.Span // value of x_groq, if it is an object
 	model   wire.Span // value, if it is a string
@@ -62,10 +64,17 @@ func (c *chunk) read(b []byte, o *StreamOptions) bool {
 // member reads the value ahead as that of the member name. It reports whether the member must be cut out.
 func (c *chunk) member(name string, sc *wire.Scanner, b []byte, stripUsage bool) (remove bool) {
 	kind := sc.Kind()
+	if name == "choices" && kind == wire.Array {
+		c.readChoices(sc, b)
+		return false
+	}
 	v := sc.Value()
+	if v.Len() == 0 {
+		return false // a fault, whatever the first byte promised
+	}
 	switch name {
 	case "choices":
-		c.choices = only(wire.Array, kind, v)
+		c.choices, c.count = wire.Span{}, 0
 	case "usage":
 		c.usage = only(wire.Object, kind, v)
 		return kind == wire.Null && stripUsage
@@ -84,6 +93,29 @@ func (c *chunk) member(name string, sc *wire.Scanner, b []byte, stripUsage bool)
 	}
 	return false
 }
+
+// readChoices reads the array ahead.
+func (c *chunk) readChoices(sc *wire.Scanner, b []byte) {
+	start := sc.Pos()
+	c.count = 0
+	sc.Array()
+	for r := (reply{sc: sc, body: b}); ; c.count++ {
+		ch, more := r.next(c.count)
+		if !more {
+			break
+		}
+		if c.count < len(c.first) {
+			c.first[c.count] = ch
+		}
+	}
+	c.choices = wire.Span{Start: start, End: sc.Pos()}
+}
+
+// choice returns a choice that was kept. Its places are places in the chunk.
+func (c *chunk) choice(i int) *choice { return &c.first[i] }
+
+// kept reports whether all choices were kept.
+func (c *chunk) kept() bool { return c.count <= len(c.first) }
 
 // only returns v if its kind is the one wanted, otherwise an empty span.
 func only(want, kind wire.Kind, v wire.Span) wire.Span {

@@ -139,12 +139,11 @@ func (s *Stream) take(c *chunk, ev *wire.Event) Action {
 		}
 		s.takeUsage(v.usage.Of(c.vendor.Of(ev.Data)))
 	}
-	n, ok := s.takeChoices(c.choices.Of(ev.Data))
-	if !ok {
+	if !s.takeChoices(c, ev.Data) {
 		s.Err = streamError(ev.Data)
 		return Drop
 	}
-	if s.options.StripUsage && n == 0 && c.usage.Len() > 0 {
+	if s.options.StripUsage && c.count == 0 && c.usage.Len() > 0 {
 		return Drop
 	}
 	if c.edits > 0 {
@@ -159,24 +158,42 @@ func (s *Stream) takeUsage(b []byte) {
 	}
 }
 
-// takeChoices accounts for the choices in b and returns how many there are. ok is false if one of them ended in an error.
-func (s *Stream) takeChoices(b []byte) (n int, ok bool) {
-	for r := newReply(b); ; n++ {
-		c, more := r.next(n)
-		if !more {
-			return n, true
+// takeChoices accounts for a chunk's choices. It reports false if one of them ended in an error.
+func (s *Stream) takeChoices(c *chunk, data []byte) bool {
+	if c.kept() {
+		for i := range c.count {
+			if !s.takeChoice(c.choice(i), data) {
+				return false
+			}
 		}
-		if wire.EqualString(c.finish.Of(b), "error") {
-			return n, false
-		}
-		i := min(c.index, maxChoices-1)
-		s.seen.add(i)
-		if c.finish.Len() > 0 {
-			s.ended.add(i)
-		}
-		s.Content = s.Content || c.content
-		s.OutputBytes += c.bytes
+		return true
 	}
+	var sc wire.Scanner
+	body := c.choices.Of(data)
+	r := newReply(&sc, body)
+	for n := 0; ; n++ {
+		ch, more := r.next(n)
+		if !more {
+			return true
+		}
+		if !s.takeChoice(&ch, body) {
+			return false
+		}
+	}
+}
+
+func (s *Stream) takeChoice(c *choice, body []byte) bool {
+	if wire.EqualString(c.finish.Of(body), "error") {
+		return false
+	}
+	i := min(c.index, maxChoices-1)
+	s.seen.add(i)
+	if c.finish.Len() > 0 {
+		s.ended.add(i)
+	}
+	s.Content = s.Content || c.content
+	s.OutputBytes += c.bytes
+	return true
 }
 
 // change writes the event anew with the chunk's edits.

@@ -345,6 +345,7 @@ func FuzzStream(f *testing.F) {
 	for _, s := range []string{
 		roleChunk, textChunk, stopChunk, lastChunk, "[DONE]", `{"error":null,"usage":null,"model":"p"}`,
 		`{"error":{"message":"x","code":429}}`, `{"choices":[{"index":70,"delta":{"tool_calls":[{"function":{"arguments":"x"}}]}}]}`,
+		`{"error":fu`, `{"error":nul`, `{"usage":{`, `{"model":"`, `{"choices":[{"delta":{"content":"`, `{"x_groq":{"error":t`,
 		`{"x_groq":{"usage":{"total_tokens":1},"error":null}}`, "{\"model\":\n\"p\"}", `{"choices":[{"delta":{"content":[{"text":"x"}]}}]}`,
 	} {
 		f.Add([]byte(s), true, "q")
@@ -390,9 +391,13 @@ func FuzzStream(f *testing.F) {
 // firstData returns the data of the first event in text.
 func firstData(text string) []byte {
 	var r wire.Reader
-	_, _ = r.Fill(strings.NewReader(text))
-	ev, _, _ := r.Next()
-	return bytes.Clone(ev.Data)
+	src := strings.NewReader(text)
+	for {
+		_, err := r.Fill(src)
+		if ev, ok, _ := r.Next(); ok || err != nil {
+			return bytes.Clone(ev.Data)
+		}
+	}
 }
 
 const sampleChunk = `data: {"id":"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWx","object":"chat.completion.chunk","created":1763700000,` +
