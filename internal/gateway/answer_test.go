@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -253,4 +254,33 @@ func TestClientsAreToldNotToRetry(t *testing.T) {
 	f(fail(401), 3, llm.KindProviderAuth, true)
 	f(failWith(429, `{"error":{"message":"pay","code":"insufficient_quota"}}`), 3, llm.KindQuotaExhausted, true)
 	f(fail(400), 3, llm.KindRejected, false) // no SDK retries it
+}
+
+// TestContentEncodingIsNamed checks that an answer in an encoding that nobody asked for is told as that, in both forms.
+func TestContentEncodingIsNamed(t *testing.T) {
+	t.Parallel()
+	f := func(encoding string, stream bool, kind llm.Kind) {
+		t.Helper()
+		o := at(steps(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", encoding)
+			ok(w, r)
+		}))
+		o.settings = func(c *gateway.Settings) { c.Retry.Attempts = 1 }
+		onRoad(t, o, func(rd *road) {
+			ask := rd.chat
+			if stream {
+				ask = rd.stream
+			}
+			w := ask("p/m")
+			w.want(kind, 1)
+			if kind != llm.KindNone {
+				w.says("content encoding", strconv.Quote(encoding))
+			}
+		})
+	}
+	for _, stream := range []bool{false, true} {
+		f("br", stream, llm.KindBadAnswer)
+		f("gzip", stream, llm.KindBadAnswer)
+		f("identity", stream, llm.KindNone)
+	}
 }

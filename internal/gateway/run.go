@@ -198,6 +198,9 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 		return r.readError(answer)
 	}
 	r.consumed.begun = true
+	if e := checkEncoding(answer.Header); e != nil {
+		return e
+	}
 	if r.x.Call.Stream {
 		return r.relay(answer)
 	}
@@ -257,6 +260,14 @@ func (r *run) readError(answer *upstream.Answer) *llm.Error {
 	return openai.ClassifyError(answer.Status, answer.Header, body, time.Now())
 }
 
+// checkEncoding refuses an answer that Sluice cannot read, streamed or not.
+func checkEncoding(h http.Header) *llm.Error {
+	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return llm.Errorf(llm.KindBadAnswer, "the provider answered with content encoding %.40q, which was not asked for", enc)
+	}
+	return nil
+}
+
 // whole relays an answer that comes in one piece. It is read to its end before anything is sent on, so that one that is
 // cut can be asked for again.
 func (r *run) whole(answer *upstream.Answer) *llm.Error {
@@ -266,9 +277,6 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 			r.consumed.outBytes = int64(len(body)) // part of an answer cannot be read; little of it is not text
 		}
 		return e
-	}
-	if enc := answer.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return llm.Errorf(llm.KindBadAnswer, "the provider answered with content encoding %q, which was not asked for", enc)
 	}
 	got, e := openai.ScanAnswer(r.x.Call.Op, body)
 	if e != nil {
