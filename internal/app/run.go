@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -130,7 +129,7 @@ func (a *App) server(work context.Context, h http.Handler) *http.Server {
 		IdleTimeout:       c.KeepAlive,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return work },
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		ErrorLog:          errorLog(a.log),
 	}
 }
 
