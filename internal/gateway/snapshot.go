@@ -82,13 +82,15 @@ func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetI
 	} else {
 		ti.target = m.Target(t.Provider + "/" + obs.Other)
 	}
-	if s.dynamic.Load() >= maxDynamicTargets {
+	if !configured && s.dynamic.Load() >= maxDynamicTargets {
 		return ti
 	}
 	if v, loaded := s.targets.LoadOrStore(t.Name, ti); loaded {
 		return v.(*targetInfo)
 	}
-	s.dynamic.Add(1)
+	if !configured {
+		s.dynamic.Add(1)
+	}
 	return ti
 }
 
