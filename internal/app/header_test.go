@@ -32,6 +32,7 @@ keys:
 				"Openai-Processing-Ms", "Openai-Version", "X-Unknown",
 				"Openai-Organization", "Openai-Project", "X-Request-Id", "Set-Cookie", "Cf-Ray", "Server", "Server-Timing",
 				"X-Sluice-Target", "X-Sluice-Secret", "Strict-Transport-Security", "Alt-Svc", "Www-Authenticate", "Via",
+				"X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Sendfile",
 			} {
 				w.Header().Set(name, "theirs")
 			}
@@ -60,7 +61,10 @@ func clientHeaders() []string {
 		"X-Real-Ip", "client-place", "True-Client-Ip", "client-place", "Cf-Connecting-Ip", "client-place", "Via", "client-place",
 		"Origin", "http://client-place", "Referer", "http://client-place", "Sec-Fetch-Site", "client-place",
 		"Openai-Organization", "client-org", "Openai-Project", "client-proj", "X-Request-Id", "client-id",
-		"Idempotency-Key", "client-idem", "Connection", "X-Hop", "X-Hop", "client-hop",
+		"X-Original-Url", "/client-path", "X-Rewrite-Url", "/client-path", "X-Original-Host", "client-place",
+		"X-Http-Method-Override", "client-method", "X-Method-Override", "client-method",
+		"X_Api_Key", "client-secret-7", "Openai_Organization", "client-org", "_", "client-odd",
+		"Idempotency-Key", "client-idem", "X-Idempotency-Key", "client-idem", "Connection", "X-Hop", "X-Hop", "client-hop",
 		"Openai-Beta", "keep-beta", "X-Stainless-Lang", "keep-lang", "User-Agent", "keep-agent", "X-Unknown", "keep-unknown",
 		"X-Title", "client-title", "Accept", "keep-accept",
 	}
@@ -104,7 +108,7 @@ func checkBack(t *testing.T, rp reply, isWhole bool) {
 	}
 	for _, name := range []string{
 		"Openai-Organization", "Openai-Project", "Set-Cookie", "Cf-Ray", "Server", "X-Sluice-Secret", "Strict-Transport-Security",
-		"Alt-Svc", "Www-Authenticate", "Via", "X-Hop",
+		"Alt-Svc", "Www-Authenticate", "Via", "X-Hop", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Sendfile",
 	} {
 		if h.Get(name) != "" {
 			t.Errorf("the client got %s: %q", name, h.Get(name))

@@ -40,21 +40,23 @@ func dropHops(h, from http.Header) {
 
 // forwardRequestHeader reports whether a client's header (canonical form) goes on to the provider. Credentials, cookies,
 // Sluice's own headers, hop-by-hop headers and those that tell where the client is stay here. Which account pays is the
-// gateway's choice, so the client's OpenAI-Organization and OpenAI-Project stay too.
+// gateway's choice, so the client's OpenAI-Organization and OpenAI-Project stay too. Names with an underscore stay because
+// servers that hand headers on as variables (CGI, WSGI) take X_Api_Key for X-Api-Key.
 func forwardRequestHeader(k string) bool {
 	switch k {
 	case "Authorization", "Proxy-Authorization", "X-Api-Key", "Api-Key", "X-Goog-Api-Key", "X-Admin-Key", "Cookie",
 		"Openai-Organization", "Openai-Project",
 		"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
 		"Host", "Content-Length", "Content-Encoding", "Accept-Encoding",
+		"X-Rewrite-Url", "X-Http-Method-Override", "X-Method-Override", // some servers obey them
 		"Forwarded", "Via", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Origin", "Referer",
 		"Traceparent", "Tracestate", "Baggage",
 		"Idempotency-Key", "X-Idempotency-Key", // with either, net/http's Transport would send a call again by itself
 		"Prefer", "Last-Event-Id", "Cache-Control", "X-Request-Id":
 		return false
 	}
-	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "X-Forwarded-") && !strings.HasPrefix(k, "Sec-") &&
-		!strings.HasPrefix(k, "X-Amz-")
+	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "X-Forwarded-") && !strings.HasPrefix(k, "X-Original-") &&
+		!strings.HasPrefix(k, "Sec-") && !strings.HasPrefix(k, "X-Amz-") && strings.IndexByte(k, '_') < 0
 }
 
 // ForwardResponseHeader reports whether a provider's response header (canonical form) goes on to the client.
@@ -63,8 +65,9 @@ func ForwardResponseHeader(k string) bool {
 	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 		"Content-Length", "Date", "Server", "Via", "Alt-Svc", "Strict-Transport-Security",
 		"Set-Cookie", "Www-Authenticate", "Openai-Organization", "Openai-Project", "X-Request-Id", "Server-Timing",
-		"Access-Control-Allow-Origin", "Access-Control-Expose-Headers":
+		"Access-Control-Allow-Origin", "Access-Control-Expose-Headers",
+		"X-Sendfile": // an order to a server in front of Sluice, as X-Accel-… are
 		return false
 	}
-	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "Cf-")
+	return !strings.HasPrefix(k, "X-Sluice-") && !strings.HasPrefix(k, "Cf-") && !strings.HasPrefix(k, "X-Accel-")
 }

@@ -76,6 +76,8 @@ func TestSendForwardsBytesAndKeepsCredentials(t *testing.T) {
 		"Authorization": {"Bearer client"}, "X-Api-Key": {"client"}, "Api-Key": {"client"}, "X-Goog-Api-Key": {"client"},
 		"Cookie": {"c=1"}, "Proxy-Authorization": {"x"}, "X-Sluice-Class": {"bulk"}, "X-Forwarded-For": {"1.2.3.4"},
 		"Openai-Organization": {"org-client"}, "Traceparent": {"client"}, "Accept-Encoding": {"gzip"}, "Idempotency-Key": {"k"},
+		"X-Idempotency-Key": {"k"}, "X-Original-Url": {"/x"}, "X-Rewrite-Url": {"/x"}, "X-Original-Host": {"x"},
+		"X-Http-Method-Override": {"GET"}, "X-Method-Override": {"GET"}, "X_api_key": {"client"}, "Openai_organization": {"org-client"},
 		"Openai-Beta": {"x=1"}, "User-Agent": {"OpenAI/JS 7"}, "X-Stainless-Lang": {"js"}, "Http-Referer": {"app"},
 	}
 	answer, e := a.Send(t.Context(), rq)
