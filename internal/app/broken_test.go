@@ -70,14 +70,15 @@ func TestMalformedEvents(t *testing.T) {
 	wantError(t, rp, http.StatusBadGateway, "provider_truncated")
 }
 
-// TestIgnoredN has a server answer with one choice where more were asked for: that is complete, in both forms.
+// TestIgnoredN has a server answer with one choice where more were asked for: that is complete, in both forms, if the
+// stream says so by [DONE].
 func TestIgnoredN(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, false)
 	g := start(t, account("p", p.URL)+noRetry)
 	two := func(ask string) string { return strings.Replace(ask, `{`, `{"n":2,`, 1) }
 	for _, c := range []struct{ kind, body, ask string }{
-		{sse, role + hello + stopped + done, askStream}, {sse, role + hello + stopped, askStream}, {jsonBody, whole, askWhole},
+		{sse, role + hello + stopped + done, askStream}, {jsonBody, whole, askWhole},
 	} {
 		rp := g.post("/chat/completions"+p.script(say(c.kind, c.body)), two(c.ask))
 		if rp.status != http.StatusOK || rp.body != c.body {
@@ -87,6 +88,8 @@ func TestIgnoredN(t *testing.T) {
 			t.Errorf("%s: row %+v", c.ask, row)
 		}
 	}
+	rp := g.post("/chat/completions"+p.script(say(sse, role+hello+stopped)), two(askStream))
+	wantError(t, rp, http.StatusBadGateway, "provider_truncated")
 }
 
 // TestTruncated has answers end too early, in each way that they can: none of them is a success.

@@ -64,6 +64,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 func (rl *relay) reset(r *run) {
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream.Reset(openai.StreamOptions{
+		Choices:    r.x.Call.Choices,
 		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
 		Model:      r.answerModel(),
 	})

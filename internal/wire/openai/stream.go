@@ -23,6 +23,8 @@ type StreamOptions struct {
 	StripUsage bool
 	// Model is the model name that the client is shown. Empty leaves the provider's.
 	Model string
+	// Choices is how many the client asked for; 0 is as good as 1.
+	Choices int
 }
 
 const (
@@ -62,11 +64,11 @@ func (s *Stream) Reset(o StreamOptions) {
 	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
 }
 
-// Finished reports whether there is a choice, and every one that was seen has its finish reason; as Answer.Complete does.
-// How many were asked for (n) does not matter: many servers ignore it. Without a finish reason a stream that ends is
-// truncated, whether there was a [DONE] or not.
+// Finished reports whether there is a choice, and every one that was seen has its finish reason. Fewer choices than were
+// asked for count only once [DONE] has been seen: servers that ignore n say so by it, while a stream that just ends
+// may have lost the others. Without a finish reason a stream that ends is truncated, whether there was a [DONE] or not.
 func (s *Stream) Finished() bool {
-	return s.Err == nil && s.ended.n > 0 && s.ended.n == s.seen.n
+	return s.Err == nil && s.ended.n > 0 && s.ended.n == s.seen.n && (s.ended.n >= s.options.Choices || s.Done)
 }
 
 // Observe reads an event and says what to do with it. If something of it must change, that happens in the memory of ev.Raw,
