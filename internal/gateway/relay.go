@@ -21,6 +21,12 @@ type relay struct {
 	stream openai.Stream
 	held   []byte // events before the commit point
 	data   bool   // the last read brought an event with data
+
+	// What each token needs of the run, so that it does not have to be looked at: with thousands of streams open every
+	// object more is a miss in the processor's caches.
+	w    Reply
+	live bool  // the call is committed
+	sent int64 // bytes
 }
 
 var relays = sync.Pool{New: func() any { return new(relay) }}
@@ -48,6 +54,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	c, st := &r.consumed, &rl.stream
 	c.usage, c.reported, c.outBytes, c.refused = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil
 	r.malformed += rl.stream.Malformed
+	r.bytesOut += rl.sent
 	if !r.committed.IsZero() {
 		if e != nil {
 			r.broken(e)
@@ -62,6 +69,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 //
 //go:noinline
 func (rl *relay) reset(r *run) {
+	rl.w, rl.live, rl.sent = r.w, false, 0
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream.Reset(openai.StreamOptions{
 		Choices:    r.x.Call.Choices,
@@ -83,7 +91,7 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 	for {
 		_, readErr := rl.reader.Fill(answer)
 		eof := isEOF(readErr)
-		fail := r.collect(rl, eof)
+		fail := rl.collect(eof)
 		if rl.data {
 			answer.Progress()
 		}
@@ -99,14 +107,15 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 				fail = answer.Fail(readErr)
 			}
 		}
-		if r.committed.IsZero() && fail == nil && (st.Content || done) {
+		if !rl.live && fail == nil && (st.Content || done) {
 			answer.FirstToken()
 			r.beginStream(answer)
-			fail = r.emit(rl.held)
+			rl.live = true
+			fail = rl.emit(rl.held)
 			rl.held = nil
 		}
-		if !r.committed.IsZero() {
-			if e := r.w.Flush(); e != nil {
+		if rl.live {
+			if e := rl.w.Flush(); e != nil {
 				return e
 			}
 		}
@@ -150,9 +159,8 @@ var errNoFinish = errors.New("end of stream without a finish reason for each cho
 
 // collect lets the codec look at every event that has arrived and writes those that go on, or keeps them while the call is
 // not committed.
-func (r *run) collect(rl *relay, eof bool) *llm.Error {
+func (rl *relay) collect(eof bool) *llm.Error {
 	rl.data = false
-	committed := !r.committed.IsZero()
 	for !rl.stream.Done && rl.stream.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
@@ -173,8 +181,8 @@ func (r *run) collect(rl *relay, eof bool) *llm.Error {
 		case rl.stream.Done && !rl.stream.Finished():
 			return nil // an error event follows, and clients do not read past [DONE]
 		case action != openai.Forward:
-		case committed:
-			if e := r.emit(ev.Raw); e != nil {
+		case rl.live:
+			if e := rl.emit(ev.Raw); e != nil {
 				return e
 			}
 		case len(rl.held)+len(ev.Raw) > maxHeld:
@@ -187,9 +195,9 @@ func (r *run) collect(rl *relay, eof bool) *llm.Error {
 }
 
 // emit writes a part of the stream, to be sent with the next flush.
-func (r *run) emit(p []byte) *llm.Error {
-	r.bytesOut += int64(len(p))
-	return r.w.Write(p)
+func (rl *relay) emit(p []byte) *llm.Error {
+	rl.sent += int64(len(p))
+	return rl.w.Write(p)
 }
 
 // release gives the relay back for another stream, unless it has grown large.
@@ -198,7 +206,7 @@ func (rl *relay) release() {
 	if cap(rl.held) > keep {
 		return
 	}
-	rl.held = rl.held[:0]
+	rl.held, rl.w = rl.held[:0], nil
 	relays.Put(rl)
 }
 

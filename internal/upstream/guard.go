@@ -38,6 +38,8 @@ type guard struct {
 	due   time.Duration // when the phase ends, since start; in the idle phase since last
 	kind  llm.Kind      // error of the phase
 	over  bool
+
+	answer Answer // what Send returns: each token looks at both
 }
 
 func newGuard(parent context.Context, l Limits) (*guard, context.Context) {

@@ -127,7 +127,8 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 	}
 	dropHops(resp.Header, resp.Header)
 	g.headersArrived(rq.Stream && resp.StatusCode < 300)
-	return &Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, stream: rq.Stream, body: resp.Body, guard: g}, nil
+	g.answer = Answer{Status: resp.StatusCode, Header: resp.Header, Length: resp.ContentLength, stream: rq.Stream, body: resp.Body, guard: g}
+	return &g.answer, nil
 }
 
 // Read reads from the body. For an answer that is no stream, each read that brings data re-arms the idle limit. For a

@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"io"
+	"net"
 )
 
 const (
@@ -139,6 +140,7 @@ func hex(b byte) (d byte, ok bool) {
 // chunkedBody reads a chunked body: first what is in the connection's buffer, then from the socket into the caller's memory.
 type chunkedBody struct {
 	c   *conn
+	nc  net.Conn // of c, once its buffer is empty; nil before
 	dec chunked
 }
 
@@ -148,7 +150,7 @@ func (b *chunkedBody) Read(p []byte) (int, error) {
 		if b.dec.state == ended {
 			return 0, io.EOF
 		}
-		n, err := b.c.take(p)
+		n, err := b.take(p)
 		got, rest, bad := b.dec.decode(p[:n])
 		if rest < n {
 			b.c.extra = true // something follows the body that nobody has asked for
@@ -165,6 +167,19 @@ func (b *chunkedBody) Read(p []byte) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// take reads framed bytes.
+func (b *chunkedBody) take(p []byte) (int, error) {
+	if b.nc != nil {
+		return b.nc.Read(p)
+	}
+	if b.c.buffered() > 0 {
+		return b.c.br.Read(p[:min(len(p), b.c.buffered())])
+	}
+	b.c.drop()
+	b.nc = b.c.nc
+	return b.nc.Read(p)
 }
 
 // Close does nothing: the answer gives the connection back.

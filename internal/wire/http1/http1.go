@@ -96,13 +96,15 @@ func (t *Transport) RoundTrip(rq *http.Request) (*http.Response, error) {
 		}
 		return nil, fmt.Errorf("ask %s: %w", t.Addr, readErr)
 	}
-	if len(resp.TransferEncoding) == 1 && resp.TransferEncoding[0] == "chunked" {
-		resp.Body = &chunkedBody{c: c}
-	}
-	resp.Body = &answer{
+	a := &answer{
 		ReadCloser: resp.Body, t: t, c: c, stop: stop,
 		keep: err == nil && !resp.Close && resp.StatusCode != http.StatusSwitchingProtocols,
 	}
+	if len(resp.TransferEncoding) == 1 && resp.TransferEncoding[0] == "chunked" {
+		a.chunks.c = c
+		a.ReadCloser = &a.chunks
+	}
+	resp.Body = a
 	return resp, nil
 }
 
@@ -186,6 +188,8 @@ type answer struct {
 	stop func() bool
 	keep bool
 	end  error // what Read returns from then on
+
+	chunks chunkedBody // memory for ReadCloser, where the body is chunked
 }
 
 // Read reads from the body.
@@ -242,18 +246,6 @@ func (c *conn) buffered() int {
 		return 0
 	}
 	return c.br.Buffered()
-}
-
-// take reads what was buffered, or else from the socket. The buffer goes as soon as it is empty.
-func (c *conn) take(p []byte) (int, error) {
-	if c.br == nil {
-		return c.nc.Read(p)
-	}
-	if c.br.Buffered() == 0 {
-		c.drop()
-		return c.nc.Read(p)
-	}
-	return c.br.Read(p[:min(len(p), c.br.Buffered())])
 }
 
 // drop gives the buffer back.
