@@ -15,7 +15,8 @@ func TestLookupsOfTargets(t *testing.T) {
 	s := &Snapshot{Accounts: map[string]*Account{"p": {}}}
 	kept := func(name string, configured bool) bool {
 		target := &llm.Target{Name: "p/" + name, Provider: "p", Model: name}
-		return s.info(m, target, configured) == s.info(m, target, configured)
+		first := s.info(m, target, configured)
+		return s.info(m, target, configured) == first
 	}
 	for i := range maxDynamicTargets {
 		if !kept(fmt.Sprint(i), false) {

@@ -50,38 +50,15 @@ func ScanAnswer(op llm.Op, body []byte) (Answer, *llm.Error) {
 		a.Complete = c.data
 		return a, nil
 	}
-	if !a.scanChoices(&c, body) {
+	a.Complete = c.count > 0
+	if !c.each(body, a.scanChoice) {
 		return Answer{}, streamError(body)
 	}
 	return a, nil
 }
 
-// scanChoices accounts for the answer's choices. It reports false if one of them ended in an error.
-func (a *Answer) scanChoices(c *chunk, data []byte) bool {
-	a.Complete = c.count > 0
-	if c.kept() {
-		for i := range c.count {
-			if !a.scanChoice(c.choice(i), data) {
-				return false
-			}
-		}
-		return true
-	}
-	var sc wire.Scanner
-	body := c.choices.Of(data)
-	r := newReply(&sc, body)
-	for n := 0; ; n++ {
-		ch, more := r.next(n)
-		if !more {
-			return true
-		}
-		if !a.scanChoice(&ch, body) {
-			return false
-		}
-	}
-}
-
-func (a *Answer) scanChoice(c *choice, body []byte) bool {
+// scanChoice accounts for a choice. It reports false if it ended in an error.
+func (a *Answer) scanChoice(c choice, body []byte) bool {
 	if wire.EqualString(c.finish.Of(body), "error") {
 		return false
 	}

@@ -111,11 +111,30 @@ func (c *chunk) readChoices(sc *wire.Scanner, b []byte) {
 	c.choices = wire.Span{Start: start, End: sc.Pos()}
 }
 
-// choice returns a choice that was kept. Its places are places in the chunk.
-func (c *chunk) choice(i int) *choice { return &c.first[i] }
-
-// kept reports whether all choices were kept.
-func (c *chunk) kept() bool { return c.count <= len(c.first) }
+// each calls take for each choice of the chunk with the body that its places are in, until take returns false; it returns
+// whether all were taken. Those that were not kept are read once more.
+func (c *chunk) each(data []byte, take func(ch choice, body []byte) bool) bool {
+	if c.count <= len(c.first) {
+		for i := range c.count {
+			if !take(c.first[i], data) {
+				return false
+			}
+		}
+		return true
+	}
+	var sc wire.Scanner
+	body := c.choices.Of(data)
+	r := newReply(&sc, body)
+	for n := 0; ; n++ {
+		ch, more := r.next(n)
+		if !more {
+			return true
+		}
+		if !take(ch, body) {
+			return false
+		}
+	}
+}
 
 // only returns v if its kind is the one wanted, otherwise an empty span.
 func only(want, kind wire.Kind, v wire.Span) wire.Span {

@@ -141,7 +141,7 @@ func (s *Stream) take(c *chunk, ev *wire.Event) Action {
 		}
 		s.takeUsage(v.usage.Of(c.vendor.Of(ev.Data)))
 	}
-	if !s.takeChoices(c, ev.Data) {
+	if !c.each(ev.Data, s.takeChoice) {
 		s.Err = streamError(ev.Data)
 		return Drop
 	}
@@ -160,31 +160,8 @@ func (s *Stream) takeUsage(b []byte) {
 	}
 }
 
-// takeChoices accounts for a chunk's choices. It reports false if one of them ended in an error.
-func (s *Stream) takeChoices(c *chunk, data []byte) bool {
-	if c.kept() {
-		for i := range c.count {
-			if !s.takeChoice(c.choice(i), data) {
-				return false
-			}
-		}
-		return true
-	}
-	var sc wire.Scanner
-	body := c.choices.Of(data)
-	r := newReply(&sc, body)
-	for n := 0; ; n++ {
-		ch, more := r.next(n)
-		if !more {
-			return true
-		}
-		if !s.takeChoice(&ch, body) {
-			return false
-		}
-	}
-}
-
-func (s *Stream) takeChoice(c *choice, body []byte) bool {
+// takeChoice accounts for a choice. It reports false if it ended in an error.
+func (s *Stream) takeChoice(c choice, body []byte) bool {
 	if wire.EqualString(c.finish.Of(body), "error") {
 		return false
 	}
