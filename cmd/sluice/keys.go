@@ -39,7 +39,7 @@ as it is made, and a revoked one stops within about a second. Keys that stand in
 // databaseFlags adds the flags that openStore reads.
 func databaseFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.String("config", "", "configuration `file` that names the database")
+	f.StringP("config", "c", "", "configuration `file` that names the database")
 	f.String("database", "", "`URL` of a PostgreSQL database, in place of the configuration's")
 	f.String("data-dir", "", "`directory` of the SQLite database, in place of the configuration's")
 }
