@@ -1,0 +1,103 @@
+// Package workload says what load a measurement puts on its targets: lengths in tokens, kinds of requests, arrivals, phases,
+// limits. It reads workload files and traces, ships profiles, and turns a workload and a seed into a schedule of requests
+// and their bodies' content. It sends nothing and runs no goroutines.
+package workload
+
+import "time"
+
+// Workload is a workload file, read and checked.
+type Workload struct {
+	Name        string
+	Version     string
+	Description string
+	Citation    string // of the data that it was made from; "" if none
+	Hash        string // SHA-256, in hex, of all that decides what is sent
+	Source      string // the file's text, for the record
+
+	Seed     uint64
+	Stream   bool
+	Arrival  Arrival
+	Phases   Phases
+	Repeats  int
+	SLO      SLO
+	MaxSpend float64 // dollars; 0 for no limit
+	MaxError float64 // share of failures at which a run stops early; 0 for never
+	Timeout  time.Duration
+
+	// More fields (lengths, mix, prefix, turns, trace, prompts) are owned by this package.
+}
+
+// Arrival is how requests arrive.
+type Arrival struct {
+	Process     string  // "closed", "constant", "poisson", "gamma", "trace", "ramp"
+	Rate        float64 // requests a second; for a ramp where it ends
+	From        float64 // for a ramp where it begins
+	Shape       float64 // gamma: 1 is Poisson, below 1 is bursty
+	Concurrency int     // closed: number of users; else a cap on requests in flight, 0 for none
+	Think       time.Duration
+	Speed       float64 // trace: 2 replays twice as fast
+}
+
+// Phases are the lengths of a run's parts.
+type Phases struct{ Warmup, Ramp, Sustain, Cooldown time.Duration }
+
+// SLO are limits on the latencies of one request; 0 where there is none. A request that meets all of them counts for goodput.
+type SLO struct {
+	TTFT time.Duration `json:"ttft_ns,omitempty"`
+	TPOT time.Duration `json:"tpot_ns,omitempty"`
+	E2E  time.Duration `json:"e2e_ns,omitempty"`
+}
+
+// Phase is the part of a run that a request is scheduled in. Only Sustain is measured.
+type Phase uint8
+
+// The phases of a run, in order.
+const (
+	Warmup Phase = iota
+	Ramp
+	Sustain
+	Cooldown
+)
+
+// String returns the phase's name as it is written into files.
+func (p Phase) String() string {
+	return [...]string{"warmup", "ramp", "sustain", "cooldown"}[p&3]
+}
+
+// Slot is one request of a schedule.
+type Slot struct {
+	At     time.Duration // from the start of the run, ramp and warm-up included; 0 in a closed loop
+	Index  int64
+	Phase  Phase
+	Kind   Kind
+	Input  int32 // tokens
+	Output int32
+	Group  int32 // conversation or prefix group; -1 if none
+	Turn   int16
+	Shared int32 // leading tokens of the input that all requests of the group share
+}
+
+// Kind is what a request asks for.
+type Kind uint8
+
+// The kinds of requests.
+const (
+	Chat Kind = iota
+	Embeddings
+	Tools
+	Structured
+)
+
+// Key seeds what a run sends. Different repeats, cells and steps get different prompts, so that no provider's cache carries
+// over from one to the next.
+type Key struct {
+	Seed         uint64
+	Suite        string
+	Cell, Repeat int
+	Step         int
+}
+
+// Schedule is computed whole before a run starts, and never changed by what happens in it.
+type Schedule struct {
+	Slots []Slot // sorted by At; in a closed loop the order in which users take them
+}
