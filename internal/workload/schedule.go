@@ -15,10 +15,12 @@ const maxSlots = 5_000_000
 
 // ScheduleOptions choose a run of a workload.
 type ScheduleOptions struct {
-	Key      Key     // Seed and Repeat decide lengths and gaps: cells and steps get the same load
-	Rate     float64 // in place of the workload's; 0 keeps it. A closed loop becomes an open one, a trace faster or slower.
-	Phases   *Phases // in place of the workload's; nil keeps them
-	Requests int64   // at most so many in the sustain phase; 0 for no limit
+	Key Key // Seed is Workload.Seed as a rule. Seed and Repeat decide lengths and gaps: cells and steps get the same load.
+
+	Rate        float64 // in place of the workload's; 0 keeps it. A closed loop becomes an open one, a trace faster or slower.
+	Concurrency int     // in place of the workload's: users of a closed loop, else the cap; 0 keeps it
+	Phases      *Phases // in place of the workload's; nil keeps them
+	Requests    int64   // at most so many in the sustain phase; 0 for no limit
 }
 
 // Schedule is computed whole before a run starts, and never changed by what happens in it. Its methods are safe for
@@ -40,6 +42,9 @@ func (w *Workload) Schedule(o ScheduleOptions) (*Schedule, error) {
 		if s.Arrival.Process == Trace {
 			s.Arrival.Speed = o.Rate / w.load.Trace.rate()
 		}
+	}
+	if o.Concurrency > 0 {
+		s.Arrival.Concurrency = o.Concurrency
 	}
 	if o.Phases != nil {
 		s.Phases = *o.Phases
