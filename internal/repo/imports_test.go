@@ -64,6 +64,7 @@ func homes() map[string][]string {
 		"github.com/aclements/go-moremath": {"stat"},
 		"charm.land/bubbletea":             {"live"},
 		"charm.land/lipgloss":              {"live"},
+		"github.com/charmbracelet/x/term":  {"live"},
 		"golang.org/x/sync":                {},
 		"golang.org/x/time":                {},
 	}
