@@ -152,7 +152,7 @@ func TestErrorsAreCopied(t *testing.T) {
 	p := sample()
 	b.put(p)
 	clear(p.Errors)
-	if got, fresh, _ := b.take(); !fresh || len(got.Errors) != 3 {
+	if got, fresh, _ := b.take(); !fresh || len(got.Errors) != 4 {
 		t.Errorf("fresh %v, errors %v: the engine goes on to use its map", fresh, got.Errors)
 	}
 	if _, fresh, _ := b.take(); fresh {

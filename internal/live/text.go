@@ -112,6 +112,7 @@ func errorKinds(errors map[string]int64) []string {
 	kinds := slices.SortedFunc(maps.Keys(errors), func(a, b string) int {
 		return cmp.Or(cmp.Compare(errors[b], errors[a]), cmp.Compare(a, b))
 	})
+	kinds = slices.DeleteFunc(kinds, func(k string) bool { return errors[k] == 0 })
 	for i, k := range kinds {
 		kinds[i] = printable(k) + " " + count(errors[k])
 	}

@@ -29,7 +29,7 @@ func sample() bench.Progress {
 		Phase: workload.Sustain, Elapsed: 45 * time.Second, Total: 80 * time.Second,
 		Target: 20, Rate: 19.83, TPS: 19.5, Tokens: 2310, InFlight: 31,
 		Sent: 12_203, OK: 12_159, Failed: 13, RateLimited: 2,
-		Errors: map[string]int64{"provider_rate_limited": 2, "provider_error": 10, "provider_truncated": 1},
+		Errors: map[string]int64{"provider_rate_limited": 2, "provider_error": 10, "provider_truncated": 1, "provider_stalled": 0},
 		TTFT50: 212, TTFT95: 480.4, TTFT99: 1912, E2E50: 1211, E2E95: 12_330, TPOT50: 7.25,
 		Spent: 0.1234, Cap: 5, LagP99: 0.42, CPU: 0.35, RPMUsed: 0.71, TPMUsed: 0.97,
 	}
