@@ -11,7 +11,7 @@ type Workload struct {
 	Version     string
 	Description string
 	Citation    string // of the data that it was made from; "" if none
-	Hash        string // SHA-256, in hex, of all that decides what is sent
+	Hash        string // SHA-256, in hex, of all that decides what is sent; not of name, description, limits and white space
 	Source      string // the file's text, for the record
 
 	Seed     uint64
@@ -24,8 +24,29 @@ type Workload struct {
 	MaxError float64 // share of failures at which a run stops early; 0 for never
 	Timeout  time.Duration
 
-	// More fields (lengths, mix, prefix, turns, trace, prompts) are owned by this package.
+	load load // what is sent
 }
+
+// Mode returns "closed" for users who wait for their answers, "open" for a rate, "hybrid" for a rate under a cap.
+func (a Arrival) Mode() string {
+	switch {
+	case a.Process == Closed:
+		return Closed
+	case a.Concurrency > 0:
+		return "hybrid"
+	}
+	return "open"
+}
+
+// The arrival processes.
+const (
+	Closed   = "closed"
+	Constant = "constant"
+	Poisson  = "poisson"
+	Gamma    = "gamma"
+	Trace    = "trace"
+	Rising   = "ramp"
+)
 
 // Arrival is how requests arrive.
 type Arrival struct {
@@ -67,14 +88,16 @@ func (p Phase) String() string {
 // Slot is one request of a schedule.
 type Slot struct {
 	At     time.Duration // from the start of the run, ramp and warm-up included; 0 in a closed loop
+	Think  time.Duration // in a closed loop, how long its user waits before sending it
 	Index  int64
-	Phase  Phase
+	Phase  Phase // in a closed loop set by who sends it, before its prompt is made
 	Kind   Kind
-	Input  int32 // tokens
-	Output int32
+	Input  int32 // tokens of the whole text: prefix and earlier turns included
+	Output int32 // 0 for no limit
 	Group  int32 // conversation or prefix group; -1 if none
-	Turn   int16
-	Shared int32 // leading tokens of the input that all requests of the group share
+	Turn   int16 // of a conversation, from 0
+	Shared int32 // leading tokens of the input that an earlier request can have left in a prefix cache
+	Row    int32 // of the trace, or of the file of prompts; -1 if none
 }
 
 // Kind is what a request asks for.
@@ -88,6 +111,11 @@ const (
 	Structured
 )
 
+// String returns the kind's name as workload files and records have it.
+func (k Kind) String() string {
+	return [...]string{"chat", "embeddings", "tools", "structured"}[k&3]
+}
+
 // Key seeds what a run sends. Different repeats, cells and steps get different prompts, so that no provider's cache carries
 // over from one to the next.
 type Key struct {
@@ -97,7 +125,5 @@ type Key struct {
 	Step         int
 }
 
-// Schedule is computed whole before a run starts, and never changed by what happens in it.
-type Schedule struct {
-	Slots []Slot // sorted by At; in a closed loop the order in which users take them
-}
+// Message is one message of a prompt. Roles are "system", "user" and "assistant".
+type Message struct{ Role, Text string }
