@@ -13,16 +13,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 // startMock serves a mock in this process and returns its address.
 func startMock(t *testing.T) string {
 	t.Helper()
-	c, err := newClock()
+	c, err := rig.NewClock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMock(c)
+	m, err := rig.NewMock(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,94 +35,13 @@ func startMock(t *testing.T) string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		m.serve(l)
+		m.Run(l)
 	}()
 	t.Cleanup(func() {
 		l.Close()
-		m.pace.alarm.close()
 		<-done
 	})
 	return l.Addr().String()
-}
-
-// TestMockSpeaksHTTP reads the mock with the standard library's client, which is stricter than our own.
-func TestMockSpeaksHTTP(t *testing.T) {
-	t.Parallel()
-	addr := startMock(t)
-	post := func(body string) string {
-		t.Helper()
-		resp, err := http.Post("http://"+addr+"/v1/chat/completions", "application/json", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-	if got := post(`{"model":"mock"}`); got != answerBody() || len(got) < 900 || len(got) > 1200 {
-		t.Errorf("answer has %d bytes: %s", len(got), got)
-	}
-	for _, asked := range []bool{false, true} {
-		events := strings.SplitAfter(post(fmt.Sprintf(
-			`{"stream":true,"max_tokens":3,"seed":500,"stream_options":{"include_usage":%t}}`, asked)), "\n\n")
-		content := 0
-		for _, e := range events {
-			if _, ok := stampOf([]byte(e)); ok {
-				content++
-				if len(e) != chunkBytes {
-					t.Errorf("chunk has %d bytes, want %d", len(e), chunkBytes)
-				}
-			}
-		}
-		want := 6 // role, 3 chunks, finish, done
-		if asked {
-			want++
-		}
-		if content != 3 || len(events) != want+1 || events[want-1] != event(doneMark) {
-			t.Errorf("usage asked %t: %d chunks in %d events: %q", asked, content, len(events)-1, events)
-		}
-	}
-}
-
-// TestMockKeepsItsSchedule checks that no chunk comes before its time on an absolute schedule.
-func TestMockKeepsItsSchedule(t *testing.T) {
-	t.Parallel()
-	addr := startMock(t)
-	const chunks, interval = 20, 2 * time.Millisecond
-	clk, err := newClock()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	before := clk.now()
-	if _, err := c.Write(request(addr, 300, chunks, interval)); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(c)
-	n := 0
-	for lines.Scan() && !strings.Contains(lines.Text(), doneMark) {
-		at, ok := stampOf(lines.Bytes())
-		if !ok {
-			continue
-		}
-		n++
-		if early := before + int64(n)*int64(interval) - at; early > 0 {
-			t.Errorf("chunk %d is %v early", n, time.Duration(early))
-		}
-		if now := clk.now(); at > now {
-			t.Errorf("chunk %d is stamped %v in the future", n, time.Duration(at-now))
-		}
-	}
-	if n != chunks {
-		t.Errorf("%d chunks, want %d", n, chunks)
-	}
 }
 
 // TestJobs runs each kind of load in small through the reverse proxy.
@@ -133,7 +54,7 @@ func TestJobs(t *testing.T) {
 	}
 	proxy := httptest.NewServer(h)
 	t.Cleanup(proxy.Close)
-	clk, err := newClock()
+	clk, err := rig.NewClock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,12 +95,13 @@ func TestJobs(t *testing.T) {
 func TestFailuresCount(t *testing.T) {
 	t.Parallel()
 	mock := startMock(t)
-	clk, err := newClock()
+	clk, err := rig.NewClock()
 	if err != nil {
 		t.Fatal(err)
 	}
 	head := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-	chunk := string(newStamped().at(clk.now()))
+	event := fmt.Sprintf("data: {\"content\":\"t=%019d\"}\n\n", clk.Now())
+	chunk := fmt.Sprintf("%x\r\n%s\r\n", len(event), event)
 	f := func(name, kind, answer, want string) {
 		t.Helper()
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -194,7 +116,9 @@ func TestFailuresCount(t *testing.T) {
 				if err != nil {
 					return
 				}
-				readRequest(bufio.NewReader(c))
+				if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					io.Copy(io.Discard, r.Body)
+				}
 				io.WriteString(c, answer)
 				c.Close()
 			}
@@ -214,7 +138,7 @@ func TestFailuresCount(t *testing.T) {
 		}
 	}
 	f("stream cut", "streams", head+chunk, "after 1 of")
-	f("stream short", "streams", head+chunk+frame(event(doneMark))+"0\r\n\r\n", "done true")
+	f("stream short", "streams", head+chunk+string(rig.AppendDone(nil)), "done true")
 	f("stream refused", "streams", "HTTP/1.1 503 Busy\r\nContent-Length: 2\r\n\r\nno", "status 503")
 	f("call refused", "open", "HTTP/1.1 429 Slow\r\nContent-Length: 2\r\n\r\nno", "status 429")
 	f("call empty", "open", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "status 200")

@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package rig
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ import (
 
 const userHZ = 100 // ticks a second in /proc, fixed in Linux's interface
 
-// cpuTime returns the user and system time that a process has used, with all of its threads, ended ones too. It reads
+// CPUTime returns the user and system time that a process has used, with all of its threads, ended ones too. It reads
 // the process's CPU clock: the same sum as utime+stime of /proc/PID/stat, in nanoseconds instead of 10 ms ticks.
-func cpuTime(pid int) (time.Duration, error) {
+func CPUTime(pid int) (time.Duration, error) {
 	const scheduled = 2 // CPUCLOCK_SCHED; the encoding is that of clock_getcpuclockid(3)
 	ns, err := readClock(uintptr(^pid<<3 | scheduled))
 	if err != nil {
@@ -52,13 +52,13 @@ func parseStat(b []byte) (time.Duration, error) {
 	return time.Duration(ticks) * (time.Second / userHZ), nil
 }
 
-// residentKB returns VmRSS of a process in KiB.
-func residentKB(pid int) (int64, error) {
+// ResidentKB returns VmRSS of a process in KiB.
+func ResidentKB(pid int) (int64, error) {
 	return procField(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
 }
 
-// proportionalKB returns the PSS of a process in KiB: resident memory with shared pages counted by share.
-func proportionalKB(pid int) (int64, error) {
+// ProportionalKB returns the PSS of a process in KiB: resident memory with shared pages counted by share.
+func ProportionalKB(pid int) (int64, error) {
 	return procField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
 }
 
@@ -75,11 +75,11 @@ func procField(path, name string) (int64, error) {
 	return 0, fmt.Errorf("read memory: no %s in %s", name, path)
 }
 
-// readCores returns how long the named CPUs have been busy since boot, all of them together: user, nice, system and
+// CoreTime returns how long the named CPUs have been busy since boot, all of them together: user, nice, system and
 // stolen time, without interrupts. The kernel samples it at its ticks, so that one second of it is good for about 3 %.
 // What is left beside idle time would be exact, but holds the way into and out of idleness too, which is up to a quarter
 // of a CPU at 10,000 calls a second and belongs to no process.
-func readCores(cpus []int) (time.Duration, error) {
+func CoreTime(cpus []int) (time.Duration, error) {
 	if len(cpus) == 0 {
 		return 0, nil
 	}
@@ -117,8 +117,8 @@ func parseCores(stat string, cpus []int) (time.Duration, error) {
 	return time.Duration(ticks) * (time.Second / userHZ), nil
 }
 
-// raiseFiles lifts the limit of open files to the hard limit and returns it.
-func raiseFiles() (uint64, error) {
+// RaiseFiles lifts the limit of open files to the hard limit and returns it.
+func RaiseFiles() (uint64, error) {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		return 0, fmt.Errorf("read file limit: %w", err)
