@@ -47,10 +47,9 @@ type Target struct {
 	Price func(u llm.Usage) (nano int64, ok bool)
 }
 
-// Prompter fills in what the request of a slot says: Messages, Tools and Schema of p. It is called by one goroutine, and
-// what it fills in is valid until the next call.
+// Prompter makes the texts of a run's requests, as workload.Prompter does. Safe for concurrent use.
 type Prompter interface {
-	Prompt(s *workload.Slot, p *llm.Prompt) error
+	Messages(s workload.Slot) []workload.Message
 }
 
 // Options are one run.
@@ -60,17 +59,19 @@ type Options struct {
 	Key      workload.Key
 	Rate     float64 // in place of the workload's, for sweeps; 0 keeps it
 	Budget   *Budget // shared by all runs of a command; nil for none
+	Suite    string  // ID of the suite that the run belongs to; "" if none
+	Repeat   int     // from 0
+	Step     int     // from 0; load level of a sweep
 	// Schedule and Prompts are sent in place of what Workload and Key make; nil for none.
 	Schedule *workload.Schedule
 	Prompts  Prompter
 	// Record is called for each request, from one goroutine at a time. The record is valid during the call only.
 	Record func(*report.Record) error
-	// Progress is called about four times a second; nil for none.
+	// Progress is called about four times a second, from the goroutine that calls Record; nil for none.
 	Progress func(Progress)
-}
 
-// Budget is the money that a command may spend. Safe for concurrent use.
-type Budget struct{ _ int }
+	dial dialFunc // for tests in virtual time; nil for the network
+}
 
 // Progress is a run as it stands.
 type Progress struct {
