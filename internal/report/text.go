@@ -146,7 +146,7 @@ func regionName(c Cell) string {
 func loadName(l Load) string {
 	switch {
 	case l.Rate > 0:
-		return figureText(l.Rate) + "/s"
+		return numText(l.Rate) + "/s"
 	case l.Concurrency > 0:
 		return strconv.Itoa(l.Concurrency) + " users"
 	}
@@ -229,9 +229,9 @@ func (t *textWriter) latency() {
 			c := textCell{text: missingText}
 			switch {
 			case x.d.N > 0 && x.m == MarkSound:
-				c.text = figureText(x.v)
+				c.text = numText(x.v)
 			case x.d.N > 0 && x.m == MarkWide:
-				c.text, wide = "~"+figureText(x.v), true
+				c.text, wide = "~"+numText(x.v), true
 			}
 			row = append(row, c)
 		}
@@ -277,7 +277,7 @@ func (t *textWriter) limits() {
 		}{{r.RPM, r.RPMLimit, r.RPMUsed}, {r.TPM, r.TPMLimit, r.TPMUsed}} {
 			limit, used, peak := missingText, missingText, missingText
 			if x.limit > 0 {
-				limit, used = figureText(float64(x.limit)), percentText(x.rate.Mean/float64(x.limit))
+				limit, used = numText(float64(x.limit)), percentText(x.rate.Mean/float64(x.limit))
 			}
 			if x.peak >= 0 {
 				peak = percentText(x.peak)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func bytesText(n int64) string { return figureText(float64(n)/(1<<30)) + " GiB" }
+func bytesText(n int64) string { return numText(float64(n)/(1<<30)) + " GiB" }
 
 // missingText stands for a figure that there is not.
 const missingText = "–"
@@ -15,11 +15,11 @@ func statText(s Stat) string {
 	if !s.Has() {
 		return missingText
 	}
-	return figureText(s.Mean)
+	return numText(s.Mean)
 }
 
-// figureText is v with three digits that count, but whole between a hundred and a hundred thousand.
-func figureText(v float64) string {
+// numText is v with three digits that count, but whole between a hundred and a hundred thousand.
+func numText(v float64) string {
 	a := math.Abs(v)
 	switch {
 	case a == 0:
