@@ -58,6 +58,7 @@ func homes() map[string][]string {
 		"github.com/goccy/go-yaml":         {"config", "workload", "cmd/sluice"},
 		"github.com/invopop/jsonschema":    {"config"},
 		"github.com/spf13/cobra":           {"cmd/sluice"},
+		"github.com/spf13/pflag":           {"cmd/sluice"},
 		"github.com/tiktoken-go/tokenizer": {"model"},
 		"github.com/tidwall/gjson":         {"wire", "wire/openai", "wire/anthropic", "wire/gemini", "sim"},
 		"github.com/clipperhouse":          {"report"},

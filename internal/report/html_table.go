@@ -7,11 +7,11 @@ import (
 
 // bigTable holds all results with all their figures.
 type bigTable struct {
-	Columns []column
+	Columns []heading
 	Rows    []tableRow
 }
 
-type column struct {
+type heading struct {
 	Name, Unit, Tip string
 	First           string // the direction of the first sort: "ascending" or "descending"
 }
@@ -24,9 +24,9 @@ type tableRow struct {
 	Figures []figure
 }
 
-// metric is a column of the table with the figure of a result.
+// metric is a heading of the table with the figure of a result.
 type metric struct {
-	column
+	heading
 	fig func(figures, *CellResult) figure
 }
 
@@ -35,7 +35,7 @@ func latencyMetrics(label, tip string, l latencyAt, qs ...float64) []metric {
 	for _, q := range qs {
 		p := fmt.Sprintf("p%g", 100*q)
 		out = append(out, metric{
-			column{label + " " + p, "ms", tip + " Mean over repeats of each run's " + p + ".", "ascending"},
+			heading{label + " " + p, "ms", tip + " Mean over repeats of each run's " + p + ".", "ascending"},
 			func(f figures, r *CellResult) figure { return f.percentile(r, l, q) },
 		})
 	}
@@ -44,10 +44,10 @@ func latencyMetrics(label, tip string, l latencyAt, qs ...float64) []metric {
 
 func metrics() []metric {
 	more := func(name, unit, tip string, fig func(figures, *CellResult) figure) metric {
-		return metric{column{name, unit, tip, "descending"}, fig}
+		return metric{heading{name, unit, tip, "descending"}, fig}
 	}
 	less := func(name, unit, tip string, fig func(figures, *CellResult) figure) metric {
-		return metric{column{name, unit, tip, "ascending"}, fig}
+		return metric{heading{name, unit, tip, "ascending"}, fig}
 	}
 	out := []metric{
 		more("TPS", "transactions/s", "Successes that ended in the measured window, per second.", figures.tps),
@@ -83,7 +83,7 @@ func (v *view) table() *bigTable {
 	}
 	t := &bigTable{}
 	for _, m := range metrics() {
-		t.Columns = append(t.Columns, m.column)
+		t.Columns = append(t.Columns, m.heading)
 	}
 	for i := range v.results {
 		r := &v.results[i]
