@@ -10,6 +10,3 @@ type TextOptions struct {
 
 // Text writes the results of a suite for people.
 func Text(w io.Writer, s *Suite, results []CellResult, o TextOptions) error { return nil }
-
-// JSON writes the results as aggregate.json has them.
-func JSON(w io.Writer, s *Suite, results []CellResult) error { return nil }
