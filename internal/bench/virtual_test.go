@@ -77,7 +77,7 @@ func virtually(t *testing.T, h http.Handler, f func(t *testing.T, dial dialFunc)
 	})
 }
 
-// measure runs o against h in virtual time. The target, workload and prompter are filled in where they are missing.
+// measure runs o against h in virtual time. The target, workload and, for a schedule, the prompter are filled in where they are missing.
 func measure(t *testing.T, h http.Handler, o Options) measured {
 	t.Helper()
 	var m measured
@@ -96,7 +96,7 @@ func measureBy(ctx context.Context, t *testing.T, dial dialFunc, o Options) (m m
 	if o.Workload == nil {
 		o.Workload = &workload.Workload{Stream: true, Timeout: time.Minute}
 	}
-	if o.Prompts == nil {
+	if o.Prompts == nil && o.Schedule != nil {
 		o.Prompts = texts{}
 	}
 	o.Record = func(r *report.Record) error {
