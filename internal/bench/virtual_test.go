@@ -60,9 +60,15 @@ type measured struct {
 // virtually runs f in virtual time with a dial function that reaches h.
 func virtually(t *testing.T, h http.Handler, f func(t *testing.T, dial dialFunc)) {
 	t.Helper()
+	virtuallyMade(t, func() http.Handler { return h }, f)
+}
+
+// virtuallyMade is virtually for handlers with channels, which must be made where they are used.
+func virtuallyMade(t *testing.T, handler func() http.Handler, f func(t *testing.T, dial dialFunc)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		server := &http.Server{Handler: h}
+		server := &http.Server{Handler: handler()}
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(p) }()
 		defer func() {
