@@ -136,8 +136,8 @@ type runRow struct {
 }
 
 // runColumns are the headers of runRow.Figures.
-func runColumns() []column {
-	return []column{
+func runColumns() []header {
+	return []header{
 		{"Lag p50", "ms", "How late requests were sent, against the schedule.", "ascending"},
 		{"Lag p99", "ms", "How late requests were sent, against the schedule.", "ascending"},
 		{"Probe p99", "ms", "How late a timer was that does nothing else.", "ascending"},
@@ -153,7 +153,7 @@ func runColumns() []column {
 
 // runTable is nil if there is no run.
 type runTable struct {
-	Columns []column
+	Columns []header
 	Rows    []runRow
 }
 

@@ -23,7 +23,7 @@ type behaviour struct {
 	cell     report.Cell
 	ttft     time.Duration // median, at no load
 	perToken time.Duration
-	capacity float64 // requests a second at which queueing begins to hurt
+	capacity float64    // requests a second at which queueing begins to hurt
 	price    [2]float64 // dollars for a million tokens in and out; 0 for unknown
 	fail     float64
 	kind     string

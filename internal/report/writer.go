@@ -29,7 +29,7 @@ const (
 type Writer struct {
 	dir     string
 	suite   *Suite
-	columns []column
+	columns []rowColumn
 	files   map[Cell]*cellFile
 	names   map[string]bool // of files, in lower case: some file systems do not tell case apart
 }
@@ -62,7 +62,7 @@ func Create(parent string, s *Suite) (*Writer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("create results: %w", err)
 		}
-		w := &Writer{dir: dir, suite: s, columns: columns(), files: map[Cell]*cellFile{}, names: map[string]bool{}}
+		w := &Writer{dir: dir, suite: s, columns: rowColumns(), files: map[Cell]*cellFile{}, names: map[string]bool{}}
 		return w, w.writeSuite()
 	}
 }
