@@ -39,13 +39,16 @@ func (r *run) user(u, n int64) {
 	if !r.wait(r.intake, free) {
 		return
 	}
-	for i := u; r.schedule.Requests == 0 || i < r.schedule.Requests; i += n {
+	for i := u; ; i += n {
 		s := r.schedule.Slot(i)
 		due := free + s.Think
 		if due >= r.window.to {
 			return
 		}
 		s.Phase = r.phase(due)
+		if most := r.schedule.Requests; s.Phase == workload.Sustain && most > 0 && r.sustained.Add(1) > most {
+			return
+		}
 		j := r.prepare(s)
 		j.due = due
 		if !r.wait(r.intake, due) {

@@ -27,8 +27,7 @@ type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error
 // for an open stream; TLS, proxies and bodies over http1.MaxBody go by net/http. Nothing is retried or redirected.
 type sender struct {
 	base   *url.URL
-	header http.Header // of all requests; not changed once it is made
-	http2  bool
+	header http.Header      // of all requests; not changed once it is made
 	plain  *http1.Transport // nil if all goes by net/http
 	full   *http.Transport
 	dials  atomic.Int64
@@ -48,7 +47,8 @@ func newSender(t *Target, dial dialFunc) (*sender, error) {
 		s.header.Set(name, v.Reveal())
 	}
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+		// No keep-alive probes: a request has its own time limit, and they cost four system calls for each connection.
+		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: -1}).DialContext
 	}
 	counted := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		s.dials.Add(1)
@@ -59,8 +59,7 @@ func newSender(t *Target, dial dialFunc) (*sender, error) {
 		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: 90 * time.Second, Protocols: new(http.Protocols),
 	}
 	s.full.Protocols.SetHTTP1(true)
-	s.http2 = t.HTTP2 && base.Scheme == "https"
-	s.full.Protocols.SetHTTP2(s.http2)
+	s.full.Protocols.SetHTTP2(t.shares())
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
 	if err != nil {
 		return nil, fmt.Errorf("read proxy settings: %w", err)
@@ -86,6 +85,9 @@ func (s *sender) at(path string) *url.URL {
 	u.RawPath = ""
 	return &u
 }
+
+// shares reports whether requests to the target share connections, so that many in flight need few.
+func (t *Target) shares() bool { return t.HTTP2 && strings.HasPrefix(t.BaseURL, "https://") }
 
 // sent says how a request got onto the wire.
 type sent struct {
