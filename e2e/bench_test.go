@@ -118,7 +118,7 @@ func TestBenchThroughGateway(t *testing.T) {
 	dir := t.TempDir()
 	sim := harness.StartSim(t, "")
 	conf := simConfig(sim)
-	g := harness.StartGateway(t, harness.Config(conf))
+	g := harness.StartGateway(t, conf)
 	harness.WriteFile(t, filepath.Join(dir, "sluice.yaml"), conf)
 	code, out, log := harness.Run(t, dir, harness.Env(), "bench", "run", "--via", g.URL+"/v1", "--rate", "20", "--duration", "1s", "--warmup", "0s", "--repeats", "1", "--yes", "--json")
 	if !measured(code) {
@@ -132,7 +132,7 @@ func TestBenchThroughGateway(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &report); err != nil || len(report.Results) != 1 || report.Results[0].Cell.Via != g.URL+"/v1" {
 		t.Errorf("%v; the result does not say that a gateway was in between: %.300s", err, out)
 	}
-	if got := g.Metric(t, `sluice_calls_total`); got == 0 {
+	if got := g.Metric(t, `sluice_calls_total{cause="",code="ok"}`); got == 0 {
 		t.Error("the gateway saw no call")
 	}
 }

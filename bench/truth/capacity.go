@@ -196,8 +196,7 @@ func (c *carried) verdict() string {
 func (c *carried) judgeVerdict(f *findings) {
 	s := &c.out.Run.Summary
 	ok := c.out.Run.Verdict.State == "valid" && s.Failed == 0
-	f.add(c.name+": verdict", "valid, no failures", held(ok), "%s, %d failed", c.verdict(), s.Failed).Note =
-		fmt.Sprintf("sent %.2f ms late at p99, idle alarm %.2f ms; %s", c.out.Run.Client.Lag.P99, c.out.Run.Client.Probe.P99, c.serverSays())
+	f.add(c.name+": verdict", "valid, no failures", held(ok), "%s, %d failed", c.verdict(), s.Failed).Note = fmt.Sprintf("sent %.2f ms late at p99, idle alarm %.2f ms; %s", c.out.Run.Client.Lag.P99, c.out.Run.Client.Probe.P99, c.serverSays())
 }
 
 func (c *carried) judgeStreams(f *findings) {
@@ -221,8 +220,7 @@ func (c *carried) judgeCalls(f *findings) {
 // judgeBeyond wants the engine to say that its figures are not to be believed.
 func (c *carried) judgeBeyond(f *findings) {
 	s := &c.out.Run.Summary
-	f.add(c.name, "verdict invalid", held(c.out.Run.Verdict.State == "invalid"), "%s", c.verdict()).Note =
-		fmt.Sprintf("its figures would be %.0f calls/s, %.0f tokens/s, E2E p99 %.0f ms; it used %.2f of its core; %s", s.TPS, s.OutputRate, s.E2E.P99, c.cores, c.serverSays())
+	f.add(c.name, "verdict invalid", held(c.out.Run.Verdict.State == "invalid"), "%s", c.verdict()).Note = fmt.Sprintf("its figures would be %.0f calls/s, %.0f tokens/s, E2E p99 %.0f ms; it used %.2f of its core; %s", s.TPS, s.OutputRate, s.E2E.P99, c.cores, c.serverSays())
 }
 
 // burn uses a CPU until its parent is gone.
