@@ -171,6 +171,19 @@ func (t *Tiers) check() error {
 	return nil
 }
 
+// Notes say what a reader should know of how a provider counts. reserved says whether the tokens that it charges on arrival
+// are part of the question.
+func (r Rules) Notes(provider string, reserved bool) []string {
+	var notes []string
+	if r.Scope != "" {
+		notes = append(notes, fmt.Sprintf("limits of %s are of the %s: more keys of the same one add nothing", provider, r.Scope))
+	}
+	if r.Output == "reserved" && !reserved {
+		notes = append(notes, provider+" charges max_tokens on arrival: where it is above the output, --max-tokens gives the lower capacity")
+	}
+	return notes
+}
+
 // Names returns the names of the providers that have tiers, sorted.
 func (t *Tiers) Names() []string {
 	var names []string
