@@ -205,3 +205,8 @@ next:
 	}
 	t.Errorf("no reason has %q: %q", words, reasons)
 }
+
+// failingDial opens no connection.
+func failingDial(err error) dialFunc {
+	return func(context.Context, string, string) (net.Conn, error) { return nil, err }
+}
