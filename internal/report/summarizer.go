@@ -219,9 +219,10 @@ func (s *Summarizer) setRates(sum *Summary, run *Run) {
 			sum.Little = sum.Concurrency / (w.sent / sum.Window * (w.latency / w.answered))
 		}
 	}
-	if whole := (s.last - s.first).Seconds(); s.sent && whole > 0 {
-		sum.WholeTPS = float64(sum.OK) / whole
-		sum.WholeOutput = float64(sum.OutputTokens) / whole
+	if s.sent && s.last > s.first {
+		sum.Whole = (s.last - s.first).Seconds()
+		sum.WholeTPS = float64(sum.OK) / sum.Whole
+		sum.WholeOutput = float64(sum.OutputTokens) / sum.Whole
 	}
 }
 
