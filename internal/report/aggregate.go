@@ -8,7 +8,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -52,20 +51,11 @@ func compareCell(a, b Cell) int {
 type pool struct{ ttft, ttftSched, tpot, e2e, e2eSched sample }
 
 func (p *pool) add(r *Record) {
-	for _, x := range []struct {
-		to *sample
-		of func(*Record) (time.Duration, bool)
-	}{
-		{&p.ttft, (*Record).TTFT},
-		{&p.ttftSched, (*Record).TTFTSched},
-		{&p.tpot, (*Record).TPOT},
-		{&p.e2e, (*Record).E2E},
-		{&p.e2eSched, (*Record).E2ESched},
-	} {
-		if d, ok := x.of(r); ok {
-			x.to.add(milliseconds(d))
-		}
-	}
+	p.ttft.addTime(r.TTFT())
+	p.ttftSched.addTime(r.TTFTSched())
+	p.tpot.addTime(r.TPOT())
+	p.e2e.addTime(r.E2E())
+	p.e2eSched.addTime(r.E2ESched())
 }
 
 // poolsOf returns the pooled distributions of a cell by step. It holds the values of one cell at a time.
