@@ -426,3 +426,18 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func BenchmarkSummarizerAdd(b *testing.B) {
+	s := NewSummarizer(workload.SLO{TTFT: time.Second})
+	r := streamed(0, 10*ms, 200*ms, 20)
+	rnd := rand.New(rand.NewPCG(7, 8))
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Dispatched += 10 * time.Microsecond
+		r.Scheduled = r.Dispatched
+		r.FirstToken = r.Dispatched + time.Duration(rnd.Int64N(int64(time.Second)))
+		r.LastToken = r.FirstToken + time.Second
+		r.Done = r.LastToken
+		s.Add(r)
+	}
+}
