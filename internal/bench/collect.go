@@ -203,11 +203,10 @@ func (r *run) result(c *collector, w watched, rtt time.Duration) (*report.Run, e
 		x.InFlight = flying
 	}
 	run.Series = c.series
-	gaps, err := r.gaps.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if err != nil {
+	var err error
+	if run.Gaps, err = report.EncodeHist(r.gaps.h); err != nil {
 		return nil, fmt.Errorf("keep gaps of run %s: %w", r.id, err)
 	}
-	run.Gaps = string(gaps)
 	if err := c.sum.Finish(run); err != nil {
 		return nil, fmt.Errorf("sum up run %s: %w", r.id, err)
 	}

@@ -103,6 +103,7 @@ type CostLine struct {
 	Mixed   *Period `json:"mixed,omitempty"` // the given share in batches
 	Break   *Break  `json:"batch_break_even,omitempty"`
 	Assumed bool    `json:"batch_discount_assumed,omitempty"`
+	Off     *Exact  `json:"batch_discount,omitempty"` // what a batch costs less, as a share
 }
 
 // Period is what calls cost over time.
@@ -181,7 +182,8 @@ func (q *CostQuestion) line(p Price) CostLine {
 	var one Exact
 	one, l.Formula = q.one(p)
 	paid := one.Times(q.Attempts).Times(Int(1).Minus(q.Hits))
-	perCall, perPaid := USD(one), USD(paid)
+	perCall, perPaid, off := USD(one), USD(paid), Int(1).Minus(p.BatchKeep)
+	l.Off = &off
 	l.PerCall, l.Paid, l.Assumed = &perCall, &perPaid, p.BatchAssumed
 	if q.Rate.Sign() > 0 {
 		hour := USD(paid.Times(q.Rate).Times(Int(3600)))

@@ -91,7 +91,7 @@ func (c *Cost) writeBreak(w io.Writer) error {
 			fmt.Fprintln(w, "\nBREAK-EVEN OF BATCHES")
 			headed = true
 		}
-		fmt.Fprintf(t, "  %s\ta call in a batch saves %s\n", l.Model, b.Saved)
+		fmt.Fprintf(t, "  %s\ta call in a batch saves %s (%s off)\n", l.Model, b.Saved, percent(*l.Off))
 		if b.SavedMonth != nil {
 			fmt.Fprintf(t, "  \tall calls in batches save %s a month; each 1 %% of calls %s\n", b.SavedMonth.Short(), b.PerPercent.Short())
 		}
@@ -104,7 +104,7 @@ func (c *Cost) writeBreak(w io.Writer) error {
 			fmt.Fprintf(t, "  \tpays at the given cost of waiting: %s\n", verdict)
 		}
 		if b.Volume != nil {
-			line := fmt.Sprintf("its fixed cost is paid by %s in batches a month", quantity(*b.Volume, "call"))
+			line := fmt.Sprintf("the fixed cost of batches is paid by %s in them a month", quantity(*b.Volume, "call"))
 			if b.Share != nil {
 				line += ", " + percent(*b.Share) + " of all"
 				if b.Share.Cmp(Int(1)) > 0 {

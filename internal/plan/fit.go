@@ -18,7 +18,8 @@ type CapacityQuestion struct {
 	Provider string
 	Model    string
 
-	Inputs []Input // with their sources, for the record
+	Inputs []Input  // with their sources, for the record
+	Notes  []string // what the reader should know of the inputs
 }
 
 // Capacity is the answer.
@@ -84,7 +85,7 @@ func (q *CapacityQuestion) Capacity() (*Capacity, error) {
 	if err := errors.Join(q.Shape.check(), q.Demand.check(), q.Limits.Check()); err != nil {
 		return nil, fmt.Errorf("plan capacity: %w", err)
 	}
-	c := &Capacity{Inputs: q.Inputs}
+	c := &Capacity{Inputs: q.Inputs, Notes: q.Notes}
 	if e2e := q.Shape.Seconds(); e2e.Sign() > 0 {
 		c.Seconds = &e2e
 	} else if q.Limits.Concurrency > 0 {

@@ -54,8 +54,11 @@ func (c *Capacity) WriteText(w io.Writer) error {
 			return err
 		}
 	}
+	if len(c.Notes) > 0 {
+		fmt.Fprintln(w)
+	}
 	for _, n := range c.Notes {
-		fmt.Fprintf(w, "\nnote: %s\n", n)
+		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	return nil
 }
@@ -136,6 +139,9 @@ func (a *TierAdvice) write(t io.Writer) {
 		mark = ", unverified"
 	}
 	fmt.Fprintf(t, "  \t%s as of %s%s\n", a.Source.URL, a.Source.AsOf, mark)
+	if a.Limits.Note != "" {
+		fmt.Fprintf(t, "  \t%s\n", a.Limits.Note)
+	}
 	if len(a.Skipped) > 0 {
 		fmt.Fprintf(t, "  \tnot known, and passed over: %s\n", list(a.Skipped))
 	}

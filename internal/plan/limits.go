@@ -76,3 +76,41 @@ func (l Limits) Over(o Limits) Limits {
 	}
 	return l
 }
+
+// NamedLimit is one limit that is set.
+type NamedLimit struct {
+	Name  string
+	Unit  string
+	Value int64
+}
+
+// List returns the limits that are set.
+func (l Limits) List() []NamedLimit {
+	var all []NamedLimit
+	for _, k := range limitKinds() {
+		if n := *k.of(&l); n > 0 {
+			all = append(all, NamedLimit{k.name, k.unit, n})
+		}
+	}
+	return all
+}
+
+// LimitNames returns all kinds of limits, without values.
+func LimitNames() []NamedLimit {
+	var all []NamedLimit
+	for _, k := range limitKinds() {
+		all = append(all, NamedLimit{Name: k.name, Unit: k.unit})
+	}
+	return all
+}
+
+// Set sets a limit by its name.
+func (l *Limits) Set(name string, n int64) {
+	for _, k := range limitKinds() {
+		if k.name == name {
+			*k.of(l) = n
+			return
+		}
+	}
+	panic("BUG: plan: no limit " + name)
+}

@@ -46,10 +46,11 @@ type TierLimits struct {
 
 // Tier is a usage tier of a provider.
 type Tier struct {
-	Provider  string       `json:"provider"`
-	Name      string       `json:"tier"`
-	Qualifies string       `json:"qualifies,omitempty"`
-	Limits    []TierLimits `json:"limits"`
+	Provider    string       `json:"provider"`
+	Name        string       `json:"tier"`
+	Qualifies   string       `json:"qualifies,omitempty"`
+	QualifiesID string       `json:"qualifies_source,omitempty"` // source of Qualifies
+	Limits      []TierLimits `json:"limits"`
 }
 
 // Tiers are dated facts about providers' limits. They are immutable and safe for concurrent use.
@@ -155,8 +156,11 @@ func (t *Tiers) check() error {
 		if tier.Provider == "" || tier.Name == "" {
 			return errors.New("a tier has no provider or no name")
 		}
+		where := tier.Provider + "/" + tier.Name
+		if _, ok := t.Sources[tier.QualifiesID]; !ok && tier.QualifiesID != "" {
+			return fmt.Errorf("%s: qualifies_source %q is not among sources", where, tier.QualifiesID)
+		}
 		for _, l := range tier.Limits {
-			where := tier.Provider + "/" + tier.Name
 			if len(l.Models) == 0 {
 				return fmt.Errorf("%s: limits without models", where)
 			}
@@ -169,6 +173,19 @@ func (t *Tiers) check() error {
 		}
 	}
 	return nil
+}
+
+// Notes say what a reader should know of how a provider counts. reserved says whether the tokens that it charges on arrival
+// are part of the question.
+func (r Rules) Notes(provider string, reserved bool) []string {
+	var notes []string
+	if r.Scope != "" {
+		notes = append(notes, fmt.Sprintf("limits of %s are of the %s: more keys of the same one add nothing", provider, r.Scope))
+	}
+	if r.Output == "reserved" && !reserved {
+		notes = append(notes, provider+" charges max_tokens on arrival: where it is above the output, --max-tokens gives the lower capacity")
+	}
+	return notes
 }
 
 // Names returns the names of the providers that have tiers, sorted.

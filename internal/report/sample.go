@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"sluice/internal/stat"
 )
 
 // Limits of a sample's memory.
@@ -103,13 +105,13 @@ func (s *sample) sorted(buf []float64) (xs []float64, ok bool) {
 	return xs, true
 }
 
-// dist is the distribution of the values. It returns buf, perhaps grown, for the next one.
+// dist is the distribution of the values; percentiles are linear between ranks, as numpy's and vLLM's. It returns buf, perhaps grown, for the next one.
 func (s *sample) dist(buf []float64) (Dist, []float64) {
 	if s.n == 0 {
 		return Dist{}, buf
 	}
 	xs, exact := s.sorted(buf)
-	at := func(q float64) float64 { return quantile(xs, q) }
+	at := func(q float64) float64 { return stat.Quantile(xs, q) }
 	if !exact {
 		at = func(q float64) float64 { return s.clamp(float64(s.hist.ValueAtPercentile(q*100)) / s.scale()) }
 	}
@@ -136,18 +138,4 @@ func histDist(h *hdrhistogram.Histogram, scale float64) Dist {
 	d := distOf(func(q float64) float64 { return min(max(float64(h.ValueAtPercentile(q*100))/scale, lo), hi) })
 	d.N, d.Mean, d.Std, d.Min, d.Max = h.TotalCount(), h.Mean()/scale, h.StdDev()/scale, lo, hi
 	return d
-}
-
-// quantile is the q-quantile of sorted values, linear between the two nearest ranks: type 7 of Hyndman and Fan, "Sample
-// Quantiles in Statistical Packages", 1996, and the default of numpy, with which vLLM's benchmark computes.
-func quantile(sorted []float64, q float64) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }

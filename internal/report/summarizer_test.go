@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"sluice/internal/stat"
 	"sluice/internal/workload"
 )
 
@@ -50,11 +51,11 @@ func summarize(t *testing.T, slo workload.SLO, window time.Duration, records ...
 	return run
 }
 
-func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) }
+func isNear(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) }
 
 func wantNear(t *testing.T, name string, got, want float64) {
 	t.Helper()
-	if !near(got, want) {
+	if !isNear(got, want) {
 		t.Errorf("%s is %v, want %v", name, got, want)
 	}
 }
@@ -136,7 +137,7 @@ func TestMissingStaysMissing(t *testing.T) {
 	s := summarize(t, workload.SLO{TTFT: 50 * ms, TPOT: ms}, 10*time.Second, whole, single, thinking).Summary
 	f := func(name string, d Dist, n int64, least float64) {
 		t.Helper()
-		if d.N != n || n > 0 && !near(d.Min, least) {
+		if d.N != n || n > 0 && !isNear(d.Min, least) {
 			t.Errorf("%s: %d values from %v, want %d from %v", name, d.N, d.Min, n, least)
 		}
 	}
@@ -386,28 +387,13 @@ func TestSampleBeyondExact(t *testing.T) {
 	slices.Sort(xs)
 	d, _ := s.dist(nil)
 	for _, c := range []struct{ q, got float64 }{{.5, d.P50}, {.95, d.P95}, {.99, d.P99}, {.999, d.P999}} {
-		if want := quantile(xs, c.q); math.Abs(c.got-want) > .0015*want {
+		if want := stat.Quantile(xs, c.q); math.Abs(c.got-want) > .0015*want {
 			t.Errorf("quantile %v is %v, want %v", c.q, c.got, want)
 		}
 	}
 	if d.N != int64(len(xs)) || d.Min != xs[0] || d.Max != xs[len(xs)-1] {
 		t.Errorf("%+v", d)
 	}
-}
-
-func TestQuantile(t *testing.T) {
-	t.Parallel()
-	f := func(q, want float64, xs ...float64) {
-		t.Helper()
-		wantNear(t, fmt.Sprint(q, " of ", xs), quantile(xs, q), want)
-	}
-	f(.5, 2.5, 1, 2, 3, 4)
-	f(.25, 1.75, 1, 2, 3, 4) // numpy.percentile([1,2,3,4], 25)
-	f(.99, 3.97, 1, 2, 3, 4)
-	f(1, 4, 1, 2, 3, 4)
-	f(0, 1, 1, 2, 3, 4)
-	f(.95, 7, 7)
-	f(.95, 0)
 }
 
 // TestMemoryIsBounded holds the number in the comment of Summarizer. It does not run in parallel with others, whose garbage

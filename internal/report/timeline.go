@@ -84,16 +84,16 @@ func (l *timeline) add(r *Record, good bool) {
 	}
 }
 
-// span is what a timeline says about a window.
-type span struct {
+// windowSum is what a timeline says about a window.
+type windowSum struct {
 	sent, ok, good, input float64
 	inFlight              float64 // request-seconds
 	latency, answered     float64 // seconds, of the requests sent in the window
 }
 
 // window sums up [from, to). Where an edge falls inside a tick, the tick's share of time is taken.
-func (l *timeline) window(from, to time.Duration) span {
-	var s span
+func (l *timeline) window(from, to time.Duration) windowSum {
+	var s windowSum
 	flying := int64(0) // at the begin of the tick
 	for i := range l.ticks {
 		t := &l.ticks[i]
@@ -116,7 +116,7 @@ func (l *timeline) window(from, to time.Duration) span {
 	return s
 }
 
-func (s *span) add(t *tick, share float64) {
+func (s *windowSum) add(t *tick, share float64) {
 	s.sent += share * float64(t.sent)
 	s.ok += share * float64(t.ok)
 	s.good += share * float64(t.good)
