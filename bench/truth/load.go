@@ -111,7 +111,7 @@ type shape struct {
 	Warmup   time.Duration
 	Sustain  time.Duration
 	Cooldown time.Duration // for what is still open after it
-	Output   int           // tokens asked for; 0 for no limit
+	Output   int           // tokens asked for
 	Whole    bool          // not streamed
 	Seed     uint64
 }
@@ -124,10 +124,7 @@ func (s *shape) file() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "benchmark_workload:\n  name: truth\n  seed: %d\n  stream: %t\n  timeout: 30s\n  repeats: 1\n", s.Seed, !s.Whole)
 	fmt.Fprintf(&b, "  phases: {warmup: %v, ramp: 0s, sustain: %v, cooldown: %v}\n", s.Warmup, s.Sustain, s.Cooldown)
-	fmt.Fprint(&b, "  request_distribution:\n    input_tokens: 32\n")
-	if s.Output > 0 {
-		fmt.Fprintf(&b, "    output_tokens: %d\n", s.Output)
-	}
+	fmt.Fprintf(&b, "  request_distribution: {input_tokens: 32, output_tokens: %d}\n", s.Output)
 	fmt.Fprintf(&b, "  arrival: {process: %s", s.Process)
 	if s.Rate > 0 {
 		fmt.Fprintf(&b, ", rate: %f", s.Rate)
