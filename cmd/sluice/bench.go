@@ -30,7 +30,8 @@ figures. A run judges itself: one in which this machine was the bottleneck is ca
   sluice bench history          all measurements in the database, and the points at which they changed`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newBenchRunCommand(), newBenchMatrixCommand(), newBenchReportCommand(), newBenchProfilesCommand())
+	cmd.AddCommand(newBenchRunCommand(), newBenchMatrixCommand(), newBenchReportCommand(), newBenchProfilesCommand(),
+		newBenchCompareCommand(openStore), newBenchHistoryCommand(openStore), newBenchBaselineCommand(openStore), newBenchAnnotateCommand(openStore))
 	return cmd
 }
 

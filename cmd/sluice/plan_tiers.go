@@ -73,6 +73,9 @@ func filterTiers(all *plan.Tiers, provider, name string) (*plan.Tiers, error) {
 		}
 		kept.Tiers = append(kept.Tiers, t)
 		kept.Providers[t.Provider] = all.Providers[t.Provider]
+		if t.QualifiesID != "" {
+			kept.Sources[t.QualifiesID] = all.Sources[t.QualifiesID]
+		}
 		for _, l := range t.Limits {
 			kept.Sources[l.SourceID] = all.Sources[l.SourceID]
 		}
@@ -111,7 +114,11 @@ func writeTiers(w io.Writer, all *plan.Tiers) error {
 	for _, name := range all.Names() {
 		for _, tier := range all.Of(name) {
 			if tier.Qualifies != "" {
-				fmt.Fprintf(w, "%s/%s: %s\n", name, tier.Name, tier.Qualifies)
+				from := ""
+				if tier.QualifiesID != "" {
+					from = " (" + tier.QualifiesID + ")"
+				}
+				fmt.Fprintf(w, "%s/%s: %s%s\n", name, tier.Name, tier.Qualifies, from)
 			}
 		}
 		if r := all.Providers[name]; r.Scope != "" || r.Note != "" {

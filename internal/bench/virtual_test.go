@@ -60,9 +60,15 @@ type measured struct {
 // virtually runs f in virtual time with a dial function that reaches h.
 func virtually(t *testing.T, h http.Handler, f func(t *testing.T, dial dialFunc)) {
 	t.Helper()
+	virtuallyMade(t, func() http.Handler { return h }, f)
+}
+
+// virtuallyMade is virtually for handlers with channels, which must be made where they are used.
+func virtuallyMade(t *testing.T, handler func() http.Handler, f func(t *testing.T, dial dialFunc)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-		server := &http.Server{Handler: h}
+		server := &http.Server{Handler: handler()}
 		served := make(chan error, 1)
 		go func() { served <- server.Serve(p) }()
 		defer func() {
@@ -77,7 +83,7 @@ func virtually(t *testing.T, h http.Handler, f func(t *testing.T, dial dialFunc)
 	})
 }
 
-// measure runs o against h in virtual time. The target, workload and prompter are filled in where they are missing.
+// measure runs o against h in virtual time. The target, workload and, for a schedule, the prompter are filled in where they are missing.
 func measure(t *testing.T, h http.Handler, o Options) measured {
 	t.Helper()
 	var m measured
@@ -96,7 +102,7 @@ func measureBy(ctx context.Context, t *testing.T, dial dialFunc, o Options) (m m
 	if o.Workload == nil {
 		o.Workload = &workload.Workload{Stream: true, Timeout: time.Minute}
 	}
-	if o.Prompts == nil {
+	if o.Prompts == nil && o.Schedule != nil {
 		o.Prompts = texts{}
 	}
 	o.Record = func(r *report.Record) error {
@@ -198,4 +204,9 @@ next:
 		return
 	}
 	t.Errorf("no reason has %q: %q", words, reasons)
+}
+
+// failingDial opens no connection.
+func failingDial(err error) dialFunc {
+	return func(context.Context, string, string) (net.Conn, error) { return nil, err }
 }

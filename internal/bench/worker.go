@@ -129,7 +129,12 @@ func (w *worker) exchange(ctx context.Context, cancel context.CancelFunc, j *job
 	}
 	kept := r.sender.keeps(*j.body)
 	resp, how, err := r.sender.send(ctx, at, *j.body)
-	rec.Written, rec.Reused = r.offset(how.wrote), how.reused
+	rec.Reused = how.reused
+	defer func() {
+		if rec.Written = r.offset(how.when()); rec.FirstByte != report.None {
+			rec.Written = min(rec.Written, rec.FirstByte) // net/http looks at the clock after the write
+		}
+	}()
 	if kept {
 		j.body = nil
 	} else {

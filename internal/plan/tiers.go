@@ -46,10 +46,11 @@ type TierLimits struct {
 
 // Tier is a usage tier of a provider.
 type Tier struct {
-	Provider  string       `json:"provider"`
-	Name      string       `json:"tier"`
-	Qualifies string       `json:"qualifies,omitempty"`
-	Limits    []TierLimits `json:"limits"`
+	Provider    string       `json:"provider"`
+	Name        string       `json:"tier"`
+	Qualifies   string       `json:"qualifies,omitempty"`
+	QualifiesID string       `json:"qualifies_source,omitempty"` // source of Qualifies
+	Limits      []TierLimits `json:"limits"`
 }
 
 // Tiers are dated facts about providers' limits. They are immutable and safe for concurrent use.
@@ -155,8 +156,11 @@ func (t *Tiers) check() error {
 		if tier.Provider == "" || tier.Name == "" {
 			return errors.New("a tier has no provider or no name")
 		}
+		where := tier.Provider + "/" + tier.Name
+		if _, ok := t.Sources[tier.QualifiesID]; !ok && tier.QualifiesID != "" {
+			return fmt.Errorf("%s: qualifies_source %q is not among sources", where, tier.QualifiesID)
+		}
 		for _, l := range tier.Limits {
-			where := tier.Provider + "/" + tier.Name
 			if len(l.Models) == 0 {
 				return fmt.Errorf("%s: limits without models", where)
 			}

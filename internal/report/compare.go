@@ -177,7 +177,7 @@ func (c *Comparison) judge(o CompareOptions) {
 	rejected, adjusted := stat.BenjaminiHochberg(ps, o.FDR)
 	for i := range c.Differences {
 		d := &c.Differences[i]
-		d.Adjusted = known(adjusted[i])
+		d.Adjusted = finite(adjusted[i])
 		tolerance := o.Tolerance
 		if d.Points {
 			tolerance = o.ErrorTolerance
@@ -234,8 +234,8 @@ func (s *Suite) ref() SuiteRef {
 	return SuiteRef{ID: s.ID, Name: s.Name, Started: s.Started, Hash: s.Workload.Hash}
 }
 
-// known is v, or nil if v is not a number that JSON has.
-func known(v float64) *float64 {
+// finite is v, or nil if v is not a number that JSON has.
+func finite(v float64) *float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return nil
 	}

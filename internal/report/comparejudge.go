@@ -48,10 +48,10 @@ func difference(at CellAt, m Metric, base, candidate []*Summary) Difference {
 	}
 	w := stat.WelchTest(side[0], side[1])
 	lo, hi := w.Interval(gap, Confidence)
-	d.Change, d.Lo, d.Hi, d.P = known(gap/scale), known(lo/scale), known(hi/scale), known(w.P)
+	d.Change, d.Lo, d.Hi, d.P = finite(gap/scale), finite(lo/scale), finite(hi/scale), finite(w.P)
 	if len(side[0]) >= uRepeats && len(side[1]) >= uRepeats {
 		_, u := stat.MannWhitney(side[0], side[1])
-		d.U = known(u)
+		d.U = finite(u)
 	}
 	return d
 }

@@ -30,8 +30,8 @@ func (c CellAt) String() string {
 	return s + " at " + c.Load
 }
 
-// at returns the cell and load level of a run.
-func (r *Run) at() CellAt {
+// At returns the cell and load level of a run.
+func (r *Run) At() CellAt {
 	return CellAt{Target: r.Cell.Target, Region: r.Cell.Region, Via: r.Cell.Via, Load: r.Load.String()}
 }
 
@@ -56,7 +56,7 @@ func bySeries(s *Suite) map[CellAt][]*Summary {
 	runs := slices.Clone(s.Runs)
 	slices.SortStableFunc(runs, func(a, b *Run) int { return cmp.Compare(a.Repeat, b.Repeat) })
 	for _, r := range runs {
-		at := r.at()
+		at := r.At()
 		if series[at] == nil {
 			series[at] = []*Summary{}
 		}

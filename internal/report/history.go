@@ -181,7 +181,7 @@ func (b *builder) line(at CellAt, m Metric, o HistoryOptions) Line {
 		}
 		suite := b.suites[l.Points[c.Index].Suite]
 		change := Change{
-			ID: ChangeID(suite.ID, at, m.Name), Point: c.Index, Suite: suite.ref(), Before: c.Before, After: c.After, Change: known(c.Change()),
+			ID: ChangeID(suite.ID, at, m.Name), Point: c.Index, Suite: suite.ref(), Before: c.Before, After: c.After, Change: finite(c.Change()),
 			P: c.P, Outcome: Worse,
 		}
 		if (c.After > c.Before) == m.Higher {

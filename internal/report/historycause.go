@@ -63,19 +63,19 @@ func (b *builder) cause(h *History, l *Line, j int) (Cause, string) {
 func (b *builder) passing(l *Line, j int) string {
 	const short = 3
 	if j+1 < len(l.Changes) {
-		if next := l.Changes[j+1]; next.Point-l.Changes[j].Point <= short && near(next.After, l.Changes[j].Before) {
+		if next := l.Changes[j+1]; next.Point-l.Changes[j].Point <= short && alike(next.After, l.Changes[j].Before) {
 			return fmt.Sprintf("after %d suites it is back", next.Point-l.Changes[j].Point)
 		}
 	}
 	if j > 0 {
-		if prev := l.Changes[j-1]; l.Changes[j].Point-prev.Point <= short && near(l.Changes[j].After, prev.Before) {
+		if prev := l.Changes[j-1]; l.Changes[j].Point-prev.Point <= short && alike(l.Changes[j].After, prev.Before) {
 			return fmt.Sprintf("it is back at the level of %d suites before", l.Changes[j].Point-prev.Point)
 		}
 	}
 	return ""
 }
 
-func near(a, b float64) bool { return math.Abs(a-b) <= 0.05*math.Max(math.Abs(a), math.Abs(b)) }
+func alike(a, b float64) bool { return math.Abs(a-b) <= 0.05*math.Max(math.Abs(a), math.Abs(b)) }
 
 // traits are figures that tell causes apart, as means over the runs of a stretch of suites.
 type traits struct {

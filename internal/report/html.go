@@ -51,6 +51,7 @@ type page struct {
 
 	Title, Lede string
 	Verdict     *Verdict // the worst of all; nil if nothing was measured
+	Answer      sentence
 	Say         []sentence
 	Cannot      []sentence
 	Tiles       []tile
@@ -94,7 +95,7 @@ func newPage(s *Suite, results []CellResult) (*page, error) {
 		Policy: fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; img-src data:; base-uri 'none'; form-action 'none'",
 			integrity(script), integrity(style)),
 		Style: template.CSS(style), Script: template.JS(script), Data: template.JS(encoded),
-		Title: v.title(), Lede: v.lede(), Verdict: v.worst(), Say: v.say(), Cannot: v.cannot(), Tiles: v.tiles(),
+		Title: v.title(), Lede: v.lede(), Verdict: v.worst(), Answer: v.answer(), Say: v.say(), Cannot: v.cannot(), Tiles: v.tiles(),
 		Heat: v.heat(), Costs: v.costs(), Priced: len(data.Cost) > 0, Curve: len(data.Load) > 0,
 		TTFT: v.anyTTFT(), E2E: v.anyE2E(), Sweep: v.sweep(), Time: len(data.Time) > 0, Thin: data.thin,
 		Shares: v.shares(), Quotas: v.quotas(), Table: v.table(), Pooled: v.pooled(),

@@ -136,8 +136,8 @@ type runRow struct {
 }
 
 // runColumns are the headers of runRow.Figures.
-func runColumns() []heading {
-	return []heading{
+func runColumns() []header {
+	return []header{
 		{"Lag p50", "ms", "How late requests were sent, against the schedule.", "ascending"},
 		{"Lag p99", "ms", "How late requests were sent, against the schedule.", "ascending"},
 		{"Probe p99", "ms", "How late a timer was that does nothing else.", "ascending"},
@@ -153,7 +153,7 @@ func runColumns() []heading {
 
 // runTable is nil if there is no run.
 type runTable struct {
-	Columns []heading
+	Columns []header
 	Rows    []runRow
 }
 
@@ -173,16 +173,16 @@ func (v *view) runs() *runTable {
 			State: r.Verdict.State, Reasons: strings.Join(reasons, "; "),
 		}
 		row.Figures = []figure{
-			knownFigure(c.Lag.N > 0, f.one("client.lag_ms.p50", c.Lag.P50, number3)),
-			knownFigure(c.Lag.N > 0, f.one("client.lag_ms.p99", c.Lag.P99, number3)),
-			knownFigure(c.Probe.N > 0, f.one("client.probe_ms.p99", c.Probe.P99, number3)),
-			knownFigure(c.Achieved > 0, f.one("client.achieved", c.Achieved, shareText)),
-			knownFigure(r.Load.Mode == "hybrid", f.one("client.cap_met", c.CapMet, shareText)),
-			knownFigure(c.CPU > 0, f.one("client.cpu", c.CPU, number3)),
-			knownFigure(c.MaxInFlight > 0, f.count("client.max_in_flight", c.MaxInFlight)),
-			knownFigure(c.RTT > 0, f.one("client.rtt_ms", c.RTT, number3)),
-			knownFigure(r.Summary.InputTokens > 0, f.one("client.cached_share", c.OtherCached, shareText)),
-			knownFigure(c.EventsRead > 0, f.one("client.events_per_read", c.EventsRead, number3)),
+			known(c.Lag.N > 0, f.one("client.lag_ms.p50", c.Lag.P50, number3)),
+			known(c.Lag.N > 0, f.one("client.lag_ms.p99", c.Lag.P99, number3)),
+			known(c.Probe.N > 0, f.one("client.probe_ms.p99", c.Probe.P99, number3)),
+			known(c.Achieved > 0, f.one("client.achieved", c.Achieved, shareText)),
+			known(r.Load.Mode == "hybrid", f.one("client.cap_met", c.CapMet, shareText)),
+			known(c.CPU > 0, f.one("client.cpu", c.CPU, number3)),
+			known(c.MaxInFlight > 0, f.count("client.max_in_flight", c.MaxInFlight)),
+			known(c.RTT > 0, f.one("client.rtt_ms", c.RTT, number3)),
+			known(r.Summary.InputTokens > 0, f.one("client.cached_share", c.OtherCached, shareText)),
+			known(c.EventsRead > 0, f.one("client.events_per_read", c.EventsRead, number3)),
 		}
 		out.Rows = append(out.Rows, row)
 	}
@@ -190,7 +190,7 @@ func (v *view) runs() *runTable {
 }
 
 // known is a figure, unless it was not recorded.
-func knownFigure(ok bool, f figure) figure {
+func known(ok bool, f figure) figure {
 	if !ok {
 		return figure{None: notRecorded}
 	}

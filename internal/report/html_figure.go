@@ -192,7 +192,7 @@ func leastN(r *CellResult, l latencyAt) (n int64, any bool) {
 	return n, any
 }
 
-// number3 writes three significant digits, whole numbers whole, thousands apart.
+// number3 writes three significant digits or all that are whole, thousands apart.
 func number3(v float64) string {
 	if v == 0 {
 		return "0"
@@ -262,9 +262,18 @@ func shareText(v float64) string {
 // inUnits writes milliseconds as a person says them.
 func inUnits(ms float64) string {
 	if ms >= 1000 {
-		return number3(ms/1000) + " s"
+		return brief(ms/1000) + " s"
 	}
-	return number3(ms) + " ms"
+	return brief(ms) + " ms"
+}
+
+// brief is number3 without zeros that say nothing, for numbers that people have chosen.
+func brief(v float64) string {
+	s := number3(v)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
 }
 
 // lasting writes a duration of minutes or hours.

@@ -104,7 +104,10 @@ func (v *view) tints(i int) []tint {
 	return out
 }
 
-// extent is the range of a metric over the headline results.
+// leastExtent keeps small differences from looking large: the ramp begins at this share of the highest value, or below.
+const leastExtent = 0.75
+
+// extent is the range of the ramp for a metric of the headline results.
 func (v *view) extent(fig func(figures, *CellResult) figure, raw func(*CellResult) float64) (lo, hi float64, ok bool) {
 	for _, i := range v.head {
 		r := &v.results[i]
@@ -117,7 +120,7 @@ func (v *view) extent(fig func(figures, *CellResult) figure, raw func(*CellResul
 		}
 		lo, hi = min(lo, x), max(hi, x)
 	}
-	return lo, hi, ok
+	return min(lo, leastExtent*hi), hi, ok
 }
 
 // rampStep is a value's place on the ramp. Where all values are alike, each is in the lower middle.

@@ -31,10 +31,75 @@ func plain(format string, args ...any) sentence {
 	return s
 }
 
-// say is the verdict in plain words: what was measured, who is fastest and cheapest, and who meets the limits.
+// answer is the verdict in one sentence: which target to take.
+func (v *view) answer() sentence {
+	usable := v.believed()
+	switch {
+	case len(v.results) == 0:
+		return plain("Nothing was measured.")
+	case len(usable) == 0:
+		return plain("No target can be judged.")
+	}
+	if v.limits() == "" {
+		return v.answerWithoutLimits(usable)
+	}
+	met := slices.DeleteFunc(slices.Clone(usable), func(i int) bool { return !v.meets(i) })
+	switch {
+	case len(met) == 0 && len(v.cells) == 1:
+		return plain("%s does not meet the service level.", cellName(v.cells[0]))
+	case len(met) == 0:
+		return plain("No target meets the service level.")
+	case len(met) == 1 && len(v.cells) == 1:
+		return plain("%s meets the service level.", cellName(v.cells[0]))
+	case len(met) == 1:
+		return plain("%s is the only target that meets the service level.", cellName(v.results[met[0]].Cell))
+	}
+	if first, ok := v.cheapest(met); ok {
+		return plain("%s is the cheapest of the %d targets that meet the service level.", cellName(v.results[first].Cell), len(met))
+	}
+	first := v.quickest(met)
+	return plain("%s answers fastest of the %d targets that meet the service level.", cellName(v.results[first].Cell), len(met))
+}
+
+func (v *view) answerWithoutLimits(usable []int) sentence {
+	first := cellName(v.results[v.quickest(usable)].Cell)
+	if len(v.cells) == 1 {
+		return plain("%s was measured.", first)
+	}
+	cheap, ok := v.cheapest(usable)
+	switch {
+	case !ok:
+		return plain("%s answers fastest.", first)
+	case cellName(v.results[cheap].Cell) == first:
+		return plain("%s answers fastest, and is cheapest.", first)
+	default:
+		return plain("%s answers fastest, and %s is cheapest.", first, cellName(v.results[cheap].Cell))
+	}
+}
+
+// quickest is the result whose answers are complete earliest, at the 95th percentile, or at the median where that is all
+// there is.
+func (v *view) quickest(of []int) int {
+	return slices.MinFunc(of, func(a, b int) int {
+		x, y := v.results[a].E2ESched, v.results[b].E2ESched
+		return cmp.Or(cmp.Compare(x.P95.Mean, y.P95.Mean), cmp.Compare(x.P50.Mean, y.P50.Mean))
+	})
+}
+
+// cheapest is the result with the lowest cost of a transaction. ok is false unless all have a price.
+func (v *view) cheapest(of []int) (first int, ok bool) {
+	if slices.ContainsFunc(of, func(i int) bool { return !v.results[i].CostPerCall.Has() }) {
+		return 0, false
+	}
+	return slices.MinFunc(of, func(a, b int) int {
+		return cmp.Compare(v.results[a].CostPerCall.Mean, v.results[b].CostPerCall.Mean)
+	}), true
+}
+
+// say tells what the answer rests on: what was measured, who is fastest and cheapest, and who meets the limits.
 func (v *view) say() []sentence {
 	if len(v.results) == 0 {
-		return []sentence{plain("Nothing was measured: this suite holds no finished run.")}
+		return []sentence{plain("This suite holds no finished run.")}
 	}
 	out := []sentence{v.sayWhat()}
 	usable := v.believed()
@@ -114,11 +179,11 @@ func (v *view) sayOne(i int) sentence {
 	s.text(" transactions a second%s", v.atLoad(r))
 	if p := f.ttft95(r); p.None == "" {
 		s.text("; 95 %% of first tokens came within ")
-		s.fig(inMS(p))
+		s.fig(inWords(p, r.TTFT.P95))
 	}
 	if p := f.percentile(r, latencyE2E(), 0.95); p.None == "" {
 		s.text("; 95 %% of answers were complete within ")
-		s.fig(inMS(p))
+		s.fig(inWords(p, r.E2ESched.P95))
 	}
 	if c := f.costPerCall(r); c.None == "" {
 		s.text(". A transaction cost ")
@@ -138,28 +203,43 @@ func (v *view) atLoad(r *CellResult) string {
 	return " at " + loadWords(r.Load)
 }
 
-// inMS adds the unit to a latency within a sentence.
-func inMS(f figure) figure {
-	f.Text += " ms"
+// inWords is a latency over repeats as a sentence has it, with its unit.
+func inWords(f figure, s Stat) figure {
+	f.Text = inUnits(s.Mean)
 	return f
 }
 
-// keptUp says whether all targets answered the same offered rate: then their throughput is the load's, not theirs.
+// keepsUp is the share of the offered rate that a target must complete to be said to keep up with it. The rest leaves room
+// for failures, and for the chance in the number of arrivals.
+const keepsUp = 0.9
+
+// offered is the rate that all targets were offered alike; ok is false if there was none. Then their throughput is the
+// load's, as long as they keep up, and no figure of theirs.
+func (v *view) offered(usable []int) (rate float64, ok bool) {
+	if v.sweep() || len(usable) == 0 {
+		return 0, false
+	}
+	rate = v.results[usable[0]].Rate
+	return rate, rate > 0 && !slices.ContainsFunc(usable, func(i int) bool { return v.results[i].Rate != rate })
+}
+
+// keptUp says whether all targets kept up with a rate that they were offered alike.
 func (v *view) keptUp(usable []int) bool {
-	rate := v.results[usable[0]].Rate
-	return rate > 0 && !slices.ContainsFunc(usable, func(i int) bool {
-		r := &v.results[i]
-		return r.Rate != rate || r.TPS.Mean < 0.98*rate
-	})
+	rate, ok := v.offered(usable)
+	return ok && !slices.ContainsFunc(usable, func(i int) bool { return v.results[i].TPS.Mean < keepsUp*rate })
 }
 
 func (v *view) sayFastest(usable []int) []sentence {
 	var out []sentence
-	if v.keptUp(usable) {
-		out = append(out, plain("All of them kept up with the %s requests/s that were offered, so their throughput does not tell them apart; how much more they could do was not tried.", number3(v.results[usable[0]].Rate)))
-	} else {
+	rate, same := v.offered(usable)
+	switch {
+	case v.keptUp(usable):
+		out = append(out, plain("All of them kept up with the %s requests/s that were offered, so throughput does not tell them apart; how much more they could do was not tried.", brief(rate)))
+	case same:
+		out = append(out, v.sayBehind(usable, rate))
+	default:
 		out = append(out, v.sayFirst(usable, ranking{
-			what: "had the highest throughput, with", unit: " transactions a second", more: true,
+			what: "had the highest throughput:", unit: " transactions a second", more: true,
 			stat: func(r *CellResult) Stat { return r.TPS },
 			fig:  func(f figures, r *CellResult) figure { return f.tps(r) },
 		}))
@@ -171,10 +251,37 @@ func (v *view) sayFastest(usable []int) []sentence {
 		out = append(out, v.sayFirst(timed, ranking{
 			what: "answered fastest: 95 % of its answers were complete within",
 			stat: func(r *CellResult) Stat { return r.E2ESched.P95 },
-			fig:  func(f figures, r *CellResult) figure { return inMS(f.percentile(r, latencyE2E(), 0.95)) },
+			fig: func(f figures, r *CellResult) figure {
+				return inWords(f.percentile(r, latencyE2E(), 0.95), r.E2ESched.P95)
+			},
 		}))
 	}
 	return out
+}
+
+// sayBehind names the targets that did not complete the rate they were offered.
+func (v *view) sayBehind(usable []int, rate float64) sentence {
+	var s sentence
+	s.text("Of the %s requests/s that were offered, ", brief(rate))
+	n := 0
+	for _, i := range usable {
+		r := &v.results[i]
+		if r.TPS.Mean >= keepsUp*rate {
+			continue
+		}
+		if n++; n == 4 {
+			s.text(", and others less than was offered too")
+			break
+		}
+		if n > 1 {
+			s.text(", ")
+		}
+		s.bold(cellName(r.Cell))
+		s.text(" completed only ")
+		s.fig(v.figures(i).tps(r))
+	}
+	s.text(".")
+	return s
 }
 
 // ranking is a figure by which one target comes first.
@@ -263,29 +370,27 @@ func (v *view) sayLimits(usable []int) []sentence {
 		}
 	}
 	var s sentence
-	s.text("The service level (%s for at least 95 %% of requests, failures counted as misses) is met by ", limits)
+	s.text("The service level (%s, for at least 95 %% of requests, failures counted as misses) is ", limits)
 	switch {
-	case len(met) == 0 && len(usable) == 1:
-		return append([]sentence{}, append(s[:0:0], part{Text: fmt.Sprintf("The service level (%s for at least 95 %% of requests, failures counted as misses) is not met%s.", limits, v.nearest(usable))}))
-	case len(met) == 0:
-		s.text("none of the targets%s.", v.nearest(usable))
+	case len(met) == 0 && len(v.cells) == 1:
+		s.text("not met: %s were within it.", v.within(usable[0]))
 		return []sentence{s}
+	case len(met) == 0:
+		best := slices.MaxFunc(usable, func(a, b int) int {
+			return cmp.Compare(v.results[a].GoodFraction.Mean, v.results[b].GoodFraction.Mean)
+		})
+		s.text("met by none; nearest is %s, with %s within it.", cellName(v.results[best].Cell), v.within(best))
+		return []sentence{s}
+	case len(v.cells) == 1:
+		s.text("met")
 	case len(met) == len(v.cells) && len(met) > 1:
-		s.text("all targets")
+		s.text("met by all targets")
 	default:
 		names := make([]string, len(met))
 		for j, i := range met {
 			names[j] = cellName(v.results[i].Cell)
 		}
-		s.text("%s", listed(names, 4))
-	}
-	priced := slices.DeleteFunc(slices.Clone(met), func(i int) bool { return !v.results[i].CostPerCall.Has() })
-	if len(priced) > 1 {
-		first := slices.MinFunc(priced, func(a, b int) int {
-			return cmp.Compare(v.results[a].CostPerCall.Mean, v.results[b].CostPerCall.Mean)
-		})
-		s.text("; of these, the cheapest is ")
-		s.bold(cellName(v.results[first].Cell))
+		s.text("met by %s", listed(names, 4))
 	}
 	s.text(".")
 	return []sentence{s}
@@ -296,16 +401,12 @@ func (v *view) meets(i int) bool {
 	return v.results[i].GoodFraction.Has() && v.results[i].GoodFraction.Mean >= sloMet
 }
 
-// nearest says how near the best of them came.
-func (v *view) nearest(usable []int) string {
-	best := slices.MaxFunc(usable, func(a, b int) int {
-		return cmp.Compare(v.results[a].GoodFraction.Mean, v.results[b].GoodFraction.Mean)
-	})
-	g := v.results[best].GoodFraction
-	if !g.Has() {
-		return ""
+// within is the share of a result's requests within all limits, in words.
+func (v *view) within(i int) string {
+	if g := v.results[i].GoodFraction; g.Has() {
+		return shareText(g.Mean)
 	}
-	return fmt.Sprintf("; nearest is %s, with %s", cellName(v.results[best].Cell), shareText(g.Mean))
+	return "an unknown share"
 }
 
 // limits are the service level in words; "" if there is none.
@@ -372,8 +473,13 @@ func (v *view) tiles() []tile {
 		}
 		return several
 	}
+	first := pick(word("Highest throughput", "Throughput"), "TPS", figures.tps, func(r *CellResult) float64 { return r.TPS.Mean }, true)
+	if !only && v.keptUp(usable) {
+		first = pick("Quickest answer, E2E p95", "ms", func(f figures, r *CellResult) figure { return f.percentile(r, latencyE2E(), 0.95) },
+			func(r *CellResult) float64 { return r.E2ESched.P95.Mean }, false)
+	}
 	return []tile{
-		pick(word("Highest throughput", "Throughput"), "TPS", figures.tps, func(r *CellResult) float64 { return r.TPS.Mean }, true),
+		first,
 		pick(word("Quickest first token, p95", "First token, p95"), "ms", figures.ttft95, func(r *CellResult) float64 { return r.TTFT.P95.Mean }, false),
 		pick(word("Lowest cost of a transaction", "Cost of a transaction"), "", figures.costPerCall, func(r *CellResult) float64 { return r.CostPerCall.Mean }, false),
 		v.limitTile(usable),

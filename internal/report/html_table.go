@@ -7,11 +7,11 @@ import (
 
 // bigTable holds all results with all their figures.
 type bigTable struct {
-	Columns []heading
+	Columns []header
 	Rows    []tableRow
 }
 
-type heading struct {
+type header struct {
 	Name, Unit, Tip string
 	First           string // the direction of the first sort: "ascending" or "descending"
 }
@@ -24,32 +24,32 @@ type tableRow struct {
 	Figures []figure
 }
 
-// metric is a heading of the table with the figure of a result.
-type metric struct {
-	heading
+// figureColumn is a column of the table with the figure of a result.
+type figureColumn struct {
+	header
 	fig func(figures, *CellResult) figure
 }
 
-func latencyMetrics(label, tip string, l latencyAt, qs ...float64) []metric {
-	var out []metric
+func latencyMetrics(label, tip string, l latencyAt, qs ...float64) []figureColumn {
+	var out []figureColumn
 	for _, q := range qs {
 		p := fmt.Sprintf("p%g", 100*q)
-		out = append(out, metric{
-			heading{label + " " + p, "ms", tip + " Mean over repeats of each run's " + p + ".", "ascending"},
+		out = append(out, figureColumn{
+			header{label + " " + p, "ms", tip + " Mean over repeats of each run's " + p + ".", "ascending"},
 			func(f figures, r *CellResult) figure { return f.percentile(r, l, q) },
 		})
 	}
 	return out
 }
 
-func metrics() []metric {
-	more := func(name, unit, tip string, fig func(figures, *CellResult) figure) metric {
-		return metric{heading{name, unit, tip, "descending"}, fig}
+func figureColumns() []figureColumn {
+	more := func(name, unit, tip string, fig func(figures, *CellResult) figure) figureColumn {
+		return figureColumn{header{name, unit, tip, "descending"}, fig}
 	}
-	less := func(name, unit, tip string, fig func(figures, *CellResult) figure) metric {
-		return metric{heading{name, unit, tip, "ascending"}, fig}
+	less := func(name, unit, tip string, fig func(figures, *CellResult) figure) figureColumn {
+		return figureColumn{header{name, unit, tip, "ascending"}, fig}
 	}
-	out := []metric{
+	out := []figureColumn{
 		more("TPS", "transactions/s", "Successes that ended in the measured window, per second.", figures.tps),
 		more("Tokens", "output tokens/s", "Output tokens emitted in the measured window, per second.", figures.tokens),
 		more("Goodput", "good requests/s", "Requests within every limit of the service level, per second.", figures.goodput),
@@ -82,14 +82,14 @@ func (v *view) table() *bigTable {
 		return nil
 	}
 	t := &bigTable{}
-	for _, m := range metrics() {
-		t.Columns = append(t.Columns, m.heading)
+	for _, m := range figureColumns() {
+		t.Columns = append(t.Columns, m.header)
 	}
 	for i := range v.results {
 		r := &v.results[i]
 		x, _ := loadLevel(r.Load)
 		row := tableRow{Who: v.who(r.Cell), Load: loadWords(r.Load), Sort: strconv.FormatFloat(x, 'g', -1, 64), State: r.Verdict.State}
-		for _, m := range metrics() {
+		for _, m := range figureColumns() {
 			row.Figures = append(row.Figures, m.fig(v.figures(i), r))
 		}
 		t.Rows = append(t.Rows, row)

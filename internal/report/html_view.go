@@ -90,12 +90,12 @@ func loadWords(l Load) string {
 	case "closed":
 		return counted(int64(l.Concurrency), "user", "users")
 	case "hybrid":
-		return fmt.Sprintf("%s requests/s, at most %d at once", number3(l.Rate), l.Concurrency)
+		return fmt.Sprintf("%s requests/s, at most %d at once", brief(l.Rate), l.Concurrency)
 	default:
 		if l.Rate <= 0 {
 			return l.Process
 		}
-		return number3(l.Rate) + " requests/s"
+		return brief(l.Rate) + " requests/s"
 	}
 }
 

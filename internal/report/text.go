@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -333,11 +334,50 @@ func (t *textWriter) verdicts() {
 func (t *textWriter) conditions() {
 	c, wl := t.suite.Conditions, t.suite.Workload
 	t.title("Conditions", "")
-	t.note("", fmt.Sprintf("sluice %s, %s, %s %s, %s, %d CPUs (GOMAXPROCS %d), %s; prices of %s; workload hash %s; %d repeats, order %s",
-		c.Version, c.Go, c.OS, c.Kernel, c.CPU, c.CPUs, c.GOMAXPROCS, bytesText(c.Memory), c.Prices, shortHash(wl.Hash), c.Repeats, c.Order))
+	for _, load := range loads(t.suite) {
+		t.note("", "Load: "+load)
+	}
+	prices := "no prices were used"
+	if c.Prices != "" {
+		prices = "prices as of " + c.Prices
+	}
+	t.note("", fmt.Sprintf("sluice %s, %s, %s %s, %s, %d CPUs (GOMAXPROCS %d), %s; %s; workload hash %s; %s, order %s",
+		c.Version, c.Go, c.OS, c.Kernel, c.CPU, c.CPUs, c.GOMAXPROCS, bytesText(c.Memory), prices, shortHash(wl.Hash), plural(c.Repeats, "repeat"), c.Order))
 	if wl.Citation != "" {
 		t.note("", "Data: "+wl.Citation)
 	}
+}
+
+// loads says how requests arrived: a line for each kind of load that the suite put on its targets.
+func loads(s *Suite) []string {
+	var all []string
+	for _, r := range s.Runs {
+		l := r.Load
+		var text string
+		switch l.Mode {
+		case "":
+			continue // a run that ended before it began
+		case "closed":
+			text = fmt.Sprintf("closed loop, %s, each waiting for its answer", plural(l.Concurrency, "user"))
+		case "open":
+			text = fmt.Sprintf("open loop, %s arrivals, %.4g requests/s", l.Process, l.Rate)
+		case "hybrid":
+			text = fmt.Sprintf("%s arrivals, %.4g requests/s, under a cap of %d in flight", l.Process, l.Rate, l.Concurrency)
+		}
+		text += fmt.Sprintf("; measured for %s after %s", l.Sustain, l.Warmup+l.Ramp)
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+// plural names a count of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func shortHash(s string) string { return s[:min(12, len(s))] }

@@ -51,8 +51,8 @@ export function setUpLoadCharts(data: Data): void {
       return plane({
         groups,
         lines: true,
-        x: { label: chosen()[0]!.unit, tick },
-        y: { label: k === 1 ? "ms" : "s", tick },
+        x: { label: chosen()[0]!.unit, zero: true, tick },
+        y: { zero: true, tick: (v) => `${tick(v)} ${k === 1 ? "ms" : "s"}` },
         limit: limit > 0 ? { y: limit / k, text: `limit ${latency(limit)}` } : undefined,
       }, t);
     });
@@ -89,7 +89,7 @@ export function setUpCurve(data: Data): void {
       groups,
       lines: sweeps.some((s) => s.points.length > 1),
       x: { label: "throughput, transactions/s", tick },
-      y: { label: `${of === "ttft" ? "TTFT" : "E2E"} p95, ${k === 1 ? "ms" : "s"}`, tick },
+      y: { zero: true, tick: (v) => `${tick(v)} ${k === 1 ? "ms" : "s"}` },
       limit: limit > 0 ? { y: limit / k, text: `limit ${latency(limit)}` } : undefined,
     }, t);
   });
@@ -121,7 +121,7 @@ export function setUpCost(data: Data): void {
       lines: false,
       names: true,
       x: { label: "throughput, transactions/s", tick },
-      y: { label: "cost of a transaction", log: costs.length > 1 && Math.max(...costs) / Math.min(...costs) > 20, tick: dollars },
+      y: { log: costs.length > 1 && Math.max(...costs) / Math.min(...costs) > 20, tick: (v) => `$${tick(v)}` },
     }, t);
   });
 }

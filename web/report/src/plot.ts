@@ -59,12 +59,13 @@ export function mount(box: HTMLElement, make: (t: Theme) => Drawing | null): { u
 }
 
 /** An axis in the theme's colours. */
-export function axis(t: Theme, label: string, values: (v: number) => string): uPlot.Axis {
+export function axis(t: Theme, label: string | undefined, values: (v: number) => string): uPlot.Axis {
   return {
     label,
     labelFont: t.font,
-    labelSize: 22,
-    labelGap: 2,
+    labelSize: 20,
+    labelGap: 0,
+    size: 28,
     font: t.font,
     stroke: t.soft,
     grid: { stroke: t.grid, width: 1 },

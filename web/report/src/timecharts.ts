@@ -74,14 +74,14 @@ function latencies(lines: (number | null)[][], limit: number, run: Run, t: Theme
   const strokes = percentiles.map((p) => color(p));
   const shown = percentiles.map((name, i) => ({ name, color: strokes[i]!, dash: dashes[i], any: lines[i]?.some((v) => v !== null) }));
   legend(box.parentElement!.querySelector(".legend"), shown.filter((s) => s.any));
-  const x = axis(t, "time from the start of the run", clock);
+  const x = axis(t, undefined, clock);
   return {
     series: shown.filter((s) => s.any).length,
     data: [run.x, ...lines.map((line) => line.map((v) => (v === null ? null : v / k)))] as uPlot.AlignedData,
     options: {
       ...frame(run),
       scales: { x: { time: false, range: [0, span(run)] }, y: { range: (_u, _min, _max) => [0, top * 1.08] } },
-      axes: [{ ...x, space: 70 }, { ...axis(t, inSeconds ? "s" : "ms", tick), size: 52 }],
+      axes: [{ ...x, space: 70 }, { ...axis(t, undefined, (v) => `${tick(v)} ${inSeconds ? "s" : "ms"}`), size: 66 }],
       series: [{}, ...shown.map((s) => ({ label: s.name, stroke: s.color, width: 2, dash: s.dash, spanGaps: false, points: { size: 5, fill: s.color } }))],
       hooks: {
         drawAxes: [shadeOutside(run, t)],
@@ -116,9 +116,9 @@ function rates(run: Run, t: Theme, box: HTMLElement): Drawing | null {
         flight: { range: [0, top(run.flight)] },
       },
       axes: [
-        { ...axis(t, "time from the start of the run", clock), space: 70 },
-        { ...axis(t, "requests/s", tick), size: 52 },
-        { ...axis(t, "requests in flight", tick), scale: "flight", side: 1, size: 52, grid: { show: false } },
+        { ...axis(t, undefined, clock), space: 70 },
+        { ...axis(t, undefined, (v) => `${tick(v)}/s`), size: 66 },
+        { ...axis(t, undefined, tick), scale: "flight", side: 1, size: 44, grid: { show: false } },
       ],
       series: [{}, ...lines.map((l) => ({ label: l.name, scale: l.scale, stroke: l.color, width: 2, dash: l.dash, points: { show: false } }))],
       hooks: {

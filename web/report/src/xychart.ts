@@ -22,13 +22,21 @@ export interface Group {
   points: XY[];
 }
 
+export interface Scale {
+  label?: string;
+  log?: boolean;
+  /** Begins at zero even if all values are far from it. */
+  zero?: boolean;
+  tick: (v: number) => string;
+}
+
 export interface Plane {
   groups: Group[];
   lines: boolean;
   /** Names beside the points, where there is room. */
   names?: boolean;
-  x: { label: string; log?: boolean; tick: (v: number) => string };
-  y: { label: string; log?: boolean; tick: (v: number) => string };
+  x: Scale;
+  y: Scale;
   limit?: { y: number; text: string };
 }
 
@@ -37,9 +45,9 @@ export function plane(p: Plane, t: Theme): Drawing | null {
   const groups = p.groups.filter((g) => g.points.length > 0);
   if (groups.length === 0) return null;
   const all = groups.flatMap((g) => g.points);
-  const xr = range(all.flatMap((q) => [q.x, ...(q.xs ?? [])]), p.x.log);
+  const xr = range(all.flatMap((q) => [q.x, ...(q.xs ?? [])]), p.x);
   const near = p.limit && p.limit.y <= 3 * Math.max(...all.map((q) => q.y)) ? p.limit : undefined;
-  const yr = range([...all.flatMap((q) => [q.y, ...(q.ys ?? [])]), ...(near ? [near.y] : [])], p.y.log);
+  const yr = range([...all.flatMap((q) => [q.y, ...(q.ys ?? [])]), ...(near ? [near.y] : [])], p.y);
   const facets: uPlot.Series.Facet[] = [{ scale: "x", auto: true }, { scale: "y", auto: true }];
   return {
     series: groups.length,
@@ -55,7 +63,7 @@ export function plane(p: Plane, t: Theme): Drawing | null {
       },
       axes: [
         { ...axis(t, p.x.label, p.x.tick), space: 64 },
-        { ...axis(t, p.y.label, p.y.tick), size: 64, scale: "y" },
+        { ...axis(t, p.y.label, p.y.tick), size: 66, scale: "y" },
       ],
       series: [{}, ...groups.map((g) => ({ label: g.name, stroke: g.color, facets, paths: () => null, points: { show: false } }))] as uPlot.Series[],
       hooks: {
@@ -73,12 +81,16 @@ export function plane(p: Plane, t: Theme): Drawing | null {
   };
 }
 
-/** A range around values with some air; from zero, unless the axis is logarithmic. */
-function range(values: number[], log: boolean | undefined): [number, number] {
+/** A range around values with some air. It begins at zero, unless all values are far from it. */
+function range(values: number[], scale: Scale): [number, number] {
   const positive = values.filter((v) => v > 0);
-  const max = Math.max(...positive, 0);
-  if (log && positive.length > 0) return [Math.min(...positive) / 1.6, max * 1.6];
-  return [0, max > 0 ? max * 1.12 : 1];
+  if (positive.length === 0) return [0, 1];
+  const max = Math.max(...positive);
+  const min = Math.min(...positive);
+  if (scale.log) return [min / 1.8, max * 1.8];
+  const air = 0.25 * (max - min);
+  if (!scale.zero && min > 0.5 * max && air > 0) return [Math.max(0, min - air), max + air];
+  return [0, max * 1.12];
 }
 
 function drawGroup(u: uPlot, g: Group, lines: boolean, t: Theme): void {
@@ -136,6 +148,9 @@ function drawNames(u: uPlot, groups: Group[], t: Theme): void {
   ctx.save();
   ctx.font = scaled(t.font, px);
   ctx.fillStyle = t.ink;
+  ctx.strokeStyle = t.card; // keeps letters off the lines behind them
+  ctx.lineWidth = 4 * px;
+  ctx.lineJoin = "round";
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
   for (const g of groups) {
@@ -146,10 +161,11 @@ function drawNames(u: uPlot, groups: Group[], t: Theme): void {
     const w = ctx.measureText(text).width;
     const h = 14 * px;
     const gap = 11 * px;
-    for (const [left, middle] of [[x + gap, y], [x - gap - w, y], [x - w / 2, y - 1.4 * gap], [x - w / 2, y + 1.4 * gap]] as const) {
+    for (const [left, middle] of [[x - w / 2, y - 1.5 * gap], [x - w / 2, y + 1.5 * gap], [x + gap, y], [x - gap - w, y], [x, y - 1.5 * gap], [x - w, y - 1.5 * gap]] as const) {
       const box: [number, number, number, number] = [left, middle - h / 2, left + w, middle + h / 2];
       const inside = box[0] >= u.bbox.left && box[2] <= u.bbox.left + u.bbox.width && box[1] >= u.bbox.top && box[3] <= u.bbox.top + u.bbox.height;
       if (!inside || taken.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1])) continue;
+      ctx.strokeText(text, left, middle);
       ctx.fillText(text, left, middle);
       taken.push(box);
       break;
