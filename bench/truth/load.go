@@ -139,10 +139,14 @@ func (s *shape) slots() []workload.Slot {
 		} else {
 			at = float64(i) / s.Rate
 		}
-		if at >= s.Sustain.Seconds() {
+		if at >= (s.Ramp + s.Sustain).Seconds() {
 			return all
 		}
-		all = append(all, workload.Slot{At: time.Duration(at * 1e9), Index: i, Phase: workload.Sustain, Input: 32, Output: int32(s.Output), Group: -1, Row: -1})
+		phase := workload.Sustain
+		if at < s.Ramp.Seconds() {
+			phase = workload.Ramp
+		}
+		all = append(all, workload.Slot{At: time.Duration(at * 1e9), Index: i, Phase: phase, Input: 32, Output: int32(s.Output), Group: -1, Row: -1})
 	}
 }
 

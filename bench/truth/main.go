@@ -38,6 +38,8 @@ func run(args []string) error {
 		switch args[0] {
 		case "mock":
 			return runMock()
+		case "burn":
+			return burn()
 		case "engine":
 			return runEngine(ctx)
 		case "serve":
@@ -112,6 +114,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"truth", "figures beside those of a server that logs its writes", runTruth},
+		{"capacity", "what one core carries, and what it says beyond that", runCapacity},
 	}
 }
 

@@ -59,6 +59,6 @@ simulated providers to test clients against (sim), and tools around them.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newUsageCommand(openStore),
-		newConfigCommand(), newTokensCommand(), newPlanCommand())
+		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand())
 	return root
 }

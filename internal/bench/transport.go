@@ -47,7 +47,8 @@ func newSender(t *Target, dial dialFunc) (*sender, error) {
 		s.header.Set(name, v.Reveal())
 	}
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+		// No keep-alive probes: a request has its own time limit, and they cost four system calls for each connection.
+		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: -1}).DialContext
 	}
 	counted := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		s.dials.Add(1)
@@ -90,8 +91,20 @@ func (t *Target) shares() bool { return t.HTTP2 && strings.HasPrefix(t.BaseURL, 
 
 // sent says how a request got onto the wire.
 type sent struct {
-	wrote  time.Time // zero if it did not
+	wrote  time.Time // zero if it did not, or if that is told later
+	later  *atomic.Pointer[time.Time]
 	reused bool
+}
+
+// when returns the instant at which the request was on the wire, as far as that is known by now; zero if it is not. net/http
+// may tell it after the headers of the answer are there.
+func (s *sent) when() time.Time {
+	if s.later != nil {
+		if t := s.later.Load(); t != nil {
+			return *t
+		}
+	}
+	return s.wrote
 }
 
 // keeps reports whether the body belongs to the transport for good, so that its memory cannot be used again.
@@ -106,7 +119,7 @@ func (s *sender) send(ctx context.Context, u *url.URL, body []byte) (*http.Respo
 	var told http1.Trace
 	rq.Body, rq.ContentLength = &http1.Body{Bytes: body, Trace: &told}, int64(len(body))
 	resp, err := s.plain.RoundTrip(rq.WithContext(ctx))
-	return resp, sent{told.Wrote, told.Reused}, err
+	return resp, sent{wrote: told.Wrote, reused: told.Reused}, err
 }
 
 // sendFull sends by net/http, which may call the trace from other goroutines, even after it has returned.
@@ -126,11 +139,7 @@ func (s *sender) sendFull(ctx context.Context, rq *http.Request, body []byte) (*
 	rd := bytes.NewReader(body)
 	rq.Body, rq.ContentLength = readCloser{rd}, int64(len(body))
 	resp, err := s.full.RoundTrip(rq)
-	out := sent{reused: reused.Load()}
-	if p := wrote.Load(); p != nil {
-		out.wrote = *p
-	}
-	return resp, out, err
+	return resp, sent{later: &wrote, reused: reused.Load()}, err
 }
 
 // readCloser is a body that is wholly in memory.

@@ -73,8 +73,10 @@ const enoughConf = 0.95
 
 // Enough reports whether n values are enough to print their q-quantile: whether n is at least MinSamples(q).
 func Enough(q float64, n int) bool {
-	least := minSamples(q, n)
-	return least > 0 && n >= least
+	if q = max(q, 1-q); q < 1 && n >= 2*leastSamples(q) {
+		return true // most questions end here, without a search
+	}
+	return minSamples(q, n) > 0
 }
 
 // MinSamples is the least number of values of which the q-quantile may be printed: 6 for the median, 39 for p90, 76 for
@@ -91,11 +93,14 @@ func minSamples(q float64, limit int) int {
 	if !(q < 1) {
 		return 0
 	}
-	// An interval with two ends leaves out that all values are below the quantile, which has the probability q^n.
-	for n := int(math.Log(1-enoughConf) / math.Log(q)); n <= limit; n++ {
+	for n := leastSamples(q); n <= limit; n++ {
 		if ci := stats.QuantileCI(n, q, enoughConf); ci.LoOrder >= 1 && ci.HiOrder <= n {
 			return n
 		}
 	}
 	return 0
 }
+
+// leastSamples is a number of values from which there may be an interval with two ends: it leaves out that all values are
+// below the quantile, which has the probability q^n. MinSamples is less than twice as large.
+func leastSamples(q float64) int { return max(2, int(math.Log(1-enoughConf)/math.Log(q))) }

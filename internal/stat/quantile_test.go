@@ -132,6 +132,9 @@ func TestMinSamplesIsStricter(t *testing.T) {
 		if Enough(q, least-1) || !Enough(q, least) || !Enough(q, least+1) || !Enough(q, 10*least) {
 			t.Errorf("q %v: Enough does not begin at %d", q, least)
 		}
+		if least >= 2*leastSamples(q) {
+			t.Errorf("q %v: the least is %d, not below %d", q, least, 2*leastSamples(q))
+		}
 		if _, _, ok := quantileRanks(least, q, 0.95); !ok {
 			t.Errorf("q %v: no interval from %d values", q, least)
 		}

@@ -54,6 +54,7 @@ func shippedNames(ending string) []string {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names) // with their ending they sort otherwise
 	return names
 }
 

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -357,23 +358,32 @@ func (r *traceReader) add(at time.Duration, in, out int64, ids []int64) error {
 	return nil
 }
 
-// finish sorts the rows, counts times from the first, and notes what each shares with those before it.
+// finish sorts the rows, counts times from the first, numbers blocks in the order of the rows, and notes what each row shares
+// with those before it.
 func (r *traceReader) finish() {
 	if len(r.ids) == 0 {
 		r.block = 0
 	}
-	slices.SortStableFunc(r.rows, func(a, b traceRow) int { return int(min(max(a.at-b.at, -1), 1)) })
+	slices.SortStableFunc(r.rows, func(a, b traceRow) int { return cmp.Compare(a.at, b.at) })
 	first := r.rows[0].at
-	seen := make([]bool, len(r.numbers))
+	ids := make([]int32, 0, len(r.ids))
+	numbers := make([]int32, len(r.numbers)) // from 1; 0 for those that no row had yet
+	next := int32(0)
 	for i := range r.rows {
 		row := &r.rows[i]
 		row.at -= first
-		ids, leading := r.blocks(int32(i)), true
-		for n, id := range ids {
-			if leading = leading && seen[id]; leading {
+		from, leading := len(ids), true
+		for n, old := range r.blocks(int32(i)) {
+			if leading = leading && numbers[old] > 0; leading {
 				row.seen = min(int32(n+1)*r.block, row.in)
 			}
-			seen[id] = true
+			if numbers[old] == 0 {
+				next++
+				numbers[old] = next
+			}
+			ids = append(ids, numbers[old]-1)
 		}
+		row.from, row.to = from, len(ids)
 	}
+	r.ids = ids
 }
