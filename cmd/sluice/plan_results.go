@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -41,14 +42,14 @@ func (m *measured) candidates() []plan.Candidate {
 			Target: r.Cell.Target, Region: r.Cell.Region, Via: r.Cell.Via, Suite: m.suite.ID, Date: m.suite.Started, Step: r.Step,
 			Load: loadText(r.Load), Repeats: r.Repeats, State: r.Verdict.State, Reasons: r.Verdict.Reasons,
 			TTFT: latency(r.TTFT), TPOT: latency(r.TPOT), E2E: latency(r.E2E),
-			TPS: measuredFigure(r.TPS), ErrorRate: measuredFigure(r.ErrorRate),
+			TPS: measuredFigure(r.TPS, microPlaces), ErrorRate: measuredFigure(r.ErrorRate, microPlaces),
 			Limits: plan.Limits{RPM: max(r.RPMLimit, 0), TPM: max(r.TPMLimit, 0)},
 		}
 		if r.Load.Mode != workload.Closed && r.E2ESched.P95.Has() {
 			c.E2E = latency(r.E2ESched) // from the schedule: what a caller waits, the client's own queue included
 		}
 		if r.Unpriced == 0 {
-			c.Cost = measuredFigure(r.CostPerCall)
+			c.Cost = measuredFigure(r.CostPerCall, nanoPlaces)
 		}
 		if input, output, ok := meanTokens(r.Summaries); ok {
 			c.Tokens = input + output
@@ -59,11 +60,18 @@ func (m *measured) candidates() []plan.Candidate {
 }
 
 func latency(p report.Percentiles) plan.Latency {
-	return plan.Latency{P50: measuredFigure(p.P50), P95: measuredFigure(p.P95), P99: measuredFigure(p.P99)}
+	return plan.Latency{P50: measuredFigure(p.P50, microPlaces), P95: measuredFigure(p.P95, microPlaces), P99: measuredFigure(p.P99, microPlaces)}
 }
 
-func measuredFigure(s report.Stat) plan.Figure {
-	return plan.Figure{N: s.N, Mean: s.Mean, Lo: s.Lo, Hi: s.Hi}
+// What figures are rounded to: means of floating point numbers differ in the last digits, which must not decide.
+const (
+	microPlaces = 1e6
+	nanoPlaces  = 1e9 // of a dollar, as in the ledger
+)
+
+func measuredFigure(s report.Stat, places float64) plan.Figure {
+	round := func(x float64) float64 { return math.Round(x*places) / places }
+	return plan.Figure{N: s.N, Mean: round(s.Mean), Lo: round(s.Lo), Hi: round(s.Hi)}
 }
 
 // loadText says how requests arrived.
@@ -88,7 +96,7 @@ func meanTokens(all []report.Summary) (input, output float64, ok bool) {
 	if n == 0 {
 		return 0, 0, false
 	}
-	return in / n, out / n, true
+	return math.Round(in/n*1000) / 1000, math.Round(out/n*1000) / 1000, true
 }
 
 // meanOf returns the mean of a distribution over all runs, in seconds. ok is false if no request had the figure.
@@ -101,7 +109,7 @@ func meanOf(all []report.Summary, of func(*report.Summary) *report.Dist) (s plan
 	if n == 0 {
 		return s, false
 	}
-	return plan.Float(sum / n / 1000), true
+	return plan.Float(math.Round(sum/n*1000) / 1e6), true
 }
 
 // pick finds the result of one target: at the highest load that was measured validly.

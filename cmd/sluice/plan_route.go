@@ -127,7 +127,7 @@ func (f *routeFlags) question(cmd *cobra.Command, read readResultsFunc) (*plan.R
 		value string
 	}{{f.errors, "1%"}, {f.headroom, "20%"}} {
 		if !x.n.given() {
-			q.Inputs = append(q.Inputs, plan.Input{Name: x.n.name, Value: x.value, Source: "(default)"})
+			q.Inputs = append(q.Inputs, plan.Input{Name: x.n.name, Value: x.value, Source: "default"})
 		}
 	}
 	q.Inputs = append(q.Inputs, plan.Input{Name: "percentile", Value: f.percentile}, plan.Input{Name: "prefer", Value: f.prefer})
