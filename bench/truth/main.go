@@ -114,6 +114,7 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"truth", "figures beside those of a server that logs its writes", runTruth},
+		{"frozen", "a server that stops for 2 s of every 10", runFrozen},
 		{"capacity", "what one core carries, and what it says beyond that", runCapacity},
 	}
 }
