@@ -178,7 +178,7 @@ func TestHistory(t *testing.T) {
 	}
 	s := played(sample(), 100, 40)
 	next := sample()
-	next.Run, next.Elapsed = 4, 0
+	next.Run, next.Elapsed = 3, 0
 	s.add(next)
 	if len(s.rates.values) != 1 {
 		t.Errorf("a new run begins with %d values of the old one", len(s.rates.values)-1)

@@ -70,7 +70,7 @@ func (p *plain) take(b *inbox, last bool) {
 func line(p *bench.Progress) string {
 	var b strings.Builder
 	if p.Runs > 0 {
-		fmt.Fprintf(&b, "[%d/%d] ", p.Run, p.Runs)
+		fmt.Fprintf(&b, "[%d/%d] ", p.Run+1, p.Runs)
 	}
 	b.WriteString(place(p))
 	fmt.Fprintf(&b, " | %s %s", p.Phase, clock(p.Elapsed))

@@ -96,6 +96,8 @@ type Difference struct {
 	Outcome   Outcome  `json:"outcome"`
 	Reason    string   `json:"reason"`
 	Repeats   int      `json:"repeats_needed,omitempty"` // of each suite to tell a change of the size of the tolerance; if Unsure
+
+	nowhere bool // no request of either suite has the figure
 }
 
 // Sample holds the figures of the runs of one side.
@@ -131,6 +133,7 @@ func newSample(values []float64) Sample {
 // Runs whose verdict is "invalid" describe the measuring side and are left out, with a warning. The error is a *WorkloadError if the
 // suites put different loads on their targets.
 func Compare(base, candidate *Suite, o CompareOptions) (*Comparison, error) {
+	asked := o.Metrics
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -158,7 +161,11 @@ func Compare(base, candidate *Suite, o CompareOptions) (*Comparison, error) {
 	}
 	for _, at := range cells {
 		for _, m := range metrics {
-			c.Differences = append(c.Differences, difference(at, m, left[at], right[at]))
+			d := difference(at, m, left[at], right[at])
+			if d.nowhere && len(asked) == 0 {
+				continue // embeddings have no first token; only who asks for it is told
+			}
+			c.Differences = append(c.Differences, d)
 		}
 	}
 	c.judge(o)

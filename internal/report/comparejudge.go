@@ -32,6 +32,7 @@ func difference(at CellAt, m Metric, base, candidate []*Summary) Difference {
 		}
 	}
 	d.Base, d.Candidate = newSample(side[0]), newSample(side[1])
+	d.nowhere = why == [2]string{noneHas, noneHas} && len(side[0])+len(side[1]) == 0
 	for i, name := range []string{"baseline", "candidate"} {
 		if len(side[i]) == 0 {
 			d.Outcome, d.Reason = Missing, name+": "+why[i]

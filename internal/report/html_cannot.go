@@ -39,7 +39,7 @@ func (v *view) which(f func(*CellResult) bool) []string {
 }
 
 func (v *view) cannotBelieve(add func(sentence)) {
-	for _, state := range []string{"invalid", "degraded"} {
+	for _, state := range []string{StateInvalid, StateDegraded} {
 		names := v.which(func(r *CellResult) bool { return r.Verdict.State == state })
 		if len(names) == 0 {
 			continue
@@ -59,7 +59,7 @@ func (v *view) cannotBelieve(add func(sentence)) {
 		if len(reasons) > 0 {
 			why = ": " + listed(reasons, 2)
 		}
-		if state == "invalid" {
+		if state == StateInvalid {
 			add(plain("The figures of %s must not be used%s.", listed(names, 3), why))
 		} else {
 			add(plain("The figures of %s are somewhat disturbed%s.", listed(names, 3), why))
@@ -90,7 +90,7 @@ func (v *view) cannotRepeat(add func(sentence)) {
 func (v *view) cannotPercentile(add func(sentence)) {
 	few := v.which(func(r *CellResult) bool {
 		n, any := leastN(r, latencyE2E())
-		return any && r.OK > 0 && markFor(n, 0.99) != MarkSound
+		return any && r.OK > 0 && v.markFor(n, 0.99) != MarkSound
 	})
 	if len(few) > 0 {
 		add(plain("The 99th percentile needs 441 requests in a run for an interval. It is marked as wide, or left out, for %s.", listed(few, 2)))

@@ -62,13 +62,16 @@ func DefaultMetrics() []string {
 	return names
 }
 
+// noneHas is why a run lacks a latency that its kind of requests does not have.
+const noneHas = "no request has it"
+
 // latency is a percentile, which a run has if it has enough requests for it.
 func latency(name string, q float64, get func(*Summary) (*Dist, float64)) Metric {
 	return Metric{Name: name, Unit: "ms", value: func(s *Summary) (float64, string) {
 		d, v := get(s)
 		switch {
 		case d.N == 0:
-			return 0, "no request has it"
+			return 0, noneHas
 		case !stat.Enough(q, int(d.N)):
 			return 0, fmt.Sprintf("%d requests a run are too few for p%g, which needs %d", d.N, q*100, stat.MinSamples(q))
 		}
