@@ -42,6 +42,7 @@ type tool struct {
 	// command returns the program's arguments. It may write files into dir.
 	command func(path, dir string, t target) ([]string, error)
 	read    func(out []byte, t target) (measured, error)
+	open    bool   // it sends at a rate, whatever becomes of the answers
 	path    string // "" if it is missing
 }
 
@@ -184,7 +185,7 @@ export default function () { http.post(%[4]s, body, params); }
 export function handleSummary(data) { return { stdout: JSON.stringify(data.metrics) + "\n" }; }
 `
 	return &tool{
-		name: "k6", install: "go build -C bench/peers -o ../../bench-out/k6 go.k6.io/k6",
+		name: "k6", open: true, install: "go build -C bench/peers -o ../../bench-out/k6 go.k6.io/k6",
 		command: func(path, dir string, t target) ([]string, error) {
 			name := filepath.Join(dir, "load.js")
 			return []string{path, "run", "--quiet", "--no-usage-report", "--log-output=stderr", name},
