@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 // caller sends non-stream calls over kept connections. A connection's goroutine reads answers; whoever decides that a
 // call is due writes its request, so that no hand-over stands between the schedule and the socket.
 type caller struct {
-	clock   clock
+	clock   rig.Clock
 	addr    string
 	request []byte
 	tally   *tally
@@ -42,8 +44,8 @@ type callConn struct {
 	due atomic.Int64 // intended start of the call under way, 0 if none
 }
 
-func runCalls(c clock, j job) (*result, error) {
-	begin := c.now() + int64(20*time.Millisecond)
+func runCalls(c rig.Clock, j job) (*result, error) {
+	begin := c.Now() + int64(20*time.Millisecond)
 	from := begin + int64(j.Warm)
 	t := newTally(from, from+int64(j.Window))
 	l := &caller{clock: c, addr: j.Addr, request: request(j.Addr, j.Size, 0, 0), tally: t, conns: make(map[*callConn]bool)}
@@ -90,13 +92,13 @@ func arrivals(j job, begin int64) []int64 {
 
 // follow sends a call at each of the due times, whatever has become of the others.
 func (l *caller) follow(due []int64) error {
-	a, err := newAlarm()
+	a, err := rig.NewAlarm()
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	for _, at := range due {
-		if err := a.until(l.clock, at); err != nil {
+		if err := a.Until(l.clock, at); err != nil {
 			return err
 		}
 		l.start(at)
@@ -106,16 +108,16 @@ func (l *caller) follow(due []int64) error {
 
 // loop keeps one call under way on each connection until the given time.
 func (l *caller) loop(until int64) error {
-	a, err := newAlarm()
+	a, err := rig.NewAlarm()
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	l.until = until
 	for range len(l.conns) { // all idle, and no goroutine touches conns before its first answer
-		l.start(l.clock.now())
+		l.start(l.clock.Now())
 	}
-	return a.until(l.clock, until)
+	return a.Until(l.clock, until)
 }
 
 // start sends the call that is due on an idle connection, a new one, or as soon as one is free.
@@ -138,7 +140,7 @@ func (l *caller) start(due int64) {
 	l.wg.Go(func() {
 		cn, err := l.dial()
 		if err != nil {
-			l.tally.sent(due, l.clock.now())
+			l.tally.sent(due, l.clock.Now())
 			l.lost(err)
 			return
 		}
@@ -149,7 +151,7 @@ func (l *caller) start(due int64) {
 // send writes the request of a call. A failed write shows in the connection's goroutine, whose read fails too.
 func (l *caller) send(cn *callConn, due int64) {
 	cn.due.Store(due)
-	l.tally.sent(due, l.clock.now())
+	l.tally.sent(due, l.clock.Now())
 	if _, err := cn.c.Write(l.request); err != nil {
 		cn.c.Close()
 	}
@@ -173,7 +175,7 @@ func (l *caller) read(cn *callConn) {
 	br := bufio.NewReaderSize(cn.c, 8192)
 	for {
 		err := readAnswer(br)
-		now := l.clock.now()
+		now := l.clock.Now()
 		due := cn.due.Swap(0)
 		if err != nil {
 			cn.c.Close()

@@ -9,13 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http/httputil"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"sluice/bench/rig"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -39,29 +40,27 @@ type job struct {
 	PeerCPUs, LoadCPUs []int // what the processes are pinned to; empty if nothing is
 }
 
-// quantiles of a distribution, in nanoseconds.
-type quantiles struct {
-	N                  int64
-	P50, P90, P99, Max int64
-}
-
 // result is what one job measured. Times of processes are those used within the window.
 type result struct {
 	Units        int64  // calls or chunks that ended in the window
 	Sent, Failed int64  // calls or streams of the whole job
 	FirstError   string `json:",omitempty"`
 
-	Latency     quantiles // calls: from the intended start (open) or the write (closed) to the last byte
-	FirstChunk  quantiles // streams: from the intended start to the first content chunk
-	Delay       quantiles // streams: from the mock's write of a chunk to the client's read
-	DispatchLag quantiles // from the intended start to the write of the request, or to the dial of a stream
-	MockLag     quantiles // from the due time of a chunk to its write
+	Latency     rig.Quantiles // calls: from the intended start (open) or the write (closed) to the last byte
+	FirstChunk  rig.Quantiles // streams: from the intended start to the first content chunk
+	Delay       rig.Quantiles // streams: from the mock's write of a chunk to the client's read
+	DispatchLag rig.Quantiles // from the intended start to the write of the request, or to the dial of a stream
+	MockLag     rig.Quantiles // from the due time of a chunk to its write
 
 	Wall                        time.Duration
 	PeerCPU, MockCPU, ClientCPU time.Duration
 	PeerCores, LoadCores        time.Duration // busy time of the CPUs, whoever used it
 	OpenBefore, OpenAfter       int64         // streams open at both ends of the window
 	PeakRSS, PSS                int64         // of the peer, KiB
+}
+
+func summarize(h *hdrhistogram.Histogram) rig.Quantiles {
+	return rig.Quantiles{N: h.TotalCount(), P50: h.ValueAtQuantile(50), P90: h.ValueAtQuantile(90), P99: h.ValueAtQuantile(99), Max: h.Max()}
 }
 
 func newHistogram() *hdrhistogram.Histogram {
@@ -74,17 +73,13 @@ func record(h *hdrhistogram.Histogram, ns int64) {
 	_ = h.RecordValue(min(max(ns, 1), h.HighestTrackableValue()))
 }
 
-func summarize(h *hdrhistogram.Histogram) quantiles {
-	return quantiles{N: h.TotalCount(), P50: h.ValueAtQuantile(50), P90: h.ValueAtQuantile(90), P99: h.ValueAtQuantile(99), Max: h.Max()}
-}
-
 // runClient does the jobs that come in on stdin and answers each with a line of JSON. It ends with stdin.
 func runClient() error {
-	c, err := newClock()
+	c, err := rig.NewClock()
 	if err != nil {
 		return err
 	}
-	if _, err := raiseFiles(); err != nil {
+	if _, err := rig.RaiseFiles(); err != nil {
 		return err
 	}
 	in := json.NewDecoder(os.Stdin)
@@ -106,7 +101,7 @@ func runClient() error {
 	}
 }
 
-func runJob(c clock, j job) (*result, error) {
+func runJob(c rig.Clock, j job) (*result, error) {
 	switch j.Kind {
 	case "open", "closed":
 		return runCalls(c, j)
@@ -174,20 +169,20 @@ func (t *tally) finish() *result {
 
 // watch reads the counters of processes and cores at both ends of the window, and the peer's memory in between. The
 // processes never pause, so that what is under way at one end is matched by what is at the other.
-func watch(c clock, j job, t *tally) error {
-	a, err := newAlarm()
+func watch(c rig.Clock, j job, t *tally) error {
+	a, err := rig.NewAlarm()
 	if err != nil {
 		return err
 	}
-	defer a.close()
-	if err := a.until(c, t.from); err != nil {
+	defer a.Close()
+	if err := a.Until(c, t.from); err != nil {
 		return err
 	}
 	before, err := readUsage(c, j)
 	if err != nil {
 		return err
 	}
-	if _, err := mockLag(j.Mock); err != nil { // starts the mock's count over
+	if _, err := rig.TakeLag(j.Mock); err != nil { // starts the mock's count over
 		return err
 	}
 	t.mu.Lock()
@@ -195,23 +190,23 @@ func watch(c clock, j job, t *tally) error {
 	t.mu.Unlock()
 	var peak int64
 	for at := t.from; at < t.to && j.Peer != 0; at += int64(200 * time.Millisecond) {
-		if err := a.until(c, min(at, t.to)); err != nil {
+		if err := a.Until(c, min(at, t.to)); err != nil {
 			return err
 		}
-		kb, err := residentKB(j.Peer)
+		kb, err := rig.ResidentKB(j.Peer)
 		if err != nil {
 			return err
 		}
 		peak = max(peak, kb)
 	}
-	if err := a.until(c, t.to); err != nil {
+	if err := a.Until(c, t.to); err != nil {
 		return err
 	}
 	after, err := readUsage(c, j)
 	if err != nil {
 		return err
 	}
-	lag, err := mockLag(j.Mock)
+	lag, err := rig.TakeLag(j.Mock)
 	if err != nil {
 		return err
 	}
@@ -223,7 +218,7 @@ func watch(c clock, j job, t *tally) error {
 	r.PeerCPU, r.MockCPU, r.ClientCPU = after.peer-before.peer, after.mock-before.mock, after.client-before.client
 	r.PeerCores, r.LoadCores = after.peerCores-before.peerCores, after.loadCores-before.loadCores
 	if j.Peer != 0 && j.Kind == "streams" {
-		if r.PSS, err = proportionalKB(j.Peer); err != nil {
+		if r.PSS, err = rig.ProportionalKB(j.Peer); err != nil {
 			return err
 		}
 	}
@@ -237,46 +232,24 @@ type usage struct {
 	peerCores, loadCores time.Duration
 }
 
-func readUsage(c clock, j job) (u usage, err error) {
-	u.at = c.now()
+func readUsage(c rig.Clock, j job) (u usage, err error) {
+	u.at = c.Now()
 	if j.Peer != 0 {
-		if u.peer, err = cpuTime(j.Peer); err != nil {
+		if u.peer, err = rig.CPUTime(j.Peer); err != nil {
 			return u, err
 		}
 	}
-	if u.mock, err = cpuTime(j.MockPID); err != nil {
+	if u.mock, err = rig.CPUTime(j.MockPID); err != nil {
 		return u, err
 	}
-	if u.client, err = cpuTime(os.Getpid()); err != nil {
+	if u.client, err = rig.CPUTime(os.Getpid()); err != nil {
 		return u, err
 	}
-	if u.peerCores, err = readCores(j.PeerCPUs); err != nil {
+	if u.peerCores, err = rig.CoreTime(j.PeerCPUs); err != nil {
 		return u, err
 	}
-	u.loadCores, err = readCores(j.LoadCPUs)
+	u.loadCores, err = rig.CoreTime(j.LoadCPUs)
 	return u, err
-}
-
-// mockLag asks the mock for the lateness of its chunks since the last question.
-func mockLag(addr string) (quantiles, error) {
-	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
-	if err != nil {
-		return quantiles{}, fmt.Errorf("ask mock: %w", err)
-	}
-	defer c.Close()
-	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: mock%s", statsPath, headerEnd); err != nil {
-		return quantiles{}, fmt.Errorf("ask mock: %w", err)
-	}
-	br := bufio.NewReader(c)
-	h, err := readHead(br)
-	if err != nil {
-		return quantiles{}, fmt.Errorf("ask mock: %w", err)
-	}
-	var q quantiles
-	if err := json.NewDecoder(io.LimitReader(br, int64(h.length))).Decode(&q); err != nil {
-		return quantiles{}, fmt.Errorf("ask mock: %w", err)
-	}
-	return q, nil
 }
 
 // head is what the client needs of a response's head.
@@ -329,7 +302,7 @@ func readAnswer(br *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	if h.status != 200 || !bytes.Contains(body, []byte(answerMark)) {
+	if h.status != 200 || !bytes.Contains(body, []byte(`"total_tokens"`)) {
 		return fmt.Errorf("status %d: %.200s", h.status, body)
 	}
 	if !h.chunked {
@@ -362,9 +335,17 @@ func request(addr string, size, chunks int, interval time.Duration) []byte {
 	prompt += strings.Repeat(".", size-len(prompt))
 	stream := ""
 	if chunks > 0 {
-		stream = fmt.Sprintf(`"stream":true,"max_tokens":%d,"seed":%d,`, chunks, interval.Microseconds())
+		stream = fmt.Sprintf(`"stream":true,"max_tokens":%d,`, chunks)
 	}
-	body := fmt.Sprintf(`{"model":"%s",%s"messages":[{"role":"user","content":"%s"}],"temperature":0.7}`, modelName, stream, prompt)
+	body := fmt.Sprintf(`{"model":"bench/%s",%s"messages":[{"role":"user","content":"%s"}],"temperature":0.7}`, rig.MockModel(0, interval), stream, prompt)
 	return fmt.Appendf(nil, "POST /v1/chat/completions HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
-		"Accept: application/json\r\nUser-Agent: bench\r\nContent-Length: %d%s%s", addr, benchKey, len(body), headerEnd, body)
+		"Accept: application/json\r\nUser-Agent: bench\r\nContent-Length: %d%s%s", addr, benchKey, len(body), "\r\n\r\n", body)
+}
+
+// headerValue returns the value of a header line if it has the name, which is given in lower case.
+func headerValue(line []byte, name string) ([]byte, bool) {
+	if len(line) <= len(name) || line[len(name)] != ':' || !bytes.EqualFold(line[:len(name)], []byte(name)) {
+		return nil, false
+	}
+	return bytes.TrimSpace(line[len(name)+1:]), true
 }

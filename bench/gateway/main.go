@@ -12,13 +12,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 func main() {
@@ -83,7 +84,7 @@ func parseOptions(args []string) (options, error) {
 
 // pin reads the CPU lists. Without taskset or with one CPU only, nothing is pinned, and the record says so.
 func (o *options) pin(peerCPUs, loadCPUs string) error {
-	if _, err := exec.LookPath("taskset"); err != nil || runtime.NumCPU() < 2 {
+	if !rig.CanPin() {
 		return nil
 	}
 	for _, l := range []struct {
@@ -93,7 +94,7 @@ func (o *options) pin(peerCPUs, loadCPUs string) error {
 		if l.text == "" {
 			continue
 		}
-		cpus, err := parseCPUs(l.text)
+		cpus, err := rig.ParseCPUs(l.text)
 		if err != nil {
 			return err
 		}
@@ -103,7 +104,7 @@ func (o *options) pin(peerCPUs, loadCPUs string) error {
 }
 
 func runComparison(ctx context.Context, o options) error {
-	limit, err := raiseFiles()
+	limit, err := rig.RaiseFiles()
 	if err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func runComparison(ctx context.Context, o options) error {
 	rec.Samples, rec.Took = samples, time.Since(rec.Time).Round(time.Second).String()
 	rec.Rows = summarizeRows(rec)
 	rec.Bars = judgeBars(rec)
-	name, err := save(o.out, rec)
+	name, err := rig.Save(o.out, "gateway", rec.Time, rec)
 	if err != nil {
 		return err
 	}
@@ -149,4 +150,16 @@ func runComparison(ctx context.Context, o options) error {
 		return fmt.Errorf("%d of %d bars missed or not measured", missed, len(rec.Bars))
 	}
 	return nil
+}
+
+func runMock() error {
+	c, err := rig.NewClock()
+	if err != nil {
+		return err
+	}
+	m, err := rig.NewMock(c)
+	if err != nil {
+		return err
+	}
+	return m.RunChild()
 }

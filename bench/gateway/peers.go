@@ -4,122 +4,20 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 const (
-	modelName = "bench/mock"
-	benchKey  = "sk-bench-0123456789abcdef0123456789abcdef"
+	benchKey = "sk-bench-0123456789abcdef0123456789abcdef"
 )
-
-// process is a child in its own process group, which dies with the runner whatever happens to it: it is killed by its
-// id when the runner ends or is interrupted, and by the kernel when the runner is killed itself.
-type process struct {
-	name string
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	out  *bufio.Reader
-	logs string        // file with what it wrote to stderr
-	done chan struct{} // closed by the waiting goroutine when the process has ended
-}
-
-// startProcess runs a command, pinned to CPUs if any are given. Parent-death signals follow the thread that made the
-// child: the runner's main goroutine stays locked to its thread and is the only caller.
-func startProcess(dir, name string, cpus []int, args ...string) (*process, error) {
-	if len(cpus) > 0 {
-		args = append([]string{"taskset", "-c", joinCPUs(cpus)}, args...)
-	}
-	p := &process{name: name, cmd: exec.Command(args[0], args[1:]...), logs: filepath.Join(dir, name+".log"), done: make(chan struct{})}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	stderr, err := os.Create(p.logs)
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	defer stderr.Close()
-	p.cmd.Stderr = stderr
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	r, w, err := os.Pipe() // not StdoutPipe, which Wait would close under a reader
-	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	defer w.Close()
-	p.cmd.Stdout = w
-	p.out = bufio.NewReader(r)
-	if err := p.cmd.Start(); err != nil {
-		r.Close()
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	go func() { // ends with the process, for which stop waits
-		_ = p.cmd.Wait() // how it ended does not matter: an early end shows in what was asked of it
-		r.Close()
-		close(p.done)
-	}()
-	return p, nil
-}
-
-// pid returns the process id. taskset replaces itself by the command, so that it is the command's own.
-func (p *process) pid() int { return p.cmd.Process.Pid }
-
-// stop ends the process and its group, by force if it does not go by itself.
-func (p *process) stop() {
-	for _, step := range []struct {
-		sig  syscall.Signal
-		wait time.Duration
-	}{{syscall.SIGTERM, 3 * time.Second}, {syscall.SIGKILL, 10 * time.Second}} {
-		_ = syscall.Kill(-p.pid(), step.sig) // fails only if the group has gone
-		select {
-		case <-p.done:
-			return
-		case <-time.After(step.wait):
-		}
-	}
-}
-
-// readLine returns the next line of the process's output.
-func (p *process) readLine(ctx context.Context, limit time.Duration) (string, error) {
-	type answer struct {
-		line string
-		err  error
-	}
-	got := make(chan answer, 1)
-	go func() { // ends when the process does, at the latest
-		line, err := p.out.ReadString('\n')
-		got <- answer{line, err}
-	}()
-	select {
-	case a := <-got:
-		if a.err != nil {
-			return "", p.failure(a.err)
-		}
-		return strings.TrimSpace(a.line), nil
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	case <-time.After(limit):
-		return "", p.failure(errors.New("no answer in time"))
-	}
-}
-
-// failure adds the end of the process's log to an error.
-func (p *process) failure(err error) error {
-	b, rerr := os.ReadFile(p.logs)
-	if rerr != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
-	}
-	return fmt.Errorf("%s: %w; its log ends: %s", p.name, err, bytes.TrimSpace(b[max(0, len(b)-600):]))
-}
 
 // peer is one of the things that are compared.
 type peer struct {
@@ -138,9 +36,9 @@ const (
 )
 
 // launch starts a peer in front of the mock and returns it with its address, answering calls. direct has no process.
-func (r *runner) launch(ctx context.Context, p peer, mock string) (*process, string, error) {
+func (r *runner) launch(ctx context.Context, p peer, mock string) (*rig.Process, string, error) {
 	var (
-		proc *process
+		proc *rig.Process
 		addr string
 		err  error
 	)
@@ -148,8 +46,8 @@ func (r *runner) launch(ctx context.Context, p peer, mock string) (*process, str
 	case direct:
 		return nil, mock, nil
 	case reverseProxy:
-		if proc, err = startProcess(r.dir, p.Name, r.o.peerCPUs, r.self, "proxy", "http://"+mock); err == nil {
-			addr, err = proc.readLine(ctx, 10*time.Second)
+		if proc, err = rig.Start(rig.Spec{Dir: r.dir, Name: p.Name, CPUs: r.o.peerCPUs, Args: []string{r.self, "proxy", "http://" + mock}}); err == nil {
+			addr, err = proc.ReadLine(ctx, 10*time.Second)
 		}
 	default:
 		if addr, err = freeAddr(); err != nil {
@@ -157,15 +55,15 @@ func (r *runner) launch(ctx context.Context, p peer, mock string) (*process, str
 		}
 		var args []string
 		if args, err = r.configure(p, addr, mock); err == nil {
-			proc, err = startProcess(r.dir, p.Name, r.o.peerCPUs, args...)
+			proc, err = rig.Start(rig.Spec{Dir: r.dir, Name: p.Name, CPUs: r.o.peerCPUs, Args: args})
 		}
 	}
 	if err == nil {
-		err = proc.ready(ctx, addr)
+		err = ready(ctx, proc, addr)
 	}
 	if err != nil {
 		if proc != nil {
-			proc.stop()
+			proc.Stop()
 		}
 		return nil, "", err
 	}
@@ -173,7 +71,7 @@ func (r *runner) launch(ctx context.Context, p peer, mock string) (*process, str
 }
 
 // ready makes calls until they are answered, then a few more, so that what a program does once is behind it.
-func (p *process) ready(ctx context.Context, addr string) error {
+func ready(ctx context.Context, p *rig.Process, addr string) error {
 	good, end := 0, time.Now().Add(20*time.Second)
 	for {
 		err := callOnce(addr)
@@ -186,13 +84,13 @@ func (p *process) ready(ctx context.Context, addr string) error {
 		case good > 0:
 			continue
 		case time.Now().After(end):
-			return p.failure(err)
+			return p.Failure(err)
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-p.done:
-			return p.failure(errors.New("ended before it answered"))
+		case <-p.Done():
+			return p.Failure(errors.New("ended before it answered"))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -4,13 +4,14 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
+
+	"sluice/bench/rig"
 )
 
 // runProxy is the yardstick: the standard library's reverse proxy as one would set it up with care, and nothing else.
@@ -24,10 +25,7 @@ func runProxy(upstream string) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	fmt.Println(l.Addr())
-	go func() { // ends with the process, like the mock's
-		io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
-	}()
+	rig.ExitWithParent()
 	return http.Serve(l, h)
 }
 

@@ -5,12 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 // runRecord is what a run leaves in its file: everything that was measured and what was made of it.
@@ -18,7 +17,7 @@ type runRecord struct {
 	Time    time.Time
 	Took    string
 	Commit  string
-	Machine machine
+	Machine rig.Machine
 	Quick   bool
 	Rounds  int
 	Peers   []peer
@@ -28,56 +27,12 @@ type runRecord struct {
 	Samples []sample
 }
 
-type machine struct {
-	CPU        string
-	Cores      int
-	Kernel     string
-	Go         string
-	FileLimit  uint64
-	Pinned     string
-	LoadBefore string // the machine's load averages before the run
-}
-
 func newRecord(ctx context.Context, o options, peers []peer, list []phase, limit uint64) *runRecord {
-	m := machine{
-		CPU: cpuModel(), Cores: runtime.NumCPU(), Kernel: firstLine("/proc/sys/kernel/osrelease"),
-		Go: runtime.Version(), FileLimit: limit, Pinned: "no", LoadBefore: firstLine("/proc/loadavg"),
-	}
+	pinned := ""
 	if len(o.peerCPUs) > 0 || len(o.loadCPUs) > 0 {
-		m.Pinned = fmt.Sprintf("peer on CPU %s, mock and client on %s", joinCPUs(o.peerCPUs), joinCPUs(o.loadCPUs))
+		pinned = fmt.Sprintf("peer on CPU %s, mock and client on %s", rig.JoinCPUs(o.peerCPUs), rig.JoinCPUs(o.loadCPUs))
 	}
-	return &runRecord{Time: time.Now().UTC(), Commit: commit(ctx), Machine: m, Quick: o.quick, Rounds: o.rounds, Peers: peers, Phases: list}
-}
-
-func firstLine(path string) string {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "unknown"
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	return line
-}
-
-func cpuModel() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(b)) {
-		if name, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(v)
-		}
-	}
-	return runtime.GOARCH
-}
-
-// commit names the state of the sources in the working directory.
-func commit(ctx context.Context) string {
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(out))
+	return &runRecord{Time: time.Now().UTC(), Commit: rig.Commit(ctx), Machine: rig.ReadMachine(limit, pinned), Quick: o.quick, Rounds: o.rounds, Peers: peers, Phases: list}
 }
 
 // Limits of the client's own health, beyond which a sample says more about the client than about the peer.
@@ -282,7 +237,7 @@ func (w *row) count(s *sample) {
 	}
 }
 
-func quantilesOf(ph phase, s *sample) quantiles {
+func quantilesOf(ph phase, s *sample) rig.Quantiles {
 	if ph.Unit == "chunk" {
 		return s.Result.Delay
 	}

@@ -4,10 +4,11 @@ package main
 
 import (
 	"math"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"sluice/bench/rig"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -24,85 +25,6 @@ func TestSpreadOf(t *testing.T) {
 	f([]float64{3}, spread{1, 3, 3, 3})
 	f([]float64{9, 1, 2}, spread{3, 2, 1, 9})
 	f([]float64{4, 1, 2, 10}, spread{4, 3, 1, 10})
-}
-
-func TestParseStat(t *testing.T) {
-	t.Parallel()
-	got, err := parseStat([]byte("77 (a b) c) S 1 1 1 0 -1 4194560 5 6 7 8 123 45 9 9 20 0 1 0 100 0 0\n"))
-	if err != nil || got != 1680*time.Millisecond {
-		t.Errorf("got %v, %v; want 1.68s", got, err)
-	}
-	if _, err := parseStat([]byte("77 (a) S 1")); err == nil {
-		t.Error("short line: no error")
-	}
-}
-
-// TestCPUTimeAgrees burns CPU until both clocks have moved and compares them.
-func TestCPUTimeAgrees(t *testing.T) {
-	t.Parallel()
-	start, err := cpuTime(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := start
-	for x := 1.0; now-start < 100*time.Millisecond; {
-		for range 100_000 {
-			x = math.Sqrt(x + 1)
-		}
-		if now, err = cpuTime(os.Getpid()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	low, err := statTime(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	high, err := cpuTime(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	// stat rounds both of its parts down to ticks.
-	if low > high || low < now-3*time.Second/userHZ {
-		t.Errorf("stat says %v, between clock readings %v and %v", low, now, high)
-	}
-}
-
-func TestParseCores(t *testing.T) {
-	t.Parallel()
-	const stat = "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 1 2 3 400 5 6 7 8 0 0\ncpu1 10 0 0 0 0 0 0 0 0 0\nintr 1 2 3 4 5 6 7 8 9\n"
-	f := func(cpus []int, want time.Duration) {
-		t.Helper()
-		got, err := parseCores(stat, cpus)
-		if err != nil || got != want {
-			t.Errorf("CPUs %v: %v, %v; want %v", cpus, got, err, want)
-		}
-	}
-	f([]int{0}, 140*time.Millisecond)
-	f([]int{0, 1}, 240*time.Millisecond)
-	if _, err := parseCores(stat, []int{2}); err == nil {
-		t.Error("CPU that is not there: no error")
-	}
-}
-
-func TestParseCPUs(t *testing.T) {
-	t.Parallel()
-	f := func(in, want string) {
-		t.Helper()
-		got, err := parseCPUs(in)
-		if err != nil {
-			got, want = nil, "error, want "+want
-		}
-		if joinCPUs(got) != want {
-			t.Errorf("%q: %s, want %s", in, joinCPUs(got), want)
-		}
-	}
-	f("0", "0")
-	f("1,3-5", "1,3,4,5")
-	for _, bad := range []string{"", "x", "3-1", "-1", "1,,2", "0-99999"} {
-		if got, err := parseCPUs(bad); err == nil {
-			t.Errorf("%q: %v, want an error", bad, got)
-		}
-	}
 }
 
 func TestJudge(t *testing.T) {
@@ -148,7 +70,7 @@ func TestRowsAndBars(t *testing.T) {
 	rec := &runRecord{Phases: []phase{ph}, Peers: []peer{{Name: direct}, {Name: reverseProxy}, {Name: sluice}}}
 	add := func(round int, peer string, cpuUS int64, p50 int64, failed int64, invalid ...string) {
 		rec.Samples = append(rec.Samples, sample{Round: round, Peer: peer, Phase: "calls", Invalid: invalid, Result: &result{
-			Units: 100, Sent: 100, Failed: failed, Wall: time.Second, PeerCPU: time.Duration(cpuUS * us * 100), Latency: quantiles{P50: p50 * us, P99: 3 * p50 * us},
+			Units: 100, Sent: 100, Failed: failed, Wall: time.Second, PeerCPU: time.Duration(cpuUS * us * 100), Latency: rig.Quantiles{P50: p50 * us, P99: 3 * p50 * us},
 		}})
 	}
 	for round, cpu := range []int64{60, 90, 66} { // ratios 1, 1.5 and 1.1 with the rounds' own base of 60

@@ -7,13 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 // options of a comparison, from flags.
@@ -140,20 +139,20 @@ func (r *runner) compare(ctx context.Context, peers []peer, groups [][]phase) ([
 
 // block runs one peer through a group of phases, with processes of its own.
 func (r *runner) block(ctx context.Context, round int, p peer, list []phase) ([]sample, error) {
-	mock, err := startProcess(r.dir, "mock", r.o.loadCPUs, r.self, "mock")
+	mock, err := rig.Start(rig.Spec{Dir: r.dir, Name: "mock", CPUs: r.o.loadCPUs, Args: []string{r.self, "mock"}})
 	if err != nil {
 		return nil, err
 	}
-	defer mock.stop()
-	mockAddr, err := mock.readLine(ctx, 10*time.Second)
+	defer mock.Stop()
+	mockAddr, err := mock.ReadLine(ctx, 10*time.Second)
 	if err != nil {
 		return nil, err
 	}
-	client, err := startProcess(r.dir, "client", r.o.loadCPUs, r.self, "client")
+	client, err := rig.Start(rig.Spec{Dir: r.dir, Name: "client", CPUs: r.o.loadCPUs, Args: []string{r.self, "client"}})
 	if err != nil {
 		return nil, err
 	}
-	defer client.stop()
+	defer client.Stop()
 	proc, addr, err := r.launch(ctx, p, mockAddr)
 	if err != nil {
 		return nil, err
@@ -161,19 +160,19 @@ func (r *runner) block(ctx context.Context, round int, p peer, list []phase) ([]
 	var pid int
 	var idle, idlePSS int64
 	if proc != nil {
-		defer proc.stop()
-		pid = proc.pid()
-		if idle, err = residentKB(pid); err != nil {
+		defer proc.Stop()
+		pid = proc.PID()
+		if idle, err = rig.ResidentKB(pid); err != nil {
 			return nil, err
 		}
-		if idlePSS, err = proportionalKB(pid); err != nil {
+		if idlePSS, err = rig.ProportionalKB(pid); err != nil {
 			return nil, err
 		}
 	}
 	var all []sample
 	for i, ph := range list {
 		j := ph.Job
-		j.Addr, j.Mock, j.Peer, j.MockPID = addr, mockAddr, pid, mock.pid()
+		j.Addr, j.Mock, j.Peer, j.MockPID = addr, mockAddr, pid, mock.PID()
 		j.PeerCPUs, j.LoadCPUs = r.o.peerCPUs, r.o.loadCPUs
 		j.Seed = uint64(round*100 + i + 1) // the same schedule for each peer of a round
 		res, err := order(ctx, client, j)
@@ -188,15 +187,15 @@ func (r *runner) block(ctx context.Context, round int, p peer, list []phase) ([]
 }
 
 // order has the client do a job.
-func order(ctx context.Context, client *process, j job) (*result, error) {
+func order(ctx context.Context, client *rig.Process, j job) (*result, error) {
 	b, err := json.Marshal(j)
 	if err != nil {
 		return nil, fmt.Errorf("encode job: %w", err)
 	}
-	if _, err := client.in.Write(append(b, '\n')); err != nil {
-		return nil, client.failure(err)
+	if _, err := client.In.Write(append(b, '\n')); err != nil {
+		return nil, client.Failure(err)
 	}
-	line, err := client.readLine(ctx, 2*(j.Ramp+j.Warm+j.Window)+3*patience)
+	line, err := client.ReadLine(ctx, 2*(j.Ramp+j.Warm+j.Window)+3*patience)
 	if err != nil {
 		return nil, err
 	}
@@ -241,61 +240,14 @@ func (r *runner) findNginx(ctx context.Context, p *peer) {
 
 // findSluice takes the binary that was named, or builds it.
 func (r *runner) findSluice(ctx context.Context, p *peer) {
-	p.path = r.o.sluicePath
-	if p.path == "" {
-		p.path = filepath.Join(r.dir, "sluice")
-		out, err := exec.CommandContext(ctx, "go", "build", "-o", p.path, "sluice/cmd/sluice").CombinedOutput()
-		if err != nil {
-			first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-			p.Missing = fmt.Sprintf("not built: %v: %s", err, first)
+	var err error
+	if p.path = r.o.sluicePath; p.path == "" {
+		if p.path, err = rig.Build(ctx, r.dir); err != nil {
+			p.Missing = err.Error()
 			return
 		}
 	}
 	if _, err := exec.LookPath(p.path); err != nil {
 		p.Missing = err.Error()
 	}
-}
-
-// parseCPUs reads a list like "0,2-3".
-func parseCPUs(s string) ([]int, error) {
-	var cpus []int
-	for part := range strings.SplitSeq(s, ",") {
-		lo, hi, ranged := strings.Cut(part, "-")
-		if !ranged {
-			hi = lo
-		}
-		from, err1 := strconv.Atoi(lo)
-		to, err2 := strconv.Atoi(hi)
-		if err1 != nil || err2 != nil || from < 0 || to < from || to > 4095 {
-			return nil, fmt.Errorf("CPU list %q: want numbers and ranges like 0,2-3", s)
-		}
-		for c := from; c <= to; c++ {
-			cpus = append(cpus, c)
-		}
-	}
-	return cpus, nil
-}
-
-func joinCPUs(cpus []int) string {
-	s := make([]string, len(cpus))
-	for i, c := range cpus {
-		s[i] = strconv.Itoa(c)
-	}
-	return strings.Join(s, ",")
-}
-
-// save writes the record of a run and returns the file's name.
-func save(dir string, rec *runRecord) (string, error) {
-	b, err := json.MarshalIndent(rec, "", " ")
-	if err != nil {
-		return "", fmt.Errorf("encode record: %w", err)
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make output directory: %w", err)
-	}
-	name := filepath.Join(dir, "gateway-"+rec.Time.Format("20060102-150405")+".json")
-	if err := os.WriteFile(name, append(b, '\n'), 0o644); err != nil {
-		return "", fmt.Errorf("write record: %w", err)
-	}
-	return name, nil
 }

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sluice/bench/rig"
 )
 
 // runStreams opens the job's streams over its ramp, at times fixed before, and follows each to its end. All of them are
@@ -24,8 +26,8 @@ import (
 //	  |---------|----------|===========|
 //	  first stream  ......................
 //	            last stream ...............
-func runStreams(c clock, j job) (*result, error) {
-	begin := c.now() + int64(100*time.Millisecond) // time to plan
+func runStreams(c rig.Clock, j job) (*result, error) {
+	begin := c.Now() + int64(100*time.Millisecond) // time to plan
 	from := begin + int64(j.Ramp+j.Warm)
 	t := newTally(from, from+int64(j.Window))
 	f := &follower{clock: c, addr: j.Addr, tally: t}
@@ -71,7 +73,7 @@ func planStreams(j job, begin int64) []plannedStream {
 
 // follower opens streams and checks that each is complete.
 type follower struct {
-	clock clock
+	clock rig.Clock
 	addr  string
 	tally *tally
 }
@@ -80,13 +82,13 @@ type follower struct {
 func (f *follower) run(plan []plannedStream) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	a, err := newAlarm()
+	a, err := rig.NewAlarm()
 	if err != nil {
 		return err
 	}
-	defer a.close()
+	defer a.Close()
 	for _, s := range plan {
-		if err := a.until(f.clock, s.due); err != nil {
+		if err := a.Until(f.clock, s.due); err != nil {
 			return err
 		}
 		wg.Go(func() {
@@ -100,7 +102,7 @@ func (f *follower) run(plan []plannedStream) error {
 
 // follow reads one stream. It returns an error unless all chunks and the end came.
 func (f *follower) follow(s plannedStream) error {
-	f.tally.sent(s.due, f.clock.now())
+	f.tally.sent(s.due, f.clock.Now())
 	c, err := net.DialTimeout("tcp", f.addr, patience)
 	if err != nil {
 		return fmt.Errorf("dial peer: %w", err)
@@ -138,10 +140,10 @@ func (f *follower) events(body io.Reader, s plannedStream) error {
 		if err != nil {
 			return fmt.Errorf("read stream after %d of %d chunks, done %t: %w", chunks, s.chunks, done, err)
 		}
-		if at, ok := stampOf(line); ok {
-			f.tally.chunk(s.due, at, f.clock.now(), chunks == 0)
+		if at, ok := rig.StampOf(line); ok {
+			f.tally.chunk(s.due, at, f.clock.Now(), chunks == 0)
 			chunks++
-		} else if bytes.Contains(line, []byte(doneMark)) {
+		} else if bytes.Contains(line, []byte("[DONE]")) {
 			done = true
 		}
 	}

@@ -80,9 +80,8 @@ func (rec *runRecord) row(phase, peer string) *row {
 
 // printRecord writes the tables of a run.
 func printRecord(w io.Writer, rec *runRecord) error {
-	m := rec.Machine
 	fmt.Fprintf(w, "Commit %s, %s, took %s, %d rounds\n", rec.Commit, rec.Time.Format("2006-01-02 15:04 MST"), rec.Took, rec.Rounds)
-	fmt.Fprintf(w, "%s, %d cores, Linux %s, %s; pinned: %s; load before: %s\n", m.CPU, m.Cores, m.Kernel, m.Go, m.Pinned, m.LoadBefore)
+	fmt.Fprintln(w, rec.Machine)
 	fmt.Fprintln(w, "Medians over rounds; ratio to ReverseProxy with its range; added = quantile through the peer less that of the direct way.")
 	for _, p := range rec.Peers {
 		if p.Missing != "" {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,8 +22,30 @@ func main() {
 	defer stop()
 	if err := newRootCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// The exit codes of commands that a script may want to tell apart. Every other failure is 1.
+const (
+	exitRegression = 3 // a comparison found a target worse than before
+	exitInvalid    = 4 // a measurement does not describe its target
+)
+
+// codedError is an error that the process ends with a code of its own for.
+type codedError struct {
+	code int
+	error
+}
+
+func (e *codedError) Unwrap() error { return e.error }
+
+// exitCode returns the code that the process ends with.
+func exitCode(err error) int {
+	if coded, ok := errors.AsType[*codedError](err); ok {
+		return coded.code
+	}
+	return 1
 }
 
 func newRootCommand() *cobra.Command {
@@ -36,6 +59,6 @@ simulated providers to test clients against (sim), and tools around them.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newUsageCommand(openStore),
-		newConfigCommand(), newTokensCommand())
+		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand())
 	return root
 }

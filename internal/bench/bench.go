@@ -12,55 +12,26 @@ import (
 	"sluice/internal/workload"
 )
 
-// Prompt is what a request asks for, before a dialect puts it into words.
-type Prompt struct {
-	Kind     workload.Kind
-	Model    string
-	Messages []Message // for Embeddings: one, the input
-	Output   int64     // limit on output tokens, 0 for none
-	Exact    bool      // ask for exactly Output tokens where the dialect or server knows how (ignore_eos, min_tokens)
-	Stream   bool
-}
-
-// Message is one message of a conversation.
-type Message struct{ Role, Text string }
-
 // Dialect is the client's end of a protocol. Its methods are called by many goroutines at once.
 type Dialect interface {
 	// Name is as in configuration: "openai".
 	Name() string
 	// Path is appended to the target's base URL.
-	Path(p *Prompt) string
+	Path(p *llm.Prompt) string
 	// AppendRequest appends the request's body.
-	AppendRequest(dst []byte, p *Prompt) []byte
+	AppendRequest(dst []byte, p *llm.Prompt) []byte
 	// Authorize sets the headers that carry the key, and those that the protocol demands.
 	Authorize(h http.Header, key llm.Secret)
-	// Stream returns a reader for the events of one streamed answer. It may be used again after Reset.
-	Stream() StreamReader
-	// Answer reads an answer that was not streamed.
-	Answer(body []byte, u *llm.Usage) error
-	// Error classifies a failure.
+	// Stream returns a reader for the events of streamed answers to op.
+	Stream(op llm.Op) llm.StreamReader
+	// Answer reads a 200 answer that was not streamed. The error is nil only for a complete one. Without usage from the
+	// server, the usage has Estimated set, and its Output is an estimate.
+	Answer(op llm.Op, body []byte) (llm.Usage, *llm.Error)
+	// Error classifies an answer with another status.
 	Error(status int, h http.Header, body []byte, now time.Time) *llm.Error
+	// Limits reads the quota headers of an answer, whatever its status.
+	Limits(h http.Header) llm.RateLimits
 }
-
-// StreamReader follows one streamed answer.
-type StreamReader interface {
-	Reset()
-	// Observe looks at one event's name and data. Both are valid during the call only.
-	Observe(name, data []byte) Seen
-	// End says what the stream amounts to, once it has ended. err is nil only for a complete answer.
-	End() (u llm.Usage, hasUsage bool, err error)
-}
-
-// Seen is what one event brought.
-type Seen uint8
-
-// Bits of Seen. An event with none of them (a role, a ping, usage) brings no token.
-const (
-	SawText      Seen = 1 << iota // content, refusal, or tool call text
-	SawReasoning                  // reasoning text
-	SawEnd                        // the protocol's end of the stream: nothing that follows counts
-)
 
 // Target is where a run sends its requests.
 type Target struct {
@@ -70,9 +41,15 @@ type Target struct {
 	Key     llm.Secret
 	Headers map[string]llm.Secret
 	Dialect Dialect
-	HTTP2   bool
+	HTTP2   bool // for https: allow HTTP/2
+	Exact   bool // the server knows ignore_eos and min_tokens
 	// Price returns the price of usage in nano-dollars; ok is false if it is not known.
 	Price func(u llm.Usage) (nano int64, ok bool)
+}
+
+// Prompter makes the texts of a run's requests, as workload.Prompter does. Safe for concurrent use.
+type Prompter interface {
+	Messages(s workload.Slot) []workload.Message
 }
 
 // Options are one run.
@@ -82,14 +59,19 @@ type Options struct {
 	Key      workload.Key
 	Rate     float64 // in place of the workload's, for sweeps; 0 keeps it
 	Budget   *Budget // shared by all runs of a command; nil for none
+	Suite    string  // ID of the suite that the run belongs to; "" if none
+	Repeat   int     // from 0
+	Step     int     // from 0; load level of a sweep
+	// Schedule and Prompts are sent in place of what Workload and Key make; nil for none.
+	Schedule *workload.Schedule
+	Prompts  Prompter
 	// Record is called for each request, from one goroutine at a time. The record is valid during the call only.
 	Record func(*report.Record) error
-	// Progress is called about four times a second; nil for none.
+	// Progress is called about four times a second, from the goroutine that calls Record; nil for none.
 	Progress func(Progress)
-}
 
-// Budget is the money that a command may spend. Safe for concurrent use.
-type Budget struct{ _ int }
+	dial dialFunc // for tests in virtual time; nil for the network
+}
 
 // Progress is a run as it stands.
 type Progress struct {

@@ -11,8 +11,8 @@ import (
 // those after it. obs stands above llm, which it imports for its vocabulary.
 func order() []string {
 	return []string{
-		"cmd/sluice", "bench/gateway", "bench/truth", // programs
-		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "bench", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
+		"cmd/sluice", "bench/gateway", "bench/truth", "bench/rig", // programs, and what they share
+		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
 		"auth", "cache", "route", "admit", "pace", "upstream", "ledger",
 		"wire/openai", "wire/anthropic", "wire/gemini", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}
@@ -30,7 +30,7 @@ func never() []struct {
 		why      string
 	}{
 		{stages, stages, "stages never import each other; only gateway composes them"},
-		{[]string{"sim", "bench", "bench/gateway", "bench/truth"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
+		{[]string{"sim", "bench", "bench/gateway", "bench/truth", "bench/rig"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
 		{[]string{"ingress", "console", "batch", "jobs", "gateway"}, adapters, "adapters import the domain, never the reverse; app joins them"},
 		{[]string{"wire/openai", "wire/anthropic", "wire/gemini"}, []string{"wire/openai", "wire/anthropic", "wire/gemini"}, "a dialect knows itself only; another one goes through llm"},
 		{[]string{"obs"}, []string{"wire", "model", "limit"}, "obs is told facts in the words of llm"},
@@ -58,12 +58,15 @@ func homes() map[string][]string {
 		"github.com/goccy/go-yaml":         {"config", "workload", "cmd/sluice"},
 		"github.com/invopop/jsonschema":    {"config"},
 		"github.com/spf13/cobra":           {"cmd/sluice"},
+		"github.com/spf13/pflag":           {"cmd/sluice"},
 		"github.com/tiktoken-go/tokenizer": {"model"},
 		"github.com/tidwall/gjson":         {"wire", "wire/openai", "wire/anthropic", "wire/gemini", "sim"},
-		"github.com/HdrHistogram":          {"bench", "bench/gateway", "report"},
+		"github.com/clipperhouse":          {"report"},
+		"github.com/HdrHistogram":          {"bench", "bench/gateway", "bench/truth", "bench/rig", "report"},
 		"github.com/aclements/go-moremath": {"stat"},
 		"charm.land/bubbletea":             {"live"},
 		"charm.land/lipgloss":              {"live"},
+		"github.com/charmbracelet/x/term":  {"live"},
 		"golang.org/x/sync":                {},
 		"golang.org/x/time":                {},
 	}

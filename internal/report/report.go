@@ -80,8 +80,3 @@ type Limits struct {
 
 // NoLimits is Limits without any header.
 func NoLimits() Limits { return Limits{-1, -1, -1, -1} }
-
-// TTFT is the time to the first token, from the instant of sending. ok is false if there was none.
-func (r *Record) TTFT() (d time.Duration, ok bool) {
-	return r.FirstToken - r.Dispatched, r.FirstToken != None && r.Dispatched != None
-}

@@ -28,7 +28,20 @@ type Run struct {
 	Summary Summary  `json:"summary"` // figures of the measured window
 	Verdict Verdict  `json:"verdict"`
 
+	Bins  []Bin             `json:"bins"`            // latencies over time, of the whole run
+	Hists map[string]string `json:"hists,omitempty"` // HdrHistogram V2 (base64) in microseconds of "ttft", "ttft_sched", "tpot", "e2e", "e2e_sched"
+	File  string            `json:"file"`            // that holds the records, within the suite's directory
+
 	Stopped string `json:"stopped,omitempty"` // why it ended early: "spend", "interrupted", …
+}
+
+// Bin holds the latencies of the successful requests that were scheduled within a part of a run.
+type Bin struct {
+	From time.Duration `json:"from_ns"` // offset from Started
+	To   time.Duration `json:"to_ns"`
+	TTFT Quantiles     `json:"ttft_ms"`
+	TPOT Quantiles     `json:"tpot_ms"`
+	E2E  Quantiles     `json:"e2e_sched_ms"` // from scheduled
 }
 
 // Load is how requests arrived.
@@ -89,6 +102,7 @@ type Verdict struct {
 
 // Suite is everything that one command measured.
 type Suite struct {
+	Format     int        `json:"format"` // of the files, Format
 	ID         string     `json:"id"`
 	Name       string     `json:"name"` // the user's label, or the workload's name
 	Started    time.Time  `json:"started"`

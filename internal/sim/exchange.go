@@ -21,7 +21,8 @@ type exchange struct {
 	ctx   context.Context // ends when the client leaves or the server is closed
 	start time.Time
 	seq   uint64
-	rng   rng // for timing; text has its own, made of the prompt
+	id    string // of the request, told to the client
+	rng   rng    // for timing; text has its own, made of the prompt
 
 	job    *job
 	model  *model
@@ -31,6 +32,7 @@ type exchange struct {
 	due    time.Time // when the next token is
 	head   openai.Head
 	record *RequestRecord
+	watch  stopwatch
 
 	status  int
 	usage   llm.Usage // billed so far
@@ -53,7 +55,8 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op llm.Op) {
 	if s.cfg.Clock != 0 {
 		w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	}
-	w.Header().Set("X-Request-Id", "req_"+x.makeID())
+	x.id = "req_" + x.makeID()
+	w.Header().Set("X-Request-Id", x.id)
 	w.Header().Set("Openai-Version", "2020-10-01")
 	w.Header().Set("Openai-Organization", "org-sim")
 	ref, err := x.run(op)

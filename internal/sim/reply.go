@@ -22,9 +22,11 @@ func (x *exchange) whole(choices []choice) error {
 	for range longest {
 		x.due = x.due.Add(x.model.engine.step(&x.rng) + x.fx.tokenDelay)
 	}
-	if err := x.until(x.due.Add(x.fx.roleDelay)); err != nil {
+	due := x.due.Add(x.fx.roleDelay)
+	if err := x.until(due); err != nil {
 		return err
 	}
+	x.watch.made(due.Sub(x.start))
 	for i := range choices {
 		x.usage.Output += choices[i].output
 		x.usage.Reasoning += choices[i].reasoned
@@ -82,6 +84,7 @@ func (x *exchange) send(body []byte) error {
 		part = len(body) / 2
 	}
 	h.Set("Content-Length", strconv.Itoa(length))
+	x.watch.sent(time.Since(x.start))
 	x.w.WriteHeader(http.StatusOK)
 	if _, err := x.w.Write(body[:part]); err != nil {
 		return err

@@ -50,6 +50,7 @@ func (u *Usage) add(v llm.Usage) {
 // RequestRecord is one request as it came in and how it ended.
 type RequestRecord struct {
 	Seq     uint64        `json:"seq"`
+	ID      string        `json:"id"` // as the client was told in X-Request-Id
 	Start   time.Time     `json:"start"`
 	Method  string        `json:"method"`
 	Path    string        `json:"path"`
@@ -62,6 +63,7 @@ type RequestRecord struct {
 	Done    bool          `json:"done"`    // the request has ended
 	Aborted bool          `json:"aborted"` // by the client
 	Took    time.Duration `json:"took"`    // until the end or the abort was noticed
+	Timing  Timing        `json:"timing"`  // of the content
 }
 
 // maxModels bounds the models that are counted apart, since any name may be served.
@@ -154,7 +156,7 @@ func (b *book) finish(x *exchange) {
 	}
 	if r := x.record; r != nil {
 		r.Model, r.Faults, r.Status, r.Usage = x.base, x.fx.names, x.status, x.usage
-		r.Done, r.Aborted, r.Took = true, x.aborted, took
+		r.ID, r.Timing, r.Done, r.Aborted, r.Took = x.id, x.watch.Timing, true, x.aborted, took
 	}
 }
 

@@ -127,6 +127,7 @@ func (k *streamer) advance(c *choice) error {
 		k.tokens += c.output - before
 		k.x.usage.Output += c.output - before
 		k.x.usage.Reasoning += c.reasoned - reasoned
+		k.x.watch.made(k.x.due.Sub(k.x.start))
 		k.chunk()
 		if err := k.trip(); err != nil {
 			return err
@@ -294,6 +295,7 @@ func (k *streamer) line(text string) {
 // flush writes the events out, in pieces if a fault asks for it.
 func (k *streamer) flush() error {
 	defer func() { k.buf = k.buf[:0] }()
+	k.x.watch.sent(time.Since(k.x.start))
 	size := len(k.buf)
 	if k.x.fx.split > 0 {
 		size = k.x.fx.split

@@ -51,7 +51,16 @@ type Transport struct {
 }
 
 // Body is a request body that is wholly in memory.
-type Body struct{ Bytes []byte }
+type Body struct {
+	Bytes []byte
+	Trace *Trace // filled in while the request is sent, if not nil
+}
+
+// Trace is what a measuring client wants to know of a request's way. RoundTrip is done with it when it returns.
+type Trace struct {
+	Wrote  time.Time // when the request had been handed to the kernel; zero if that failed
+	Reused bool      // on a connection that was there already
+}
 
 // Read is there to make Body an io.ReadCloser; the transport does not use it.
 func (b *Body) Read([]byte) (int, error) { return 0, io.EOF }
@@ -65,8 +74,10 @@ func (b *Body) Close() error { return nil }
 // Content-Length. A httptrace's GotConn is called.
 func (t *Transport) RoundTrip(rq *http.Request) (*http.Response, error) {
 	var body []byte
+	var told *Trace
 	if rq.Body != nil {
-		body = rq.Body.(*Body).Bytes
+		b := rq.Body.(*Body)
+		body, told = b.Bytes, b.Trace
 	}
 	if len(body) > MaxBody {
 		return nil, ErrTooLarge
@@ -87,6 +98,12 @@ func (t *Transport) RoundTrip(rq *http.Request) (*http.Response, error) {
 	}
 	stop := context.AfterFunc(ctx, c.abort)
 	head, err = c.write(head, body)
+	if told != nil {
+		told.Reused = reused
+		if err == nil {
+			told.Wrote = time.Now()
+		}
+	}
 	resp, readErr := c.read(rq)
 	if readErr != nil {
 		stop()

@@ -14,6 +14,8 @@ type choice struct {
 	finish  wire.Span // value of finish_reason, if it is a string that is not empty
 	content bool      // something that the model made, if only a part of a tool call
 	bytes   int       // size of its text, reasoning and tool arguments, unescaped
+	thought int       // of bytes, those of reasoning
+	act     bool      // a part of a tool call, or audio
 }
 
 // newReply begins at the value of choices, which has been validated. sc is memory for the walk.
@@ -71,10 +73,16 @@ func (r *reply) delta(c *choice) {
 			return
 		}
 		switch string(name) {
-		case "content", "reasoning_content", "reasoning", "refusal":
+		case "content", "refusal":
 			r.say(c)
+		case "reasoning_content", "reasoning":
+			r.think(c)
 		case "tool_calls", "function_call", "audio":
+			before := c.content
+			c.content = false
 			r.parts(c)
+			c.act = c.act || c.content
+			c.content = c.content || before
 		case "reasoning_details":
 			// Mostly the same text as reasoning, once more; but it may be all there is.
 			v := r.sc.Value()
@@ -98,6 +106,13 @@ func (r *reply) say(c *choice) {
 	}
 }
 
+// think reads text as say does, which is reasoning.
+func (r *reply) think(c *choice) {
+	before := c.bytes
+	r.say(c)
+	c.thought += c.bytes - before
+}
+
 // parts reads a value made of parts: parts of text, tool calls, audio. Whatever is neither null nor empty is content.
 // What counts for its size is the text in it; in tool calls the name of the function and its arguments.
 func (r *reply) parts(c *choice) {
@@ -115,8 +130,10 @@ func (r *reply) parts(c *choice) {
 			}
 			c.content = true
 			switch string(name) {
-			case "text", "thinking", "content", "transcript", "name", "arguments", "input":
+			case "text", "content", "transcript", "name", "arguments", "input":
 				r.say(c)
+			case "thinking":
+				r.think(c)
 			case "function", "custom":
 				r.parts(c)
 			default:

@@ -38,6 +38,8 @@ type Stream struct {
 	// Content is true once something that the model made has been seen: text, reasoning, a refusal, a piece of a tool
 	// call, audio. Comments, pings, and chunks with nothing but a role are not content.
 	Content bool
+	// Text is Content without reasoning.
+	Text bool
 	// Done is true once [DONE] has been seen. A stream may end well without it.
 	Done bool
 	// Err is the error that the provider sent within the stream. Its Body, if there is one, is a JSON object with an
@@ -171,6 +173,7 @@ func (s *Stream) takeChoice(c choice, body []byte) bool {
 		s.ended.add(i)
 	}
 	s.Content = s.Content || c.content
+	s.Text = s.Text || c.act || c.bytes > c.thought
 	s.OutputBytes += c.bytes
 	return true
 }

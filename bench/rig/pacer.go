@@ -1,0 +1,151 @@
+//go:build linux
+
+package rig
+
+import (
+	"container/heap"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Act does what is due of one answer and returns when the next part is, 0 after the last. It must not block.
+type Act func(now int64) (next int64, err error)
+
+// Pacer writes the answers of all connections from one goroutine, each on an absolute schedule that does not drift:
+//
+//  1. The heap orders answers by the time of their next part; the alarm is set to the first.
+//  2. An act is told the time just before it, so that what it stamps or logs holds the pacer's own lateness.
+//  3. An act never waits, so that no answer holds up another.
+type Pacer struct {
+	clock Clock
+	alarm *Alarm
+
+	mu    sync.Mutex
+	queue answerHeap
+	lag   *hdrhistogram.Histogram // time of an act minus its due time, ns
+}
+
+// answer is one answer on its way.
+type answer struct {
+	due  int64 // of the next part; guarded by Pacer.mu while queued, else owned by run
+	act  Act
+	done chan error // run sends once: nil after the last part
+}
+
+// NewPacer makes a pacer for a server, which runs it.
+func NewPacer(c Clock) (*Pacer, error) {
+	a, err := NewAlarm()
+	if err != nil {
+		return nil, err
+	}
+	return &Pacer{clock: c, alarm: a, lag: newHistogram()}, nil
+}
+
+// Do has act called at due and whenever it asks for, and returns when it is over.
+func (p *Pacer) Do(due int64, act Act) error {
+	a := &answer{due: due, act: act, done: make(chan error, 1)}
+	if err := p.push(a); err != nil {
+		return err
+	}
+	return <-a.done
+}
+
+// push queues an answer. The alarm is only set under the lock, so that the last setting is the earliest due time.
+func (p *Pacer) push(a *answer) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	heap.Push(&p.queue, a)
+	if p.queue[0] != a {
+		return nil
+	}
+	return p.alarm.Set(a.due)
+}
+
+// run acts until the alarm is closed.
+func (p *Pacer) run() error {
+	for {
+		a, err := p.take()
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			if err := p.alarm.Wait(); err != nil {
+				return fmt.Errorf("wait for next answer: %w", err)
+			}
+			continue
+		}
+		now, due := p.clock.Now(), a.due
+		next, err := a.act(now)
+		p.mu.Lock()
+		record(p.lag, now-due)
+		if again := err == nil && next != 0; again {
+			a.due = next
+			heap.Push(&p.queue, a)
+			p.mu.Unlock()
+			continue
+		}
+		p.mu.Unlock()
+		a.done <- err
+	}
+}
+
+// take removes the first answer if it is due; otherwise it sets the alarm to when it will be and returns nil.
+func (p *Pacer) take() (*answer, error) {
+	now := p.clock.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 {
+		return nil, nil
+	}
+	if first := p.queue[0]; first.due > now {
+		return nil, p.alarm.Set(first.due)
+	}
+	return heap.Pop(&p.queue).(*answer), nil
+}
+
+// TakeLag returns how late acts were since the last call, and starts over.
+func (p *Pacer) TakeLag() Quantiles {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := summarize(p.lag)
+	p.lag.Reset()
+	return q
+}
+
+// answerHeap implements heap.Interface, earliest due time first.
+type answerHeap []*answer
+
+func (h answerHeap) Len() int           { return len(h) }
+func (h answerHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h answerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *answerHeap) Push(x any)        { *h = append(*h, x.(*answer)) }
+func (h *answerHeap) Pop() any {
+	old := *h
+	a := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return a
+}
+
+// Quantiles of a distribution, in nanoseconds. N is 0 if nothing was recorded.
+type Quantiles struct {
+	N                  int64
+	P50, P90, P99, Max int64
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, int64(2*time.Minute), 3)
+}
+
+// record adds a time to h, moved into its range.
+func record(h *hdrhistogram.Histogram, ns int64) {
+	// RecordValue fails for values out of range only.
+	_ = h.RecordValue(min(max(ns, 1), h.HighestTrackableValue()))
+}
+
+func summarize(h *hdrhistogram.Histogram) Quantiles {
+	return Quantiles{N: h.TotalCount(), P50: h.ValueAtQuantile(50), P90: h.ValueAtQuantile(90), P99: h.ValueAtQuantile(99), Max: h.Max()}
+}

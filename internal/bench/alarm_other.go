@@ -1,0 +1,5 @@
+//go:build !linux
+
+package bench
+
+func newPreciseAlarm() (alarm, error) { return newTimerAlarm(), nil }

@@ -1,0 +1,259 @@
+package bench
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sluice/internal/llm"
+	"sluice/internal/report"
+	"sluice/internal/workload"
+)
+
+// preparedBytes is how many bytes of requests are made ahead of their time.
+const preparedBytes = 16 << 20
+
+// job is a request that is ready to be sent.
+type job struct {
+	slot     workload.Slot
+	body     *[]byte // from run.bodies
+	op       llm.Op
+	stream   bool
+	due      time.Duration // when it should be sent
+	came     time.Duration // when the engine came to it, if it had to wait for a place afterwards; None otherwise
+	reserved int64         // nano-dollars
+}
+
+// openLoop sends each request at its instant, whatever has become of the others:
+//
+//		preparer --jobs--> dispatcher --crew--> workers --results--> collector
+//
+//	 1. The preparer words requests ahead of their time, so that the making of long prompts delays nobody.
+//	 2. The dispatcher waits for anchor+At of each slot in turn and gives it away at once. It never waits for an answer, for a
+//	    place or for money, and it never moves the schedule: a slot that is late is sent as soon as possible, and timed from
+//	    when it should have been sent.
+//	 3. A worker sends it. Under a cap on concurrency it may lie in the crew's queue before, which is the client's own queue.
+//
+// arrivals is closed when nothing more will come. It returns when all answers are there, or the work has been cut.
+func (r *run) openLoop(arrivals chan<- struct{}) error {
+	jobs := make(chan *job, r.ahead())
+	var wg sync.WaitGroup
+	wg.Go(func() { r.prepareAll(jobs) })
+	crew := newCrew(r, r.schedule.Arrival.Concurrency)
+	err := r.dispatch(jobs, crew)
+	r.stopIntake(err)
+	close(arrivals)
+	for range jobs { // lets the preparer end; what is left never came due
+	}
+	wg.Wait()
+	crew.finish()
+	return err
+}
+
+// stopIntake makes the preparer end early after an error.
+func (r *run) stopIntake(err error) {
+	if err != nil {
+		r.stop(err)
+	}
+}
+
+// ahead is how many requests are prepared ahead of their time.
+func (r *run) ahead() int {
+	slots := r.schedule.Slots
+	if len(slots) == 0 {
+		return 1
+	}
+	tokens := 0
+	n := min(len(slots), 1000)
+	for i := range slots[:n] {
+		tokens += int(slots[i].Input)
+	}
+	return min(max(preparedBytes/(tokens*6/n+512), 4), 512)
+}
+
+// prepareAll words all requests in order.
+func (r *run) prepareAll(jobs chan<- *job) {
+	defer close(jobs)
+	for i := range r.schedule.Slots {
+		j := r.prepare(r.schedule.Slots[i])
+		select {
+		case jobs <- j:
+		case <-r.intake.Done():
+			return
+		}
+	}
+}
+
+// prepare words one request.
+func (r *run) prepare(s workload.Slot) *job {
+	p := llm.Prompt{
+		Op: llm.OpChat, Model: r.target.Model, Output: int64(s.Output), Exact: r.target.Exact, Stream: r.o.Workload.Stream,
+	}
+	switch s.Kind {
+	case workload.Embeddings:
+		p.Op, p.Stream, p.Output = llm.OpEmbedding, false, 0
+	case workload.Tools:
+		p.Tools = tools()
+	case workload.Structured:
+		p.Schema = answerSchema
+	}
+	for _, m := range r.prompts.Messages(s) {
+		p.Messages = append(p.Messages, llm.Message(m))
+	}
+	buf := r.bodies.Get().(*[]byte)
+	*buf = r.target.Dialect.AppendRequest((*buf)[:0], &p)
+	return &job{slot: s, body: buf, op: p.Op, stream: p.Stream, due: s.At, came: report.None}
+}
+
+// dispatch gives each job to the crew when it is due. It returns when there are no more, or the intake has ended.
+func (r *run) dispatch(jobs <-chan *job, crew *crew) error {
+	a, release, err := newAlarm(r.intake, r.virtual)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for {
+		var j *job
+		var ok bool
+		select {
+		case j, ok = <-jobs:
+		case <-r.intake.Done():
+			return nil
+		}
+		if !ok {
+			// The load lasts until the end of the last phase, though nothing more may come.
+			a.until(r.anchor.Add(r.window.to))
+			return nil
+		}
+		if r.now() < j.due && !a.until(r.anchor.Add(j.due)) {
+			return nil
+		}
+		if !r.reserve(j) {
+			r.stop(errSpend)
+			return nil
+		}
+		crew.give(j)
+	}
+}
+
+// reserve takes what the job may cost out of the budget.
+func (r *run) reserve(j *job) bool {
+	if r.o.Budget == nil || r.target.Price == nil {
+		return true
+	}
+	if cost, ok := r.target.Price(worst(&j.slot)); ok {
+		if !r.o.Budget.Reserve(cost) {
+			return false
+		}
+		j.reserved = cost
+	}
+	return true
+}
+
+// inputMargin is what the tokens of a prompt may be over what was asked for: providers count a few for each message, and
+// not all count with the tokenizer that the prompt was made with.
+const inputMargin = 0.05
+
+// worst returns the usage that a slot's request has at most.
+func worst(s *workload.Slot) llm.Usage {
+	return llm.Usage{Input: int64(s.Input) + int64(inputMargin*float64(s.Input)) + 16, Output: int64(s.Output)}
+}
+
+// crew is the workers of an open loop: as many as there are requests under way, up to the limit. An idle worker keeps its
+// stack and its buffers, and the one that became idle last is the first to work again.
+type crew struct {
+	r     *run
+	limit int // 0 for none
+	wg    sync.WaitGroup
+
+	mu     sync.Mutex // guards what follows
+	idle   []*worker
+	size   int
+	queue  []*job // jobs that met the limit, oldest first from head
+	head   int
+	closed bool
+}
+
+func newCrew(r *run, limit int) *crew { return &crew{r: r, limit: limit} }
+
+// give hands a job to a worker; it never waits.
+func (c *crew) give(j *job) {
+	c.mu.Lock()
+	if n := len(c.idle); n > 0 {
+		w := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		c.mu.Unlock()
+		w.jobs <- j
+		return
+	}
+	if c.limit > 0 && c.size >= c.limit {
+		j.came = c.r.now()
+		c.queue = append(c.queue, j)
+		c.mu.Unlock()
+		return
+	}
+	c.size++
+	c.mu.Unlock()
+	w := newWorker(c.r)
+	w.jobs = make(chan *job, 1)
+	w.jobs <- j
+	c.wg.Go(func() { c.serve(w) })
+}
+
+// serve works until the crew is closed.
+func (c *crew) serve(w *worker) {
+	for j := range w.jobs {
+		for j != nil {
+			w.do(j)
+			j = c.next(w)
+		}
+	}
+}
+
+// next returns the oldest job in the queue. Without one it returns nil, and the worker is idle.
+func (c *crew) next(w *worker) *job {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.head < len(c.queue) {
+		j := c.queue[c.head]
+		c.queue[c.head] = nil
+		if c.head++; c.head == len(c.queue) {
+			c.queue, c.head = c.queue[:0], 0
+		}
+		return j
+	}
+	if c.closed {
+		close(w.jobs)
+		return nil
+	}
+	c.idle = append(c.idle, w)
+	return nil
+}
+
+// finish waits for the workers, who end when there is nothing left to do.
+func (c *crew) finish() {
+	c.mu.Lock()
+	c.closed = true
+	for _, w := range c.idle {
+		close(w.jobs)
+	}
+	c.idle = nil
+	c.mu.Unlock()
+	c.wg.Wait()
+}
+
+// wait returns when t has come on the run's clock, or false when the intake has ended before.
+func (r *run) wait(ctx context.Context, t time.Duration) bool {
+	d := t - r.now()
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	tick := time.NewTimer(d)
+	defer tick.Stop()
+	select {
+	case <-tick.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,84 @@
+package openai
+
+import (
+	"net/http"
+	"strconv"
+
+	"sluice/internal/llm"
+	"sluice/internal/model"
+	"sluice/internal/wire"
+)
+
+// Stream returns a reader for streamed answers. Chat and completions are told apart by what they say.
+func (Client) Stream(llm.Op) llm.StreamReader {
+	r := new(streamReader)
+	r.Reset()
+	return r
+}
+
+// streamReader follows a stream by the gateway's own reader, so that both have one law of what a complete answer is.
+type streamReader struct{ s Stream }
+
+// Reset begins another answer.
+func (r *streamReader) Reset() { r.s.Reset(StreamOptions{}) }
+
+// Observe looks at one event.
+func (r *streamReader) Observe(name, data []byte) llm.Seen {
+	// Whether an event has content is told by whether it sets the flags, which are otherwise of the whole stream.
+	r.s.Content, r.s.Text = false, false
+	ev := wire.Event{Name: name, Data: data, At: -1}
+	r.s.Observe(&ev)
+	var seen llm.Seen
+	switch {
+	case r.s.Text:
+		seen = llm.SawText
+	case r.s.Content:
+		seen = llm.SawReasoning
+	}
+	if r.s.Done {
+		seen |= llm.SawEnd
+	}
+	if r.s.Err != nil {
+		seen |= llm.SawError
+	}
+	return seen
+}
+
+// End says what the stream amounts to.
+func (r *streamReader) End() (llm.Usage, *llm.Error) {
+	u := r.s.Usage
+	if !r.s.HasUsage {
+		u = llm.Usage{Output: model.EstimateTokens(r.s.OutputBytes), Estimated: true}
+	}
+	switch {
+	case r.s.Err != nil:
+		return u, r.s.Err
+	case !r.s.Finished() && r.s.Malformed > 0:
+		return u, llm.Errorf(llm.KindTruncated, "provider's stream ended without a finish reason; %d of its events were malformed", r.s.Malformed)
+	case !r.s.Finished():
+		return u, llm.Errorf(llm.KindTruncated, "provider's stream ended without a finish reason")
+	}
+	return u, nil
+}
+
+// Limits reads the quota headers of an answer: those of OpenAI, which most servers follow, and those of Mistral.
+func (Client) Limits(h http.Header) llm.RateLimits {
+	return llm.RateLimits{
+		Requests:     quota(h, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Req-Minute"),
+		RequestsLeft: quota(h, "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Remaining-Req-Minute"),
+		Tokens:       quota(h, "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Tokens-Minute"),
+		TokensLeft:   quota(h, "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Remaining-Tokens-Minute"),
+	}
+}
+
+// quota returns the value of the first of the headers that is a whole number, -1 if none is. Names are in canonical form.
+func quota(h http.Header, names ...string) int64 {
+	for _, name := range names {
+		if v := h[name]; len(v) > 0 {
+			if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
+				return n
+			}
+		}
+	}
+	return -1
+}

@@ -1,0 +1,39 @@
+// Builds report.js and report.css from src/ into a directory, internal/report/html by default. Both are committed, so that Go
+// alone builds the product. Each begins with a digest of all that it was made from: a Go test compares it with the sources,
+// and an end-to-end test builds again and compares the bytes.
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = process.argv[2] ?? join(here, "../../internal/report/html");
+
+// The digest is over "NAME LENGTH\n" and the bytes of each file, by name.
+const sources = ["build.mjs", "package-lock.json", "package.json", "tsconfig.json", ...readdirSync(join(here, "src")).map((n) => `src/${n}`)].sort();
+const hash = createHash("sha256");
+for (const name of sources) {
+  const bytes = readFileSync(join(here, name));
+  hash.update(`${name} ${bytes.length}\n`).update(bytes);
+}
+const stamp = `built from sha256:${hash.digest("hex")}`;
+
+const uplot = JSON.parse(readFileSync(join(here, "node_modules/uplot/package.json"), "utf8"));
+const licence = `uPlot ${uplot.version}, (c) Leon Sorokin, MIT licence: https://github.com/leeoniya/uPlot/blob/master/LICENSE`;
+
+for (const [entry, file] of [["src/main.ts", "report.js"], ["src/main.css", "report.css"]]) {
+  const result = await build({
+    absWorkingDir: here,
+    entryPoints: [entry],
+    bundle: true,
+    minify: true,
+    format: "iife",
+    charset: "utf8",
+    target: ["chrome111", "firefox113", "safari16"],
+    legalComments: "none",
+    banner: { [file.split(".")[1]]: `/* ${stamp}\n   contains ${licence} */` },
+    write: false,
+  });
+  writeFileSync(join(out, file), result.outputFiles[0].contents);
+}
