@@ -96,6 +96,7 @@ func (a *App) Run(ctx, now context.Context) error {
 		}
 	})
 
+	wg.Go(func() { a.watchBaselines(later) })
 	wg.Go(func() {
 		if err := a.watcher.Run(ctx); err != nil {
 			a.log.Warn("configuration changes are not noticed: send SIGHUP after one", "error", err)

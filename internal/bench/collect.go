@@ -70,7 +70,7 @@ func (c *collector) run() {
 
 func (c *collector) take(o *outcome) {
 	rec := &o.rec
-	c.r.o.Budget.Settle(o.reserved, rec.Cost)
+	c.r.o.Budget.Settle(o.reserved, booked(o))
 	c.sum.Add(rec)
 	c.addSeries(o)
 	c.addClient(o)
@@ -83,6 +83,15 @@ func (c *collector) take(o *outcome) {
 			c.r.cut(errSink)
 		}
 	}
+}
+
+// booked is what a request counts in the budget: what it cost, or all that was reserved if it was sent and nobody knows what
+// became of it.
+func booked(o *outcome) int64 {
+	if o.rec.Status == 0 && o.rec.Written != report.None {
+		return o.reserved
+	}
+	return o.rec.Cost
 }
 
 // second returns the entry of the series that an instant belongs to.
@@ -203,11 +212,10 @@ func (r *run) result(c *collector, w watched, rtt time.Duration) (*report.Run, e
 		x.InFlight = flying
 	}
 	run.Series = c.series
-	gaps, err := r.gaps.h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-	if err != nil {
+	var err error
+	if run.Gaps, err = report.EncodeHist(r.gaps.h); err != nil {
 		return nil, fmt.Errorf("keep gaps of run %s: %w", r.id, err)
 	}
-	run.Gaps = string(gaps)
 	if err := c.sum.Finish(run); err != nil {
 		return nil, fmt.Errorf("sum up run %s: %w", r.id, err)
 	}

@@ -81,6 +81,8 @@ func (l *live) take(rec *report.Record) {
 	case rec.OK:
 		l.ok++
 		l.ttft.add(rec.TTFT())
+		l.e2e.add(rec.E2E())
+		l.tpot.add(rec.TPOT())
 	case !rec.Incomplete:
 		l.failed++
 		l.errors[rec.Error]++

@@ -61,6 +61,7 @@ type run struct {
 	inFlight   atomic.Int64
 	maxFlight  atomic.Int64
 	dispatched atomic.Int64
+	sustained  atomic.Int64           // measured requests of a closed loop
 	events     atomic.Int64           // with content, of all streams
 	stoppedAt  atomic.Int64           // when intake ended early
 	exhausted  atomic.Pointer[string] // which limit of this machine was met; nil if none
@@ -95,7 +96,10 @@ func newRun(o *Options) (*run, error) {
 	if r.prompts == nil {
 		r.prompts = workload.NewPrompter(o.Workload, o.Key)
 	}
-	if err := checkLimits(r.schedule.Arrival.Concurrency, o.Target.HTTP2); err != nil {
+	if err := checkLimits(r.schedule.Arrival.Concurrency, o.Target.shares()); err != nil {
+		return nil, fmt.Errorf("run load on %s: %w", o.Target.Cell.Target, err)
+	}
+	if err := r.checkBudget(); err != nil {
 		return nil, fmt.Errorf("run load on %s: %w", o.Target.Cell.Target, err)
 	}
 	if r.sender, err = newSender(o.Target, o.dial); err != nil {
@@ -114,6 +118,23 @@ func newRun(o *Options) (*run, error) {
 	r.bodies.New = func() any { b := make([]byte, 0, 4<<10); return &b }
 	r.outcomes.New = func() any { return new(outcome) }
 	return r, nil
+}
+
+// checkBudget refuses a cap on spending that cannot be kept.
+func (r *run) checkBudget() error {
+	limit := r.o.Budget.Cap()
+	if limit == 0 {
+		return nil
+	}
+	if !priced(r.target) {
+		return fmt.Errorf("the spend limit of $%g cannot be kept, its price is not known", limit)
+	}
+	for i := range r.schedule.Slots {
+		if s := &r.schedule.Slots[i]; s.Output == 0 && s.Kind != workload.Embeddings {
+			return fmt.Errorf("the spend limit of $%g cannot be kept, request %d has no limit on its output", limit, s.Index)
+		}
+	}
+	return nil
 }
 
 // now is the instant on the run's clock.

@@ -27,8 +27,7 @@ type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error
 // for an open stream; TLS, proxies and bodies over http1.MaxBody go by net/http. Nothing is retried or redirected.
 type sender struct {
 	base   *url.URL
-	header http.Header // of all requests; not changed once it is made
-	http2  bool
+	header http.Header      // of all requests; not changed once it is made
 	plain  *http1.Transport // nil if all goes by net/http
 	full   *http.Transport
 	dials  atomic.Int64
@@ -48,7 +47,8 @@ func newSender(t *Target, dial dialFunc) (*sender, error) {
 		s.header.Set(name, v.Reveal())
 	}
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+		// No keep-alive probes: a request has its own time limit, and they cost four system calls for each connection.
+		dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: -1}).DialContext
 	}
 	counted := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		s.dials.Add(1)
@@ -59,8 +59,7 @@ func newSender(t *Target, dial dialFunc) (*sender, error) {
 		MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: 90 * time.Second, Protocols: new(http.Protocols),
 	}
 	s.full.Protocols.SetHTTP1(true)
-	s.http2 = t.HTTP2 && base.Scheme == "https"
-	s.full.Protocols.SetHTTP2(s.http2)
+	s.full.Protocols.SetHTTP2(t.shares())
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: base})
 	if err != nil {
 		return nil, fmt.Errorf("read proxy settings: %w", err)
@@ -87,10 +86,25 @@ func (s *sender) at(path string) *url.URL {
 	return &u
 }
 
+// shares reports whether requests to the target share connections, so that many in flight need few.
+func (t *Target) shares() bool { return t.HTTP2 && strings.HasPrefix(t.BaseURL, "https://") }
+
 // sent says how a request got onto the wire.
 type sent struct {
-	wrote  time.Time // zero if it did not
+	wrote  time.Time // zero if it did not, or if that is told later
+	later  *atomic.Pointer[time.Time]
 	reused bool
+}
+
+// when returns the instant at which the request was on the wire, as far as that is known by now; zero if it is not. net/http
+// may tell it after the headers of the answer are there.
+func (s *sent) when() time.Time {
+	if s.later != nil {
+		if t := s.later.Load(); t != nil {
+			return *t
+		}
+	}
+	return s.wrote
 }
 
 // keeps reports whether the body belongs to the transport for good, so that its memory cannot be used again.
@@ -105,7 +119,7 @@ func (s *sender) send(ctx context.Context, u *url.URL, body []byte) (*http.Respo
 	var told http1.Trace
 	rq.Body, rq.ContentLength = &http1.Body{Bytes: body, Trace: &told}, int64(len(body))
 	resp, err := s.plain.RoundTrip(rq.WithContext(ctx))
-	return resp, sent{told.Wrote, told.Reused}, err
+	return resp, sent{wrote: told.Wrote, reused: told.Reused}, err
 }
 
 // sendFull sends by net/http, which may call the trace from other goroutines, even after it has returned.
@@ -125,11 +139,7 @@ func (s *sender) sendFull(ctx context.Context, rq *http.Request, body []byte) (*
 	rd := bytes.NewReader(body)
 	rq.Body, rq.ContentLength = readCloser{rd}, int64(len(body))
 	resp, err := s.full.RoundTrip(rq)
-	out := sent{reused: reused.Load()}
-	if p := wrote.Load(); p != nil {
-		out.wrote = *p
-	}
-	return resp, out, err
+	return resp, sent{later: &wrote, reused: reused.Load()}, err
 }
 
 // readCloser is a body that is wholly in memory.

@@ -52,6 +52,18 @@ func IsTerminal(stream any) bool {
 	return ok && f != nil && term.IsTerminal(f.Fd())
 }
 
+// Width returns the columns of a stream that is a terminal, and 0 for any other.
+func Width(stream any) int {
+	if !IsTerminal(stream) {
+		return 0
+	}
+	width, _, err := term.GetSize(stream.(*os.File).Fd())
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 // background reports whether this process is a background job of its terminal, where it can be known (on Linux). The kernel
 // stops a background job that sets the terminal's mode, and a measurement must not hang because somebody wrote & after it.
 func background() bool {

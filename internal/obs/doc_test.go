@@ -17,7 +17,10 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics(MetricsOptions{})
 	s := m.Series(llm.OpChat, "m", "t", "p", "r")
-	s.Observe(answered())
+	m.SetBaseline([]BaselineFigure{{Target: "t", Metric: DriftTTFT, Quantile: 0.5, Seconds: 0.3}})
+	for range driftEnough(0.5) {
+		s.Observe(answered())
+	}
 	m.SetSources(Sources{
 		QueueDepth: func(llm.Class) int { return 0 },
 		Breakers:   func(emit func(string, BreakerState)) { emit("t", BreakerClosed) },

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -33,6 +34,7 @@ type Metrics struct {
 	// Set once.
 	reg       *prometheus.Registry
 	maxSeries int
+	born      time.Time
 	vec       vectors
 	calls     []prometheus.Counter // by llm.Kind
 	stages    [StageCount]prometheus.Observer
@@ -40,6 +42,7 @@ type Metrics struct {
 
 	// Atomic.
 	sources  atomic.Pointer[Sources]
+	baseline atomic.Pointer[[]baselineEntry]
 	inFlight atomic.Int64
 	streams  atomic.Int64
 
@@ -61,6 +64,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 	m := &Metrics{
 		reg:       prometheus.NewRegistry(),
 		maxSeries: o.MaxSeries,
+		born:      time.Now(),
 		vec:       newVectors(),
 		series:    map[seriesKey]*Series{},
 		targets:   map[string]*Target{},

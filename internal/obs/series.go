@@ -71,9 +71,11 @@ func (s *Series) Observe(c *CallStats) {
 	if c.Kind == llm.KindNone && s.output != nil {
 		if c.FirstToken > 0 {
 			s.firstToken.Observe(c.FirstToken.Seconds())
+			s.target.observeDrift(s.m, DriftTTFT, c.FirstToken.Seconds())
 		}
 		if t, ok := perToken(c); ok {
 			s.perToken.Observe(t)
+			s.target.observeDrift(s.m, DriftTPOT, t)
 		}
 	}
 	if c.HasUsage {
@@ -119,6 +121,8 @@ type Target struct {
 	vec      *vectors
 	limited  prometheus.Counter
 	attempts []atomic.Pointer[counter] // by llm.Kind; made when the kind is first seen
+
+	drift atomic.Pointer[driftWindows] // live calls of late; nil without a baseline
 }
 
 // counter makes an interface value fit for atomic.Pointer.

@@ -144,21 +144,34 @@ func (sourceCollector) failures() *prometheus.Desc {
 	return desc("sluice_ledger_write_errors_total", "Writes of groups of ledger rows that did not succeed and were tried again.")
 }
 
+func (sourceCollector) baseline() *prometheus.Desc {
+	return desc("sluice_baseline_seconds", "What the baseline suite measured of a target's streamed calls, by quantile.", "target", "metric", "quantile")
+}
+
+func (sourceCollector) drift() *prometheus.Desc {
+	return desc("sluice_drift_ratio", "The same quantile of live calls of the last ten minutes over that of the baseline; absent while there are too few calls.", "target", "metric", "quantile")
+}
+
+func (sourceCollector) driftCalls() *prometheus.Desc {
+	return desc("sluice_drift_calls", "Live calls of the last ten minutes that are held against the baseline.", "target", "metric")
+}
+
 // Describe implements prometheus.Collector.
 func (s sourceCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.backlog(), s.rows(), s.failures()} {
+	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.backlog(), s.rows(), s.failures(), s.baseline(), s.drift(), s.driftCalls()} {
 		ch <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (s sourceCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s.collectDrift(gauge)
 	src := s.m.sources.Load()
 	if src == nil {
 		return
-	}
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	if src.QueueDepth != nil {
 		for c := range llm.Class(numClasses) {

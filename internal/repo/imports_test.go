@@ -12,7 +12,7 @@ import (
 func order() []string {
 	return []string{
 		"cmd/sluice", "bench/gateway", "bench/truth", "bench/rig", // programs, and what they share
-		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "bench", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
+		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
 		"auth", "cache", "route", "admit", "pace", "upstream", "ledger",
 		"wire/openai", "wire/anthropic", "wire/gemini", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}
@@ -58,8 +58,10 @@ func homes() map[string][]string {
 		"github.com/goccy/go-yaml":         {"config", "workload", "cmd/sluice"},
 		"github.com/invopop/jsonschema":    {"config"},
 		"github.com/spf13/cobra":           {"cmd/sluice"},
+		"github.com/spf13/pflag":           {"cmd/sluice"},
 		"github.com/tiktoken-go/tokenizer": {"model"},
 		"github.com/tidwall/gjson":         {"wire", "wire/openai", "wire/anthropic", "wire/gemini", "sim"},
+		"github.com/clipperhouse":          {"report"},
 		"github.com/HdrHistogram":          {"bench", "bench/gateway", "bench/truth", "bench/rig", "report"},
 		"github.com/aclements/go-moremath": {"stat"},
 		"charm.land/bubbletea":             {"live"},

@@ -40,7 +40,7 @@ func TestFiguresOverRepeats(t *testing.T) {
 	r := results[0]
 	// Student's t of 2 degrees of freedom at 95 % is 4.302653.
 	half := 4.302653 / math.Sqrt(3)
-	if s := r.TPS; s.N != 3 || !near(s.Mean, 10) || !near(s.Std, 1) || !near(s.CV, .1) || s.Min != 9 || s.Max != 11 ||
+	if s := r.TPS; s.N != 3 || !isNear(s.Mean, 10) || !isNear(s.Std, 1) || !isNear(s.CV, .1) || s.Min != 9 || s.Max != 11 ||
 		math.Abs(s.Lo-10+half) > 1e-5 || math.Abs(s.Hi-10-half) > 1e-5 {
 		t.Errorf("TPS: %+v", s)
 	}

@@ -172,7 +172,7 @@ func readLine(src *bufio.Reader) (line string, whole bool, err error) {
 
 // rowDecoder reads the rows under one header.
 type rowDecoder struct {
-	columns []column // by position in the row; without parse, the field is passed over
+	columns []rowColumn // by position in the row; without parse, the field is passed over
 	fields  []string
 	record  Record
 }
@@ -183,8 +183,8 @@ func newRowDecoder(header string) (*rowDecoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read header: %w", err)
 	}
-	known := map[string]column{}
-	for _, c := range columns() {
+	known := map[string]rowColumn{}
+	for _, c := range rowColumns() {
 		if c.parse != nil {
 			known[c.name] = c
 		}
@@ -193,7 +193,7 @@ func newRowDecoder(header string) (*rowDecoder, error) {
 		d.columns = append(d.columns, known[name])
 		delete(known, name) // a second one of the name is passed over
 	}
-	for _, c := range columns() {
+	for _, c := range rowColumns() {
 		if _, missing := known[c.name]; missing {
 			return nil, fmt.Errorf("read header: column %q is missing: not a file of records", c.name)
 		}

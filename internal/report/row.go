@@ -12,16 +12,16 @@ import (
 	"sluice/internal/workload"
 )
 
-// column is one column of a record file. Its name carries the unit.
-type column struct {
+// rowColumn is one column of a record file. Its name carries the unit.
+type rowColumn struct {
 	name   string
 	append func(dst []byte, c *Cell, r *Record) []byte
 	parse  func(r *Record, s string) error // nil if it is for readers of the file only
 }
 
 // columns are those of a record file, in order. What did not happen, or is not known, is an empty field and never 0.
-func columns() []column {
-	return []column{
+func rowColumns() []rowColumn {
+	return []rowColumn{
 		aboutColumn("target", func(c *Cell) string { return c.Target }),
 		aboutColumn("region", func(c *Cell) string { return c.Region }),
 		textColumn("run_id", func(r *Record) *string { return &r.Run }),
@@ -79,12 +79,12 @@ func always(*Record) bool      { return true }
 func never(*Record) bool       { return false }
 func succeeded(r *Record) bool { return r.OK }
 
-func aboutColumn(name string, get func(*Cell) string) column {
-	return column{name, func(dst []byte, c *Cell, _ *Record) []byte { return appendText(dst, get(c)) }, nil}
+func aboutColumn(name string, get func(*Cell) string) rowColumn {
+	return rowColumn{name, func(dst []byte, c *Cell, _ *Record) []byte { return appendText(dst, get(c)) }, nil}
 }
 
-func latencyColumn(name string, get func(*Record) (time.Duration, bool)) column {
-	return column{name, func(dst []byte, _ *Cell, r *Record) []byte {
+func latencyColumn(name string, get func(*Record) (time.Duration, bool)) rowColumn {
+	return rowColumn{name, func(dst []byte, _ *Cell, r *Record) []byte {
 		if d, ok := get(r); ok {
 			return appendFixed(dst, int64(d), 6)
 		}
@@ -92,23 +92,23 @@ func latencyColumn(name string, get func(*Record) (time.Duration, bool)) column 
 	}, nil}
 }
 
-func textColumn(name string, at func(*Record) *string) column {
-	return column{
+func textColumn(name string, at func(*Record) *string) rowColumn {
+	return rowColumn{
 		name, func(dst []byte, _ *Cell, r *Record) []byte { return appendText(dst, *at(r)) },
 		func(r *Record, s string) error { *at(r) = strings.TrimPrefix(s, "'"); return nil },
 	}
 }
 
-func integerColumn(name string, at func(*Record) *int) column {
-	return column{
+func integerColumn(name string, at func(*Record) *int) rowColumn {
+	return rowColumn{
 		name, func(dst []byte, _ *Cell, r *Record) []byte { return strconv.AppendInt(dst, int64(*at(r)), 10) },
 		func(r *Record, s string) (err error) { *at(r), err = strconv.Atoi(s); return err },
 	}
 }
 
 // count is a number of tokens or the like. 0 is an empty field unless zero says otherwise.
-func countColumn(name string, at func(*Record) *int64, zero func(*Record) bool) column {
-	return column{
+func countColumn(name string, at func(*Record) *int64, zero func(*Record) bool) rowColumn {
+	return rowColumn{
 		name, func(dst []byte, _ *Cell, r *Record) []byte {
 			if *at(r) == 0 && !zero(r) {
 				return dst
@@ -127,8 +127,8 @@ func countColumn(name string, at func(*Record) *int64, zero func(*Record) bool) 
 }
 
 // optional is a number that is -1 where there is none.
-func optionalColumn(name string, at func(*Record) *int64) column {
-	return column{
+func optionalColumn(name string, at func(*Record) *int64) rowColumn {
+	return rowColumn{
 		name, func(dst []byte, _ *Cell, r *Record) []byte {
 			if *at(r) == -1 {
 				return dst
@@ -146,8 +146,8 @@ func optionalColumn(name string, at func(*Record) *int64) column {
 	}
 }
 
-func instantColumn(name string, at func(*Record) *time.Duration) column {
-	return column{
+func instantColumn(name string, at func(*Record) *time.Duration) rowColumn {
+	return rowColumn{
 		name, func(dst []byte, _ *Cell, r *Record) []byte {
 			if *at(r) == None {
 				return dst
@@ -166,8 +166,8 @@ func instantColumn(name string, at func(*Record) *time.Duration) column {
 	}
 }
 
-func flagColumn(name string, at func(*Record) *bool) column {
-	return column{
+func flagColumn(name string, at func(*Record) *bool) rowColumn {
+	return rowColumn{
 		name, func(dst []byte, _ *Cell, r *Record) []byte { return strconv.AppendBool(dst, *at(r)) },
 		func(r *Record, s string) error {
 			if s != "true" && s != "false" && s != "TRUE" && s != "FALSE" { // spreadsheets write them in capitals

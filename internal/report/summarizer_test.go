@@ -51,11 +51,11 @@ func summarize(t *testing.T, slo workload.SLO, window time.Duration, records ...
 	return run
 }
 
-func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) }
+func isNear(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b)) }
 
 func wantNear(t *testing.T, name string, got, want float64) {
 	t.Helper()
-	if !near(got, want) {
+	if !isNear(got, want) {
 		t.Errorf("%s is %v, want %v", name, got, want)
 	}
 }
@@ -137,7 +137,7 @@ func TestMissingStaysMissing(t *testing.T) {
 	s := summarize(t, workload.SLO{TTFT: 50 * ms, TPOT: ms}, 10*time.Second, whole, single, thinking).Summary
 	f := func(name string, d Dist, n int64, least float64) {
 		t.Helper()
-		if d.N != n || n > 0 && !near(d.Min, least) {
+		if d.N != n || n > 0 && !isNear(d.Min, least) {
 			t.Errorf("%s: %d values from %v, want %d from %v", name, d.N, d.Min, n, least)
 		}
 	}
@@ -428,5 +428,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if err := s.Finish(&Run{To: 100 * time.Second}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func BenchmarkSummarizerAdd(b *testing.B) {
+	s := NewSummarizer(workload.SLO{TTFT: time.Second})
+	r := streamed(0, 10*ms, 200*ms, 20)
+	rnd := rand.New(rand.NewPCG(7, 8))
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Dispatched += 10 * time.Microsecond
+		r.Scheduled = r.Dispatched
+		r.FirstToken = r.Dispatched + time.Duration(rnd.Int64N(int64(time.Second)))
+		r.LastToken = r.FirstToken + time.Second
+		r.Done = r.LastToken
+		s.Add(r)
 	}
 }

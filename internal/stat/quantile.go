@@ -71,44 +71,36 @@ func binomial(n, k int, q float64) float64 {
 // enoughConf is the confidence at which Enough wants an interval.
 const enoughConf = 0.95
 
-// Enough reports whether n values are enough to print their q-quantile. The least n are 6 for the median, 39 for p90, 76 for
-// p95, 441 for p99 and 4,394 for p99.9: those from which on the interval of 95 % has two ends by the normal approximation
-// with a correction for continuity. The exact interval has them a little earlier (34, 76, 377, 3,765), for values that
-// are independent; those of one run are not quite, so the stricter rule decides.
+// Enough reports whether n values are enough to print their q-quantile: whether n is at least MinSamples(q).
 func Enough(q float64, n int) bool {
-	if !(q > 0 && q < 1) || n < 1 {
-		return false
+	if q = max(q, 1-q); q < 1 && n >= 2*leastSamples(q) {
+		return true // most questions end here, without a search
 	}
-	_, _, ok := quantileRanks(n, q, enoughConf)
-	if !ok {
-		return false
-	}
-	if far := 20 / min(q, 1-q); float64(n) > far {
-		return true // the approximation is good here, and its interval far from the end
-	}
-	for m := n; m > 0 && 2*m >= n; m-- { // its rule skips some n after its first
-		if ci := stats.QuantileCI(m, q, enoughConf); ci.LoOrder >= 1 && ci.HiOrder <= m {
-			return true
-		}
-	}
-	return false
+	return minSamples(q, n) > 0
 }
 
-// MinSamples is the least n for which Enough is true; 0 if q is outside (0, 1).
-func MinSamples(q float64) int {
-	if !(q > 0 && q < 1) {
+// MinSamples is the least number of values of which the q-quantile may be printed: 6 for the median, 39 for p90, 76 for
+// p95, 441 for p99 and 4,394 for p99.9. It is 0 if q is outside (0, 1).
+//
+// It is the first n at which the interval of 95 % has two ends, by the normal approximation with a correction for
+// continuity if n is over 30. The exact interval has them a little earlier (34, 76, 377 and 3,765) for values that are
+// independent; those of one run are not quite, so the stricter rule decides.
+func MinSamples(q float64) int { return minSamples(q, math.MaxInt) }
+
+// minSamples is MinSamples if that is at most limit, otherwise 0.
+func minSamples(q float64, limit int) int {
+	q = max(q, 1-q)
+	if !(q < 1) {
 		return 0
 	}
-	lo, hi := 0, 1 // Enough(lo) is false
-	for !Enough(q, hi) {
-		lo, hi = hi, hi*2
-	}
-	for hi-lo > 1 {
-		if mid := (lo + hi) / 2; Enough(q, mid) {
-			hi = mid
-		} else {
-			lo = mid
+	for n := leastSamples(q); n <= limit; n++ {
+		if ci := stats.QuantileCI(n, q, enoughConf); ci.LoOrder >= 1 && ci.HiOrder <= n {
+			return n
 		}
 	}
-	return hi
+	return 0
 }
+
+// leastSamples is a number of values from which there may be an interval with two ends: it leaves out that all values are
+// below the quantile, which has the probability q^n. MinSamples is less than twice as large.
+func leastSamples(q float64) int { return max(2, int(math.Log(1-enoughConf)/math.Log(q))) }

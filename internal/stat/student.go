@@ -13,7 +13,7 @@ func TInterval(xs []float64, conf float64) (lo, hi float64) {
 		return math.NaN(), math.NaN()
 	}
 	n := float64(len(xs))
-	mean, half := Mean(xs), tQuantile(conf, n-1)*Std(xs)/math.Sqrt(n)
+	mean, half := Mean(xs), TCritical(conf, n-1)*Std(xs)/math.Sqrt(n)
 	return mean - half, mean + half
 }
 
@@ -60,7 +60,7 @@ func (w Test) Interval(diff, conf float64) (lo, hi float64) {
 	if w.SE == 0 {
 		return diff, diff
 	}
-	half := tQuantile(conf, w.DF) * w.SE
+	half := TCritical(conf, w.DF) * w.SE
 	return diff - half, diff + half
 }
 
@@ -83,8 +83,9 @@ func tTwoSided(t, df float64) float64 {
 	return mathx.BetaInc(df/(df+t*t), df/2, 0.5)
 }
 
-// tQuantile is the t that is exceeded on either side with probability 1-conf together, by bisection.
-func tQuantile(conf, df float64) float64 {
+// TCritical is the t that Student's t with df degrees of freedom exceeds in size with the probability 1-conf: 4.303 for 0.95
+// and 2. conf must be in (0, 1), and df positive.
+func TCritical(conf, df float64) float64 {
 	lo, hi := 0.0, 2.0
 	for tTwoSided(hi, df) > 1-conf && hi < 1e300 {
 		lo, hi = hi, hi*2

@@ -376,3 +376,26 @@ func BenchmarkRoundTrip(b *testing.B) {
 		})
 	}
 }
+
+// TestTrace checks what a measuring client is told.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	s := &script{answers: []string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}}
+	tr := s.start(t)
+	for i := range 2 {
+		var told http1.Trace
+		rq := request(t.Context(), "x")
+		rq.Body = &http1.Body{Bytes: []byte("x"), Trace: &told}
+		before := time.Now()
+		resp, err := tr.RoundTrip(rq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		if told.Reused != (i > 0) || told.Wrote.Before(before) || told.Wrote.After(time.Now()) {
+			t.Errorf("request %d: %+v", i, told)
+		}
+	}
+}

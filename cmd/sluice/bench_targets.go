@@ -1,0 +1,230 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sluice/internal/bench"
+	"sluice/internal/config"
+	"sluice/internal/llm"
+	"sluice/internal/model"
+	"sluice/internal/report"
+	"sluice/internal/sim"
+	"sluice/internal/upstream"
+	"sluice/internal/wire/openai"
+)
+
+// fleet is what a configuration offers to measure. It owns the simulated providers that it had to start.
+type fleet struct {
+	cells  []*bench.Target // in the order of the configuration
+	closer []func() error
+	exact  bool   // every server knows how to answer with an exact number of tokens
+	prices string // latest day of the prices that are used, YYYY-MM-DD; "" if none is
+}
+
+// via is a gateway that requests are sent through.
+type via struct {
+	url string // base URL with its version part; "" for none
+	key llm.Secret
+}
+
+// dialects are the protocols that can be measured, by the api of a provider. A simulated provider speaks OpenAI's.
+func dialects() map[string]bench.Dialect {
+	return map[string]bench.Dialect{"openai": openai.Client{}, "sim": openai.Client{}}
+}
+
+// newFleet lists the targets of a configuration and starts its simulated providers, unless a gateway stands in between,
+// which then has its own.
+func newFleet(c *config.Config, extra []string, v via, exact bool) (*fleet, error) {
+	prices, err := model.Load(c.Prices.PricesFile)
+	if err != nil {
+		return nil, err
+	}
+	f := &fleet{exact: exact}
+	for i := range c.Providers {
+		p := &c.Providers[i]
+		names := modelsOf(c, p, extra)
+		if len(names) == 0 {
+			continue
+		}
+		if err := f.add(p, names, prices, v); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
+	}
+	return f, nil
+}
+
+// add appends the targets of one provider.
+func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v via) error {
+	dialect, ok := dialects()[p.API]
+	if !ok {
+		return fmt.Errorf("measure provider %s: its api %q has no codec", p.Name, p.API)
+	}
+	base := p.URL()
+	pricedAs := model.ProviderOf(base)
+	switch {
+	case v.url != "":
+		base = strings.TrimRight(v.url, "/")
+	case p.API == "sim":
+		url, err := f.simulate(p)
+		if err != nil {
+			return err
+		}
+		base = url
+	}
+	if pricedAs == "" || p.API == "sim" {
+		pricedAs = p.Name // rows of a price file may name a provider as the configuration does
+	}
+	for _, name := range names {
+		t := &bench.Target{
+			Cell:    report.Cell{Target: p.Name + "/" + name, Provider: p.Name, Model: name, Region: p.Region, Dialect: dialect.Name(), Via: v.url},
+			BaseURL: base, Model: name, Key: p.APIKey, Headers: headersOf(&p.Provider), Dialect: dialect, HTTP2: p.HTTP2 != "off",
+			Exact: f.exact || p.API == "sim",
+		}
+		if v.url != "" {
+			t.Model, t.Key, t.Headers = t.Cell.Target, v.key, nil
+		}
+		if info, ok := prices.Lookup(pricedAs, name); ok {
+			t.Price = func(u llm.Usage) (int64, bool) { return info.Cost(u, "") }
+			f.prices = max(f.prices, info.AsOf)
+		}
+		f.cells = append(f.cells, t)
+	}
+	return nil
+}
+
+// simulate starts a simulated provider and returns its base URL.
+func (f *fleet) simulate(p *config.Provider) (string, error) {
+	server, err := sim.New(p.Sim)
+	if err != nil {
+		return "", fmt.Errorf("start simulated provider %q: %w", p.Name, err)
+	}
+	url, err := server.Listen("127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("start simulated provider %q: %w", p.Name, err)
+	}
+	served := make(chan error, 1) // sent by the goroutine below, received by close
+	go func() { served <- server.Serve() }()
+	f.closer = append(f.closer, func() error { return errors.Join(server.Close(), <-served) })
+	return url, nil
+}
+
+// close ends the simulated providers.
+func (f *fleet) close() error {
+	var errs []error
+	for _, end := range f.closer {
+		errs = append(errs, end())
+	}
+	return errors.Join(errs...)
+}
+
+// headersOf returns what a provider is sent with each request.
+func headersOf(p *upstream.Provider) map[string]llm.Secret {
+	h := map[string]llm.Secret{}
+	for name, value := range p.Headers {
+		h[name] = value
+	}
+	if p.Organization != "" {
+		h["OpenAI-Organization"] = llm.NewSecret(p.Organization)
+	}
+	if p.Project != "" {
+		h["OpenAI-Project"] = llm.NewSecret(p.Project)
+	}
+	return h
+}
+
+// modelsOf returns the models of a provider that the configuration names, and those of extra (provider/model) that are the
+// provider's, each once. Patterns name no model.
+func modelsOf(c *config.Config, p *config.Provider, extra []string) []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !strings.Contains(name, "*") && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	prefix := p.Name + "/"
+	for i := range c.Models {
+		for _, t := range c.Models[i].Targets {
+			if name, ok := strings.CutPrefix(t.Target, prefix); ok {
+				add(name)
+			}
+		}
+	}
+	for _, name := range p.Models {
+		add(name)
+	}
+	if p.API == "sim" && len(p.Models) == 0 {
+		for _, name := range sim.ModelNames(p.Sim) {
+			add(name)
+		}
+	}
+	for _, name := range extra {
+		if name, ok := strings.CutPrefix(name, prefix); ok {
+			add(name)
+		}
+	}
+	return names
+}
+
+// choose returns the targets that patterns name: provider/model, a pattern with * of it, or a public model name of the
+// configuration, which stands for all of its targets. Without patterns it returns all.
+func (f *fleet) choose(c *config.Config, patterns []string) ([]*bench.Target, error) {
+	if len(patterns) == 0 {
+		return f.cells, nil
+	}
+	var chosen []*bench.Target
+	add := func(t *bench.Target) {
+		if !slices.Contains(chosen, t) {
+			chosen = append(chosen, t)
+		}
+	}
+	for _, pattern := range patterns {
+		before := len(chosen)
+		found := false
+		for _, t := range f.cells {
+			if model.Match(pattern, t.Cell.Target) || publicName(c, pattern, t.Cell.Target) {
+				found = true
+				add(t)
+			}
+		}
+		if !found && len(chosen) == before {
+			return nil, fmt.Errorf("target %q is not in the configuration; %s", pattern, f.near(c, pattern))
+		}
+	}
+	return chosen, nil
+}
+
+// publicName reports whether target is one of those behind a public model name.
+func publicName(c *config.Config, name, target string) bool {
+	for i := range c.Models {
+		if c.Models[i].Name != name {
+			continue
+		}
+		for _, t := range c.Models[i].Targets {
+			if t.Target == target {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// near says what a user may have meant.
+func (f *fleet) near(c *config.Config, name string) string {
+	var all []string
+	for _, t := range f.cells {
+		all = append(all, t.Cell.Target)
+	}
+	for i := range c.Models {
+		all = append(all, c.Models[i].Name)
+	}
+	if len(all) == 0 {
+		return "no provider of the configuration lists models: name one as provider/model"
+	}
+	if near := model.Nearest(name, all, 3); len(near) > 0 {
+		return "nearest: " + strings.Join(near, ", ")
+	}
+	return "it has: " + strings.Join(all, ", ")
+}
