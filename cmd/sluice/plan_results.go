@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"sluice/internal/plan"
 	"sluice/internal/report"
@@ -17,20 +20,27 @@ type measured struct {
 	results []report.CellResult
 }
 
-// readResultsFunc reads the results of a measurement from its directory.
-type readResultsFunc func(dir string) (*measured, error)
+// readResults reads the results of a measurement: a directory that bench wrote, or a suite that is in the database. Only what
+// is known of whole runs is used here, so records are not read.
+func readResults(cmd *cobra.Command, open openKeysFunc, ref string) (m *measured, err error) {
+	l := &suiteLoader{cmd: cmd, open: open}
+	defer func() { err = errors.Join(err, l.close()) }()
+	s, err := l.load(ref)
+	if err != nil {
+		return nil, fmt.Errorf("--results: %w", err)
+	}
+	all, err := report.Aggregate(s, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--results: %w", err)
+	}
+	return &measured{s, all}, nil
+}
 
-// readResults reads what bench wrote.
-func readResults(dir string) (*measured, error) {
-	r, err := report.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("--results: %w", err)
-	}
-	all, err := r.Aggregate()
-	if err != nil {
-		return nil, fmt.Errorf("--results: %w", err)
-	}
-	return &measured{r.Suite, all}, nil
+// resultsFlags adds the flags by which a suite is found in the database. The command has --config already.
+func resultsFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("database", "", "`URL` of the PostgreSQL database with the results, in place of the configuration's")
+	f.String("data-dir", "", "`directory` of the SQLite database with the results, in place of the configuration's")
 }
 
 // candidates turns results into what plan route weighs.
