@@ -219,7 +219,7 @@ func (w *worker) finish(ctx context.Context, o *outcome, u llm.Usage, err *llm.E
 	if rec.Done == report.None && !rec.Incomplete {
 		rec.Done = r.now()
 	}
-	if rec.Status == http.StatusOK {
+	if rec.Status == http.StatusOK && (rec.OK || u != llm.Usage{}) { // what broke off may tell nothing: that is no usage of 0
 		rec.Input, rec.Output, rec.Reasoning, rec.Cached, rec.Estimated = u.Input, u.Output, u.Reasoning, u.CachedInput, u.Estimated
 		if u.Estimated {
 			rec.Input, u.Input = rec.WantInput, rec.WantInput
