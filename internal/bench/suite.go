@@ -226,11 +226,11 @@ func (s *suite) levels() []float64 {
 		}
 		return []float64{0}
 	}
-	rate := s.firstRate()
-	var out []float64
-	for range s.o.steps() {
-		out = append(out, rate)
+	rate, most := s.firstRate(), s.o.Workload.MaxRate()
+	out := []float64{rate}
+	for len(out) < s.o.steps() && 2*rate <= most {
 		rate *= 2
+		out = append(out, rate)
 	}
 	return out
 }

@@ -279,6 +279,37 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// TestEstimateOfASweep has rates that no schedule holds in the end: the sweep ends before them, and none of its levels is drawn
+// but the first.
+func TestEstimateOfASweep(t *testing.T) {
+	t.Parallel()
+	w := parse(t, "  arrival: {process: constant, rate: 10}\n  phases: {warmup: 0s, sustain: 10m, cooldown: 30s}\n  repeats: 2\n")
+	o := SuiteOptions{Workload: w, Targets: cells(1), Sweep: true}
+	e, err := Estimate(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 10, 20 ... 5120 a second: the next one is 6,144,000 requests.
+	if e.Runs != 2*10 || e.Requests != 2*6000*1023 || e.OutputTokens != 10*e.Requests || !e.AtMost {
+		t.Errorf("%+v", e)
+	}
+	if want := float64(e.InputTokens+e.OutputTokens) * 1e-6; math.Abs(e.Dollars-want) > 1e-9*want {
+		t.Errorf("%v dollars, want %v", e.Dollars, want)
+	}
+	o.Steps = 3
+	if e, err = Estimate(o); err != nil || e.Requests != 2*6000*7 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	h := newHunt(10, closeness, 3, 60)
+	h.most = w.MaxRate()
+	for !h.over() {
+		h.tell(true)
+	}
+	if h.low() != 5120 || !strings.Contains(h.reason, "a schedule holds no more") {
+		t.Errorf("a search ended at %v: %s", h.low(), h.reason)
+	}
+}
+
 // TestHunt searches for random limits: the rate that is found holds, and what is little above it does not.
 func TestHunt(t *testing.T) {
 	t.Parallel()
