@@ -21,6 +21,7 @@ type job struct {
 	stream   bool
 	due      time.Duration // when it should be sent
 	came     time.Duration // when the engine came to it, if it had to wait for a place afterwards; None otherwise
+	place    time.Duration // when the place that it waited for was free
 	around   int64         // tokens that the request has around its texts, at most
 	reserved int64         // nano-dollars
 }
@@ -225,8 +226,10 @@ func (c *crew) give(j *job) {
 func (c *crew) serve(w *worker) {
 	for j := range w.jobs {
 		for j != nil {
-			w.do(j)
-			j = c.next(w)
+			ended, _ := w.do(j)
+			if j = c.next(w); j != nil {
+				j.place = ended
+			}
 		}
 	}
 }

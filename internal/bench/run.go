@@ -62,6 +62,7 @@ type run struct {
 	inFlight   atomic.Int64
 	maxFlight  atomic.Int64
 	dispatched atomic.Int64
+	held       atomic.Int64           // outcomes that had to wait for the collector
 	sustained  atomic.Int64           // measured requests of a closed loop
 	events     atomic.Int64           // with content, of all streams
 	stoppedAt  atomic.Int64           // when intake ended early
