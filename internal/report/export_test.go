@@ -46,7 +46,7 @@ func exportSuite(t *testing.T) *Results {
 	two.Scheduled -= 50 * ms // waited for the cap
 	three := streamed(4*time.Second, 300*ms, time.Second, 1)
 	failed := failure(3*time.Second, "rate_limited", 429)
-	failed.Detail = "slow down"
+	failed.Detail, failed.WantInput = "slow down", 90
 	cut := streamed(5*time.Second, 0, 0, 0)
 	cut.OK, cut.Incomplete, cut.Done, cut.Status, cut.FirstByte = false, true, None, 0, None
 	warm := streamed(0, 900*ms, 950*ms, 5)
@@ -152,7 +152,7 @@ func TestVLLMExport(t *testing.T) {
 	}
 	// Arrays are in seconds, and all of one length.
 	for key, want := range map[string]any{
-		"ttfts": []any{.1, .2, .3, 0.}, "latencies": []any{.2, .5, 1., 0.}, "output_lens": []any{11., 31., 1., 0.}, "input_lens": []any{100., 100., 100., 0.},
+		"ttfts": []any{.1, .2, .3, 0.}, "latencies": []any{.2, .5, 1., 0.}, "output_lens": []any{11., 31., 1., 0.}, "input_lens": []any{100., 100., 100., 90.},
 		"start_times": []any{1., 2., 4., 3.}, "queue_times": []any{0., .05, 0., 0.}, "errors": []any{"", "", "", "rate_limited: slow down"},
 		"itls": []any{[]any{}, []any{}, []any{}, []any{}}, "generated_texts": []any{"", "", "", ""},
 	} {

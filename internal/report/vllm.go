@@ -89,17 +89,17 @@ func (v *vllmRun) add(r *Record) error {
 	if !v.detailed {
 		return nil
 	}
-	var output int64
+	input, output := r.WantInput, int64(0) // of a failed request vLLM has the length that it sent
 	var ttft, latency time.Duration
 	failure := ""
 	if r.OK {
-		output = r.Output
+		input, output = r.Input, r.Output
 		ttft, _ = r.TTFT() // 0 if there is none, as in vLLM
 		latency, _ = r.E2E()
 	} else {
 		failure = strings.TrimSpace(r.Error + ": " + r.Detail)
 	}
-	v.inputs = append(v.inputs, r.Input)
+	v.inputs = append(v.inputs, input)
 	v.outputs = append(v.outputs, output)
 	v.ttfts = append(v.ttfts, ttft.Seconds())
 	v.latencies = append(v.latencies, latency.Seconds())
