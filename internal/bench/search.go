@@ -90,12 +90,12 @@ func (h *hunt) tell(held bool) {
 }
 
 // doubt says that the trial at h.rate cannot be believed, and why. It is tried once more: another program may have held the
-// processor for a moment. After that this client is taken to be the limit.
+// processor for a moment. After that this client is taken to be the limit, or the rate too low to send anything.
 func (h *hunt) doubt(why string) {
 	h.tried++
 	switch {
 	case h.doubted == h.rate:
-		h.reason = fmt.Sprintf("this client is the limit at %.4g requests a second: %s", h.rate, why)
+		h.reason = fmt.Sprintf("no run at %.4g requests a second can be believed: %s", h.rate, why)
 	case h.tried >= h.steps:
 		h.reason = fmt.Sprintf("the limit of %d load levels was met before a rate was verified", h.steps)
 	}

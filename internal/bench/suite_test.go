@@ -390,6 +390,6 @@ func TestHuntDoubts(t *testing.T) {
 	rate := h.rate
 	h.doubt("late by 200 ms")
 	if !h.over() || h.rate != rate || !strings.Contains(h.reason, "late by 200 ms") {
-		t.Errorf("after two doubts at %v: over %v because %q, want the client named as the limit", rate, h.over(), h.reason)
+		t.Errorf("after two doubts at %v: over %v because %q, want the reason of the doubt", rate, h.over(), h.reason)
 	}
 }
