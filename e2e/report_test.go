@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"sluice/e2e/harness"
@@ -85,6 +86,7 @@ func TestReportPages(t *testing.T) {
 				p.checkChoices()
 			}
 			p.quiet()
+			p.checkPaper()
 			phone := b.open(t, "file://"+page, 390, chromedp.EmulateMobile)
 			if width := eval[int](phone, `document.documentElement.scrollWidth`); width > 390 {
 				t.Errorf("on a phone the page is %d pixels wide, want 390", width)
@@ -399,6 +401,21 @@ func (p *tab) checkTheme() {
 	p.click("#theme")
 	if got := eval[string](p, picture); got != drawing {
 		p.t.Error("the charts look otherwise after a look at the dark theme")
+	}
+}
+
+// checkPaper checks that the page fits on A4, held sideways, with its margins.
+func (p *tab) checkPaper() {
+	p.t.Helper()
+	const paper = 1031 // pixels
+	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(paper, 700)); err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
+		p.t.Fatal(err)
+	}
+	if width := eval[int](p, `document.documentElement.scrollWidth`); width > paper {
+		p.t.Errorf("on paper the page is %d pixels wide, want %d", width, paper)
 	}
 }
 

@@ -31,6 +31,7 @@ func (v *view) answer() sentence {
 	case v.sweep():
 		first := met[0]
 		s := plain("%s carries %s within the service level: ", cellName(v.results[first].Cell), map[bool]string{true: "a load", false: "the highest load"}[one])
+		s.text("%s", v.atLeast(first))
 		s.fig(v.figures(first).tps(&v.results[first]))
 		s.text(" transactions a second.")
 		return s
@@ -43,6 +44,17 @@ func (v *view) answer() sentence {
 		return plain("%s is the cheapest of the %d targets that meet the service level.", cellName(v.results[first].Cell), len(met))
 	}
 	return plain("%s answers fastest of the %d targets that meet the service level.", cellName(v.results[v.quickest(met)].Cell), len(met))
+}
+
+// atLeast is what stands before the throughput of a result within the limits if its cell was offered no higher load.
+func (v *view) atLeast(i int) string {
+	x, _ := loadLevel(v.results[i].Load)
+	for j := range v.results {
+		if y, _ := loadLevel(v.results[j].Load); v.results[j].Cell == v.results[i].Cell && y > x {
+			return ""
+		}
+	}
+	return "at least "
 }
 
 // met are, for each cell that meets the limits at any load level, the result that meets them with the highest throughput; the

@@ -68,3 +68,61 @@ func TestRampStep(t *testing.T) {
 	f(5.5, 0, 12, 5)
 	f(3, 3, 3, rampSteps/3)
 }
+
+func TestAnswer(t *testing.T) {
+	t.Parallel()
+	one := func(target string, rate, tps, good, cost, e2e float64) CellResult {
+		stat := func(x float64) Stat { return Stat{N: 3, Mean: x, Lo: 0.99 * x, Hi: 1.01 * x} }
+		r := CellResult{
+			Cell: Cell{Target: target}, Load: Load{Mode: "open", Rate: rate}, Rate: rate, Repeats: 3, Verdict: Verdict{State: StateValid},
+			Requests: 1000, OK: 1000, TPS: stat(tps), GoodFraction: stat(good), Goodput: stat(good * tps),
+			Summaries: []Summary{{E2ESched: Dist{N: 1000}}},
+		}
+		r.E2ESched.P95 = stat(e2e)
+		if cost > 0 {
+			r.CostPerCall = stat(cost)
+		}
+		return r
+	}
+	at := func(step int, r CellResult) CellResult {
+		r.Step = step
+		return r
+	}
+	failed := func(r CellResult) CellResult {
+		r.OK = 0
+		return r
+	}
+	f := func(want string, limits bool, results ...CellResult) {
+		t.Helper()
+		s := &Suite{}
+		if limits {
+			s.Workload.SLO.E2E = 1e9
+		}
+		var got string
+		for _, p := range newView(s, results).answer() {
+			if got += p.Text; p.Fig != nil {
+				got += p.Fig.Text
+			}
+		}
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	f("Nothing was measured.", true)
+	f("No target can be judged.", true, failed(one("a", 10, 0, 0, 0, 0)))
+	f("a meets the service level.", true, one("a", 10, 10, 0.95, 0, 500))
+	f("a does not meet the service level.", true, one("a", 10, 10, 0.949, 0, 500))
+	f("a was measured.", false, one("a", 10, 10, 0, 0, 500))
+	f("a is the only target that meets the service level.", true, one("a", 10, 10, 0.99, 0, 500), one("b", 10, 10, 0.5, 0, 400))
+	f("b is the cheapest of the 2 targets that meet the service level.", true, one("a", 10, 10, 0.99, 0.02, 500), one("b", 10, 10, 0.99, 0.01, 600))
+	f("a answers fastest of the 2 targets that meet the service level.", true, one("a", 10, 10, 0.99, 0, 500), one("b", 10, 10, 0.99, 0.01, 600))
+	f("No target meets the service level.", true, one("a", 10, 10, 0.4, 0, 500), one("b", 10, 10, 0.3, 0, 400))
+	f("No target that can be judged meets the service level.", true, one("a", 10, 10, 0.4, 0, 500), failed(one("b", 10, 0, 0, 0, 0)))
+	f("b answers fastest, and a is cheapest.", false, one("a", 10, 10, 0, 0.01, 500), one("b", 10, 10, 0, 0.02, 400))
+	f("b answers fastest, and is cheapest.", false, one("a", 10, 10, 0, 0.02, 500), one("b", 10, 10, 0, 0.01, 400))
+	f("b answers fastest.", false, one("a", 10, 10, 0, 0, 500), one("b", 10, 10, 0, 0.01, 400))
+	f("b carries the highest load within the service level: 9.00 transactions a second.", true,
+		one("a", 5, 5, 0.99, 0, 1), at(1, one("a", 10, 10, 0.5, 0, 1)), one("b", 9, 9, 0.96, 0, 1), at(1, one("b", 20, 20, 0.1, 0, 1)))
+	f("a carries a load within the service level: at least 20.0 transactions a second.", true, one("a", 5, 5, 0.99, 0, 1), at(1, one("a", 20, 20, 0.99, 0, 1)))
+	f("No target meets the service level at any load that was tried.", true, one("a", 5, 5, 0.9, 0, 1), at(1, one("a", 20, 20, 0.5, 0, 1)))
+}

@@ -345,7 +345,7 @@ func (v *view) sayLimits(usable []int) []sentence {
 				s.text(", and by %s", counted(int64(len(met)-4), "other", "others"))
 				break
 			}
-			s.text("%s by %s up to ", map[bool]string{true: "", false: ","}[j == 0], cellName(v.results[i].Cell))
+			s.text("%s by %s up to %s", map[bool]string{true: "", false: ","}[j == 0], cellName(v.results[i].Cell), v.atLeast(i))
 			s.fig(v.figures(i).tps(&v.results[i]))
 			s.text(" TPS")
 		}

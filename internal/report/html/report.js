@@ -1,4 +1,4 @@
-/* built from sha256:a40af28edcd30ea06c7b643d3fc92ad07582896f1c4ef4fa50f5a0a1b017e077
+/* built from sha256:4f11e132ab782c7c51738c0e6aac07dfdbd1b526b23bbc483371c980d01ea3d5
 
 Contains uPlot 1.6.32, https://github.com/leeoniya/uPlot:
 
