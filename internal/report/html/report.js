@@ -1,4 +1,4 @@
-/* built from sha256:4f11e132ab782c7c51738c0e6aac07dfdbd1b526b23bbc483371c980d01ea3d5
+/* built from sha256:234d5ae5c5dcdbcb29b9bc7b01244f280fd19cb17f2353dccd50002b672ecfe8
 
 Contains uPlot 1.6.32, https://github.com/leeoniya/uPlot:
 
