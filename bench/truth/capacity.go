@@ -36,14 +36,14 @@ type heavy struct {
 func streamed(name string, streams int, events float64, length, sustain time.Duration) heavy {
 	every := time.Duration(float64(streams) / events * float64(time.Second))
 	return heavy{name: name, model: rig.MockModel(0, every), shape: shape{
-		Process: workload.Constant, Rate: 1.02 * float64(streams) / length.Seconds(), Ramp: length + time.Second, Sustain: sustain,
+		Process: workload.Constant, Rate: 1.02 * float64(streams) / length.Seconds(), Warmup: length + time.Second, Sustain: sustain,
 		Cooldown: length + 2*time.Second, Output: int(length / every),
 	}}
 }
 
 func whole(name string, rate float64, sustain time.Duration) heavy {
 	return heavy{name: name, model: rig.MockModel(0, 0), shape: shape{
-		Process: workload.Constant, Rate: rate, Ramp: time.Second, Sustain: sustain, Cooldown: 5 * time.Second, Output: mockTokens, Whole: true,
+		Process: workload.Constant, Rate: rate, Warmup: time.Second, Sustain: sustain, Cooldown: 5 * time.Second, Output: mockTokens, Whole: true,
 	}}
 }
 
@@ -91,7 +91,7 @@ type carried struct {
 
 // carry puts a heavy load on a fresh server, with a fresh process of the engine.
 func (l *lab) carry(ctx context.Context, h heavy) (*carried, error) {
-	l.say("%s: %.0f requests/s for %v", h.name, h.shape.Rate, h.shape.Ramp+h.shape.Sustain)
+	l.say("%s: %.0f requests/s for %v", h.name, h.shape.Rate, h.shape.Warmup+h.shape.Sustain)
 	server, addr, err := l.serve(ctx, "mock")
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (l *lab) carry(ctx context.Context, h heavy) (*carried, error) {
 // watch samples memory until the job is done, and CPU time over the middle of its load.
 func (c *carried) watch(engine, server int, stop <-chan struct{}) error {
 	begin := time.Now()
-	from, to := begin.Add(c.shape.Ramp+c.shape.Sustain/10), begin.Add(c.shape.Ramp+c.shape.Sustain)
+	from, to := begin.Add(c.shape.Warmup+c.shape.Sustain/10), begin.Add(c.shape.Warmup+c.shape.Sustain)
 	type reading struct {
 		at             time.Time
 		engine, server time.Duration

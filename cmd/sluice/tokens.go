@@ -1,32 +1,37 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"sluice/internal/llm"
 	"sluice/internal/model"
+	"sluice/internal/tally"
 )
 
-// maxPrompt bounds what `sluice tokens` reads.
+// maxPrompt bounds a prompt that `sluice tokens` reads whole. Files of one request a line have no such limit.
 const maxPrompt = 64 << 20
 
 // tokensFlags are the flags of `sluice tokens`.
 type tokensFlags struct {
-	model, text, prices string
-	output              int64
-	json                bool
+	models              []string
+	text, prices        string
+	output, cached      string
+	batch               bool
+	jsonl, each, asJSON bool
+
+	// Made of the flags by run.
+	named   bool // --text was given
+	terms   tally.Terms
+	table   *model.Table
+	counter *model.Counter
 }
 
 func newTokensCommand() *cobra.Command {
@@ -34,126 +39,198 @@ func newTokensCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokens [file|-]",
 		Short: "Count the tokens of a prompt and say what it costs",
-		Long: "Count the tokens of a text, or of a chat request in JSON, and say what it costs and how much of the model's\n" +
-			"context window it takes. Without a file the prompt comes from standard input.\n\n" +
-			"For models of OpenAI the count is exact for plain text; for others, and for what surrounds the messages of a\n" +
-			"chat, it is an estimate. Prices are from the built-in table, which is dated, unless --prices overrides them.",
+		Long: `Counts the tokens of a text or a request, and says what it costs and how much of the model's context window it takes, for
+one model or for several beside each other. Without a file the prompt comes from standard input. What is JSON in the form of
+a request (chat, completion, embeddings) is counted as that: by role, with tools and images.
+
+A file that ends in .jsonl, or any with --jsonl, has one request a line: a batch as providers take it, requests, or objects
+with a text. It is read line by line, however long it is. A line that cannot be read is named, and the command then ends
+with an error.
+
+For models of OpenAI the count is exact for plain text; for others, for what surrounds the messages of a chat, for tools and
+for images it is an estimate. Prices are from the built-in table, which is dated, unless --prices overrides them.`,
 		Example: "  sluice tokens --model gpt-4o --text 'How long is a piece of string?'\n" +
-			"  sluice tokens --model anthropic/claude-opus-5 --output 500 --json prompt.txt",
+			"  sluice tokens --model gpt-4o-mini --model anthropic/claude-opus-5 --output 500 prompt.txt\n" +
+			"  sluice tokens --model 'openai/gpt-4*' --cached 80% request.json\n" +
+			"  sluice tokens --batch --each batch.jsonl",
 		Args:          cobra.MaximumNArgs(1),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := f.prompt(cmd, args)
-			if err != nil {
-				return err
-			}
-			table, err := model.Load(f.prices)
-			if err != nil {
-				return err
-			}
-			r, err := f.report(table, text)
-			if err != nil {
-				return err
-			}
-			return r.print(cmd.OutOrStdout(), f.json)
+			f.named = cmd.Flags().Changed("text")
+			return f.run(cmd, args)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.model, "model", "", "`name` of the model, or provider/name (default: the one that a chat request names)")
+	flags.StringSliceVarP(&f.models, "model", "m", nil, "`name` of a model, or provider/name, or a pattern with * for all that it matches; may be repeated (default: the one that the request names)")
 	flags.StringVar(&f.text, "text", "", "the prompt itself")
 	flags.StringVar(&f.prices, "prices", "", "JSON `file` that overrides prices")
-	flags.Int64Var(&f.output, "output", 0, "also price `N` tokens of output")
-	flags.BoolVar(&f.json, "json", false, "print JSON")
+	flags.StringVar(&f.output, "output", "", "also price `N` tokens of output; max for as many as the model can give (default: what the request allows)")
+	flags.StringVar(&f.cached, "cached", "", "part of the input that comes from the provider's cache: `N` tokens, or a share (80%)")
+	flags.BoolVar(&f.batch, "batch", false, "price by the provider's batch discount")
+	flags.BoolVar(&f.jsonl, "jsonl", false, "the file has one request a line")
+	flags.BoolVar(&f.each, "each", false, "with one request a line: tell of each line too")
+	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// prompt returns the text to count.
-func (f *tokensFlags) prompt(cmd *cobra.Command, args []string) (string, error) {
-	if f.output < 0 {
-		return "", fmt.Errorf("--output is %d, want no negative number", f.output)
+func (f *tokensFlags) run(cmd *cobra.Command, args []string) error {
+	if err := f.check(args); err != nil {
+		return err
 	}
-	if cmd.Flags().Changed("text") {
-		if len(args) > 0 {
-			return "", errors.New("give --text or a file, not both")
-		}
-		return f.text, nil
+	var err error
+	if f.table, err = model.Load(f.prices); err != nil {
+		return err
 	}
-	in := cmd.InOrStdin()
-	if len(args) > 0 && args[0] != "-" {
-		file, err := os.Open(args[0])
-		if err != nil {
-			return "", fmt.Errorf("read prompt: %w", err)
-		}
-		defer file.Close()
-		in = file
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxPrompt+1))
+	f.counter = model.NewCounter()
+	in, name, done, err := f.open(cmd, args)
 	if err != nil {
-		return "", fmt.Errorf("read prompt: %w", err)
+		return err
 	}
-	if len(text) > maxPrompt {
-		return "", fmt.Errorf("read prompt: it has more than %d bytes", maxPrompt)
+	defer done()
+	if f.jsonl || strings.HasSuffix(name, ".jsonl") {
+		return f.lines(cmd, in)
 	}
-	return string(text), nil
+	if f.each {
+		return errors.New("--each is for files with one request a line (--jsonl)")
+	}
+	return f.one(cmd, in)
 }
 
-// tokensReport is the answer. Money is in USD, as decimal text: nothing is lost to floating point.
-type tokensReport struct {
-	Model         string   `json:"model"`
-	Provider      string   `json:"provider,omitempty"`
-	Kind          string   `json:"input"` // text or chat
-	Tokens        int64    `json:"tokens"`
-	Exact         bool     `json:"exact"`
-	Vocabulary    string   `json:"vocabulary,omitempty"`
-	Uncounted     []string `json:"uncounted,omitempty"` // parts of a chat that have no text
-	OutputTokens  int64    `json:"output_tokens,omitempty"`
-	Priced        bool     `json:"priced"`
-	InputUSD      string   `json:"input_usd,omitempty"`
-	OutputUSD     string   `json:"output_usd,omitempty"`
-	TotalUSD      string   `json:"total_usd,omitempty"`
-	PriceAsOf     string   `json:"price_as_of,omitempty"`
-	PriceSource   string   `json:"price_source,omitempty"`
-	ContextWindow int64    `json:"context_window,omitempty"`
-	ContextShare  float64  `json:"context_share,omitempty"` // of prompt and output; 1 is all of it
-	Nearest       []string `json:"nearest,omitempty"`       // names of the table, if the model is not in it
-
-	inputRate int64 // micro-USD per million tokens
-}
-
-func (f *tokensFlags) report(table *model.Table, text string) (*tokensReport, error) {
-	r := &tokensReport{Model: f.model, Kind: "text", OutputTokens: f.output}
-	counter := model.NewCounter()
-	if c, ok := readChat(text); ok {
-		if r.Model == "" {
-			r.Model = c.Model
+// check reads the flags that are more than words.
+func (f *tokensFlags) check(args []string) error {
+	if f.named && len(args) > 0 {
+		return errors.New("give --text or a file, not both")
+	}
+	if f.named && f.jsonl {
+		return errors.New("give --text or --jsonl, not both")
+	}
+	f.terms.Batch = f.batch
+	switch f.output {
+	case "":
+		f.terms.Output = -1
+	case "max":
+		f.terms.OutputMax = true
+	default:
+		n, err := strconv.ParseInt(f.output, 10, 64)
+		if err != nil || n < 0 || n > 1<<40 {
+			return fmt.Errorf("--output is %s, want a number of tokens that is not negative, or max", f.output)
 		}
-		r.Kind = "chat"
-		count, uncounted := c.count(counter, r.Model)
-		r.Tokens, r.Vocabulary, r.Uncounted = count.Tokens, count.Vocabulary, uncounted
-	} else {
-		count := counter.Count(r.Model, text)
-		r.Tokens, r.Exact, r.Vocabulary = count.Tokens, count.Exact, count.Vocabulary
+		f.terms.Output = n
 	}
-	if r.Model == "" {
-		return nil, errors.New("--model is missing, and the input is no chat request that names one")
+	if f.cached != "" {
+		var err error
+		if f.terms.Cached, err = tally.ParseCached(f.cached); err != nil {
+			return fmt.Errorf("--cached: %w", err)
+		}
 	}
-	info := findModel(table, r.Model)
-	if info == nil {
-		r.Nearest = model.Nearest(r.Model, everyModel(table), 3)
-		return r, nil
+	return nil
+}
+
+// open returns what is to be counted, and its name.
+func (f *tokensFlags) open(cmd *cobra.Command, args []string) (in io.Reader, name string, done func(), err error) {
+	switch {
+	case f.named:
+		return strings.NewReader(f.text), "", func() {}, nil
+	case len(args) == 0 || args[0] == "-":
+		return &interruptible{ctx: cmd.Context(), r: cmd.InOrStdin()}, "", func() {}, nil
 	}
-	r.Provider, r.ContextWindow, r.PriceAsOf, r.PriceSource = info.Provider, info.ContextWindow, info.AsOf, info.Source
-	r.inputRate = info.List().Input
-	in, inOK := info.Cost(llm.Usage{Input: r.Tokens}, "")
-	total, totalOK := info.Cost(llm.Usage{Input: r.Tokens, Output: r.OutputTokens}, "")
-	if r.Priced = inOK && totalOK; r.Priced {
-		r.InputUSD, r.OutputUSD, r.TotalUSD = usd(in), usd(total-in), usd(total)
+	file, err := os.Open(args[0])
+	if err != nil {
+		return nil, "", nil, fmt.Errorf("read prompt: %w", err)
 	}
-	if r.ContextWindow > 0 {
-		r.ContextShare = float64(r.Tokens+r.OutputTokens) / float64(r.ContextWindow)
+	return file, args[0], func() { _ = file.Close() }, nil // only read
+}
+
+// one counts one prompt.
+func (f *tokensFlags) one(cmd *cobra.Command, in io.Reader) error {
+	b, err := io.ReadAll(io.LimitReader(in, maxPrompt+1))
+	if err != nil {
+		return interrupted(cmd.Context(), fmt.Errorf("read prompt: %w", err))
 	}
-	return r, nil
+	if len(b) > maxPrompt {
+		return fmt.Errorf("read prompt: it has more than %d bytes; a file with one request a line (--jsonl) may be of any length", maxPrompt)
+	}
+	p, ok := tally.ReadRequest(string(b))
+	if !ok {
+		p = tally.TextPrompt(string(b))
+	}
+	names, sorted, err := f.resolve(p.Model, p.Kind)
+	if err != nil {
+		return err
+	}
+	r := tokensReport{Input: tokensInput{Kind: p.Kind, Bytes: int64(len(b)), Requests: 1}}
+	infos := f.infos(names)
+	counts, err := tally.CountPrompt(cmd.Context(), f.counter, p, names...)
+	if err != nil {
+		return interrupted(cmd.Context(), err)
+	}
+	for i, c := range counts {
+		if err := f.terms.Check(infos[i]); err != nil && !sorted {
+			return fmt.Errorf("--output max: %s: %w; give a number", names[i], err)
+		}
+		q := tally.NewQuote(infos[i], &c, p, f.terms)
+		r.Models = append(r.Models, f.entry(names[i], infos[i], p.Kind, &c, &q, c.Tokens+q.OutputTokens))
+	}
+	if sorted {
+		r.sortByPrice()
+	}
+	if f.asJSON {
+		return writeJSON(cmd.OutOrStdout(), r)
+	}
+	return r.print(cmd.OutOrStdout())
+}
+
+// resolve returns the names of the models that are asked for: those of --model with patterns spelled out, or else the one that the
+// request names. patterns tells that there were some, whose models are best seen in the order of their prices.
+func (f *tokensFlags) resolve(named, kind string) (names []string, patterns bool, err error) {
+	if len(f.models) == 0 {
+		if named == "" {
+			return nil, false, errors.New("--model is missing, and the input is no request that names one")
+		}
+		return []string{named}, false, nil
+	}
+	for _, m := range f.models {
+		if !model.IsPattern(m) {
+			names = append(names, m)
+			continue
+		}
+		patterns = true
+		all := f.match(m, kind)
+		if len(all) == 0 {
+			return nil, false, fmt.Errorf("--model %s matches no model of the price table", m)
+		}
+		names = append(names, all...)
+	}
+	seen := map[string]bool{}
+	names = slices.DeleteFunc(names, func(n string) bool { dup := seen[n]; seen[n] = true; return dup })
+	return names, patterns, nil
+}
+
+// match returns the models of the price table that a pattern matches, of the kind that can take the prompt.
+func (f *tokensFlags) match(pattern, kind string) []string {
+	want := "chat"
+	if kind == tally.Embedding {
+		want = "embedding"
+	}
+	var all []string
+	for _, p := range f.table.Providers() {
+		for _, n := range f.table.Names(p) {
+			info, _ := f.table.Lookup(p, n)
+			if (info.Kind == "" || info.Kind == want) && (model.Match(pattern, p+"/"+n) || model.Match(pattern, n)) {
+				all = append(all, p+"/"+n)
+			}
+		}
+	}
+	return all
+}
+
+func (f *tokensFlags) infos(names []string) []*model.Info {
+	all := make([]*model.Info, len(names))
+	for i, n := range names {
+		all[i] = findModel(f.table, n)
+	}
+	return all
 }
 
 // findModel looks a model up: provider/model, or a bare name, which makers of models win over those who resell them.
@@ -182,146 +259,39 @@ func everyModel(table *model.Table) []string {
 	return all
 }
 
-// usd writes nano-USD in full: 375000 is "0.000375".
-func usd(nano int64) string {
-	s := fmt.Sprintf("%d.%09d", nano/1e9, nano%1e9)
-	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+// interruptible is a reader whose reads end with a context: someone who types a prompt, or a pipe that stays silent, would
+// otherwise keep Ctrl-C from being heard. It is read by one goroutine.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+	buf [64 << 10]byte
 }
 
-func (r *tokensReport) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+// Read reads in a goroutine of its own. One that is left behind by the end of the context waits for a read that nothing can end;
+// it goes with the process.
+func (i *interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	name := r.Model
-	if r.Provider != "" {
-		name = r.Provider + "/" + strings.TrimPrefix(name, r.Provider+"/")
-	}
-	fmt.Fprintf(t, "model\t%s\n", name)
-	fmt.Fprintf(t, "tokens\t%d, %s\n", r.Tokens, r.how())
-	if len(r.Uncounted) > 0 {
-		fmt.Fprintf(t, "not counted\t%s\n", strings.Join(r.Uncounted, ", "))
-	}
-	switch {
-	case r.Priced:
-		fmt.Fprintf(t, "input\t$%s at $%s a million tokens (%s, %s)\n", r.InputUSD, usd(r.inputRate*1000), r.PriceAsOf, r.PriceSource)
-		if r.OutputTokens > 0 {
-			fmt.Fprintf(t, "output\t$%s for %d tokens\n", r.OutputUSD, r.OutputTokens)
-			fmt.Fprintf(t, "total\t$%s\n", r.TotalUSD)
-		}
-	case len(r.Nearest) > 0:
-		fmt.Fprintf(t, "price\tunpriced: the model is not in the table; nearest: %s\n", strings.Join(r.Nearest, ", "))
-	default:
-		fmt.Fprintf(t, "price\tunpriced: the model is not in the table\n")
-	}
-	if r.ContextWindow > 0 {
-		fits := ""
-		if r.ContextShare > 1 {
-			fits = ": does not fit"
-		}
-		fmt.Fprintf(t, "context window\t%s %% of %d%s\n", strconv.FormatFloat(100*r.ContextShare, 'f', 2, 64), r.ContextWindow, fits)
-	}
-	return t.Flush()
-}
-
-// how says how the tokens were counted.
-func (r *tokensReport) how() string {
-	switch {
-	case r.Exact:
-		return "exact (" + r.Vocabulary + ")"
-	case r.Kind == "chat" && r.Vocabulary != "":
-		return "estimate (text by " + r.Vocabulary + ", and what surrounds the messages)"
-	case r.Vocabulary != "":
-		return "estimate (by " + r.Vocabulary + "; the model's own vocabulary is not published)"
-	default:
-		return "estimate (four bytes a token)"
+	done := make(chan result, 1) // sent once
+	buf := i.buf[:min(len(p), len(i.buf))]
+	go func() {
+		n, err := i.r.Read(buf)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, buf[:r.n]), r.err
+	case <-i.ctx.Done():
+		return 0, context.Cause(i.ctx)
 	}
 }
 
-// chatPrompt is what has text in a chat request.
-type chatPrompt struct {
-	Model    string `json:"model"`
-	Messages []struct {
-		Role      string          `json:"role"`
-		Name      string          `json:"name"`
-		Content   json.RawMessage `json:"content"`
-		ToolCalls json.RawMessage `json:"tool_calls"`
-	} `json:"messages"`
-	Tools json.RawMessage `json:"tools"`
-}
-
-// readChat reads the text as a chat request. ok is false if it is none.
-func readChat(text string) (c chatPrompt, ok bool) {
-	if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
-		return c, false
+// interrupted tells an end by the user from other errors.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("tokens: interrupted")
 	}
-	err := json.Unmarshal([]byte(text), &c)
-	return c, err == nil && len(c.Messages) > 0
-}
-
-// What OpenAI's models add to the text of a chat, by OpenAI's cookbook ("How to count tokens with tiktoken", seen 2026-10).
-const (
-	perMessage = 3
-	perName    = 1
-	perAnswer  = 3
-)
-
-// count adds up the tokens of a chat. Tools count as their JSON, which is near enough for an estimate.
-func (c *chatPrompt) count(counter *model.Counter, name string) (model.Count, []string) {
-	total := model.Count{Tokens: perAnswer}
-	add := func(text string) {
-		n := counter.Count(name, text)
-		total.Tokens += n.Tokens
-		total.Vocabulary = n.Vocabulary
-	}
-	missing := map[string]int{}
-	for i := range c.Messages {
-		m := &c.Messages[i]
-		total.Tokens += perMessage
-		add(m.Role)
-		if m.Name != "" {
-			total.Tokens += perName
-			add(m.Name)
-		}
-		for _, text := range contentText(m.Content, missing) {
-			add(text)
-		}
-		if len(m.ToolCalls) > 0 && !bytes.Equal(m.ToolCalls, []byte("null")) {
-			add(string(m.ToolCalls))
-		}
-	}
-	if len(c.Tools) > 0 && !bytes.Equal(c.Tools, []byte("null")) {
-		add(string(c.Tools))
-	}
-	var uncounted []string
-	for _, kind := range slices.Sorted(maps.Keys(missing)) {
-		uncounted = append(uncounted, fmt.Sprintf("%d %s", missing[kind], kind))
-	}
-	return total, uncounted
-}
-
-// contentText returns the texts of a message's content, and counts by type the parts that have none.
-func contentText(raw json.RawMessage, missing map[string]int) []string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return []string{text}
-	}
-	var parts []struct {
-		Type string  `json:"type"`
-		Text *string `json:"text"`
-	}
-	if json.Unmarshal(raw, &parts) != nil {
-		return nil
-	}
-	var all []string
-	for _, p := range parts {
-		if p.Text != nil {
-			all = append(all, *p.Text)
-		} else {
-			missing[p.Type]++
-		}
-	}
-	return all
+	return err
 }

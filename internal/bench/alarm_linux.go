@@ -15,9 +15,14 @@ import (
 // timer is looked at first.
 type fdAlarm struct {
 	file   *os.File
-	fd     uintptr // of file; File.Fd would make it blocking
-	buf    [8]byte // owned by until
+	conn   syscall.RawConn // of file
 	closed atomic.Bool
+
+	// Owned by until.
+	buf   [8]byte
+	spec  [2]syscall.Timespec // interval, first
+	errno syscall.Errno
+	set   func(fd uintptr) // arms the timer with spec
 }
 
 func newPreciseAlarm() (alarm, error) {
@@ -26,7 +31,16 @@ func newPreciseAlarm() (alarm, error) {
 	if errno != 0 {
 		return nil, fmt.Errorf("create timerfd: %w", errno)
 	}
-	return &fdAlarm{file: os.NewFile(fd, "timerfd"), fd: fd}, nil
+	a := &fdAlarm{file: os.NewFile(fd, "timerfd")}
+	var err error
+	if a.conn, err = a.file.SyscallConn(); err != nil {
+		a.close()
+		return nil, fmt.Errorf("use timerfd: %w", err)
+	}
+	a.set = func(fd uintptr) {
+		_, _, a.errno = syscall.Syscall6(syscall.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&a.spec)), 0, 0, 0)
+	}
+	return a, nil
 }
 
 func (a *fdAlarm) until(t time.Time) bool {
@@ -38,10 +52,10 @@ func (a *fdAlarm) until(t time.Time) bool {
 		if d <= 0 {
 			return true
 		}
-		spec := [2]syscall.Timespec{1: syscall.NsecToTimespec(int64(d))} // no interval
-		_, _, errno := syscall.Syscall6(syscall.SYS_TIMERFD_SETTIME, a.fd, 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
-		if errno != 0 {
-			return false // closed meanwhile
+		a.spec[1] = syscall.NsecToTimespec(int64(d))
+		// Both fail only for a file that is closed: the call keeps it open while it lasts.
+		if err := a.conn.Control(a.set); err != nil || a.errno != 0 {
+			return false
 		}
 		if _, err := a.file.Read(a.buf[:]); err != nil {
 			return false

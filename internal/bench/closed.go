@@ -7,6 +7,10 @@ import (
 	"sluice/internal/workload"
 )
 
+// failurePause is the least time between the requests of a user whose request failed: a target that refuses at once, or is not
+// there, would otherwise be hammered as fast as this machine can.
+const failurePause = 100 * time.Millisecond
+
 // closedLoop is users who each wait for their answer before they send again. User u takes the slots u, u+n, u+2n and so on of
 // n users, so that who sends what does not depend on how fast the answers come. arrivals is closed when no user will
 // send any more. It returns when all answers are there, or the work has been cut.
@@ -58,8 +62,11 @@ func (r *run) user(u, n int64) {
 			r.stop(errSpend)
 			return
 		}
-		w.do(j)
-		if free = r.now(); free >= r.window.to {
+		ended, failed := w.do(j)
+		if free = ended; failed {
+			free = max(ended, due+failurePause)
+		}
+		if free >= r.window.to {
 			return
 		}
 	}

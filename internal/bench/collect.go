@@ -70,7 +70,7 @@ func (c *collector) run() {
 
 func (c *collector) take(o *outcome) {
 	rec := &o.rec
-	c.r.o.Budget.Settle(o.reserved, rec.Cost)
+	c.r.o.Budget.Settle(o.reserved, booked(o))
 	c.sum.Add(rec)
 	c.addSeries(o)
 	c.addClient(o)
@@ -83,6 +83,15 @@ func (c *collector) take(o *outcome) {
 			c.r.cut(errSink)
 		}
 	}
+}
+
+// booked is what a request counts in the budget: what it cost, or all that was reserved if it was sent and nobody knows what
+// became of it.
+func booked(o *outcome) int64 {
+	if o.rec.Status == 0 && o.rec.Written != report.None {
+		return o.reserved
+	}
+	return o.rec.Cost
 }
 
 // second returns the entry of the series that an instant belongs to.

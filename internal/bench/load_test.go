@@ -356,3 +356,54 @@ func TestSameSeedSameRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusingServerIsNotHammered has users whose every request is refused at once.
+func TestRefusingServerIsNotHammered(t *testing.T) {
+	t.Parallel()
+	w := parse(t, "  concurrent_users: 3\n  phases: {warmup: 1s, ramp: 0s, sustain: 10s, cooldown: 5s}\n")
+	m := measure(t, http.NotFoundHandler(), Options{Workload: w})
+	if m.Summary.Failed != 300 || m.Verdict.State == Invalid {
+		t.Errorf("%d requests failed in 10 s of 3 users, %+v", m.Summary.Failed, m.Verdict)
+	}
+}
+
+// TestProgress looks at a run while it goes on.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	target := mocked()
+	target.Price = func(u llm.Usage) (int64, bool) { return u.Input + u.Output, true }
+	var all []Progress
+	s := constant(300, 100*ms, 2)
+	for i := range s.Slots[:100] {
+		s.Slots[i].Phase = workload.Warmup
+	}
+	s.Phases.Warmup, s.Phases.Sustain = 10*time.Second, 20*time.Second
+	h := scripted(step{50 * ms, text("a")}, step{100 * ms, text("b") + finish + usageOf(7, 2, 0) + done})
+	m := measure(t, h, Options{Target: target, Schedule: s, Budget: NewBudget(1), Progress: func(p Progress) { all = append(all, p) }})
+	if n := len(all); n < 118 || n > 124 {
+		t.Errorf("%d calls in 30 s", n)
+	}
+	p := all[len(all)/2] // at 15 s
+	if p.Phase != workload.Sustain || p.Total != 30*time.Second || p.Target != 10 || p.Sent < 140 || p.InFlight < 1 || p.InFlight > 2 || p.Failed != 0 || p.Saturated {
+		t.Errorf("%+v", p)
+	}
+	near := func(name string, got, want float64) {
+		t.Helper()
+		if got < 0.9*want || got > 1.1*want {
+			t.Errorf("%s is %v, want about %v", name, got, want)
+		}
+	}
+	near("rate", p.Rate, 10)
+	near("TPS", p.TPS, 10)
+	near("tokens", p.Tokens, 20)
+	near("TTFT", p.TTFT99, 50)
+	near("E2E", p.E2E95, 150)
+	near("TPOT", p.TPOT50, 100)
+	last := all[len(all)-1]
+	if last.OK != 300 || last.InFlight != 0 || last.Cap != 1 || last.Spent != 300*9e-9 || last.RPMUsed != -1 {
+		t.Errorf("%+v", last)
+	}
+	if m.Summary.OK != 200 {
+		t.Errorf("%d measured", m.Summary.OK)
+	}
+}

@@ -102,3 +102,38 @@ func TestOpenLoopAgainstSimulator(t *testing.T) {
 	}
 	t.Logf("%+v %+v", run.Client, run.Verdict)
 }
+
+// TestKindsAgainstSimulator sends each kind of request to a server that reads them strictly.
+func TestKindsAgainstSimulator(t *testing.T) {
+	t.Parallel()
+	f := func(model string, kind workload.Kind, stream bool) {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			target := simulate(t, sim.Config{Seed: 1, Latency: "none"}, model)
+			s := constant(5, 5*time.Millisecond, 10)
+			for i := range s.Slots {
+				s.Slots[i].Kind = kind
+			}
+			var records []report.Record
+			_, err := Run(t.Context(), Options{
+				Target: target, Workload: &workload.Workload{Stream: true, Timeout: 10 * time.Second}, Schedule: s, Prompts: texts{},
+				Record: func(r *report.Record) error { records = append(records, *r); return nil },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range records {
+				if !r.OK || r.Kind != kind.String() || r.Stream != stream || r.Input == 0 || (r.Output > 0) != stream || (r.Events > 0) != stream {
+					t.Errorf("%+v", r)
+				}
+			}
+			if len(records) != 5 {
+				t.Errorf("%d records", len(records))
+			}
+		})
+	}
+	f("sim-fast", workload.Chat, true)
+	f("sim-fast", workload.Tools, true)
+	f("sim-fast", workload.Structured, true)
+	f("sim-embed", workload.Embeddings, false)
+}

@@ -31,6 +31,8 @@ type hunt struct {
 	within        float64
 	verify, steps int
 
+	doubted float64 // rate of the last trial that could not be believed; 0 if none
+
 	verifying bool
 	verified  int
 	tried     int
@@ -84,6 +86,19 @@ func (h *hunt) tell(held bool) {
 	}
 }
 
+// doubt says that the trial at h.rate cannot be believed, and why. It is tried once more: another program may have held the
+// processor for a moment. After that this client is taken to be the limit.
+func (h *hunt) doubt(why string) {
+	h.tried++
+	switch {
+	case h.doubted == h.rate:
+		h.reason = fmt.Sprintf("this client is the limit at %.4g requests a second: %s", h.rate, why)
+	case h.tried >= h.steps:
+		h.reason = fmt.Sprintf("the limit of %d load levels was met before a rate was verified", h.steps)
+	}
+	h.doubted = h.rate
+}
+
 // search looks for the highest rate that each cell holds, the cells in turn.
 func (s *suite) search(ctx context.Context) error {
 	within, verify := s.o.Within, s.o.Verify
@@ -124,8 +139,7 @@ func (s *suite) try(ctx context.Context, c *cell, h *hunt) error {
 	case s.s.Stopped != "":
 		return nil
 	case c.last.Verdict.State == Invalid:
-		h.tried++
-		h.reason = fmt.Sprintf("this client is the limit at %.4g requests a second: %s", h.rate, c.last.Verdict.Reasons[0])
+		h.doubt(c.last.Verdict.Reasons[0])
 	default:
 		h.tell(s.holds(c.last))
 	}

@@ -275,3 +275,24 @@ func TestSaturated(t *testing.T) {
 	f("closed", false, workload.Closed, 1, 0, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 	f("too short", false, workload.Poisson, 1, 0, 10, 90)
 }
+
+// TestHuntDoubts: a trial that cannot be believed says nothing of the target, and is tried once more.
+func TestHuntDoubts(t *testing.T) {
+	t.Parallel()
+	h := newHunt(8, closeness, 1, 20)
+	h.tell(true)
+	h.doubt("a pause")
+	if h.over() || h.rate != 16 || h.low() != 8 {
+		t.Fatalf("after one doubt: over %v, next rate %v, held %v; want 16 tried again and 8 held", h.over(), h.rate, h.low())
+	}
+	h.tell(false)
+	h.doubt("a pause")
+	if h.over() {
+		t.Fatalf("a doubt at another rate ended the search: %s", h.reason)
+	}
+	rate := h.rate
+	h.doubt("late by 200 ms")
+	if !h.over() || h.rate != rate || !strings.Contains(h.reason, "late by 200 ms") {
+		t.Errorf("after two doubts at %v: over %v because %q, want the client named as the limit", rate, h.over(), h.reason)
+	}
+}

@@ -64,8 +64,9 @@ type worker struct {
 
 func newWorker(r *run) *worker { return &worker{r: r} }
 
-// do sends a request, reads its answer and reports the outcome. It waits only if the collector is far behind.
-func (w *worker) do(j *job) {
+// do sends a request, reads its answer and reports the outcome. It waits only if the collector is far behind. It returns when
+// the answer had ended, and whether the request had failed.
+func (w *worker) do(j *job) (ended time.Duration, failed bool) {
 	r := w.r
 	o := r.outcomes.Get().(*outcome)
 	*o = outcome{reserved: j.reserved, shared: int64(j.slot.Shared), emitted: emission{counts: o.emitted.counts[:0]}}
@@ -83,7 +84,7 @@ func (w *worker) do(j *job) {
 		r.giveBody(j)
 		o.lag = max(j.came-j.due, 0)
 		r.results <- o
-		return
+		return r.now(), false
 	}
 	r.enter()
 	rec.Dispatched = r.now()
@@ -93,11 +94,13 @@ func (w *worker) do(j *job) {
 	}
 	ctx, cancel := context.WithTimeoutCause(r.work, r.timeout, errTimeout)
 	u, err := w.exchange(ctx, cancel, j, o)
+	ended = r.now()
 	w.finish(ctx, o, u, err)
 	cancel()
 	w.gaps.flush(&r.gaps)
 	r.inFlight.Add(-1)
 	r.results <- o
+	return ended, err != nil
 }
 
 // enter counts a request that is on its way.

@@ -48,14 +48,14 @@ func (s *screen) head(width int) []string {
 	p := &s.p
 	name, of := cmp.Or(s.name, "measurement"), ""
 	if p.Runs > 1 {
-		of = fmt.Sprintf("run %d of %d", p.Run, p.Runs)
+		of = fmt.Sprintf("run %d of %d", p.Run+1, p.Runs)
 	}
 	left, whole := "", 0.0
 	if p.Total > 0 {
 		runLeft := max(p.Total-p.Elapsed, 0)
-		suiteLeft := runLeft + time.Duration(max(p.Runs-p.Run, 0))*p.Total
+		suiteLeft := runLeft + time.Duration(max(p.Runs-p.Run-1, 0))*p.Total
 		left = "about " + clock(suiteLeft) + " left"
-		whole = (float64(max(p.Run-1, 0)) + min(float64(p.Elapsed)/float64(p.Total), 1)) / float64(max(p.Runs, 1))
+		whole = (float64(p.Run) + min(float64(p.Elapsed)/float64(p.Total), 1)) / float64(max(p.Runs, 1))
 	}
 	lines := []string{spread(bold(cut(name, width/2))+faint(sep(name, of))+of, faint(left), width)}
 	if p.Runs > 1 && p.Total > 0 {
@@ -239,7 +239,7 @@ func (s *screen) brief(width int) []string {
 	p := &s.p
 	head := place(p)
 	if p.Runs > 1 {
-		head = fmt.Sprintf("[%d/%d] ", p.Run, p.Runs) + head
+		head = fmt.Sprintf("[%d/%d] ", p.Run+1, p.Runs) + head
 	}
 	figures := rate(p.TPS) + "/s  TTFT " + millis(p.TTFT50) + "/" + millis(p.TTFT95) + "  " + count(p.Failed) + " failed"
 	return []string{cut(head, width), s.runLine(width), cut(figures, width)}
@@ -250,9 +250,7 @@ func (s *screen) hint() string {
 	switch s.interrupts {
 	case 0:
 		return faint("Ctrl-C ends in good order")
-	case 1:
-		return warn("ending: requests under way may finish; Ctrl-C again ends at once")
 	default:
-		return bad("ending at once")
+		return warn("ending: what was measured is kept; Ctrl-C again ends at once")
 	}
 }

@@ -70,7 +70,7 @@ func (p *plain) take(b *inbox, last bool) {
 func line(p *bench.Progress) string {
 	var b strings.Builder
 	if p.Runs > 0 {
-		fmt.Fprintf(&b, "[%d/%d] ", p.Run, p.Runs)
+		fmt.Fprintf(&b, "[%d/%d] ", p.Run+1, p.Runs)
 	}
 	b.WriteString(place(p))
 	fmt.Fprintf(&b, " | %s %s", p.Phase, clock(p.Elapsed))
@@ -90,7 +90,7 @@ func line(p *bench.Progress) string {
 	if p.RateLimited > 0 {
 		fmt.Fprintf(&b, ", 429s %s", count(p.RateLimited))
 	}
-	fmt.Fprintf(&b, " | %s", spend(p))
+	fmt.Fprintf(&b, " | spent %s", spend(p))
 	fmt.Fprintf(&b, " | lag p99 %s, CPU %.2f", millis(p.LagP99), p.CPU)
 	if p.Saturated {
 		b.WriteString(", CLIENT SATURATED")

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func sample() bench.Progress {
 	return bench.Progress{
 		Cell: report.Cell{Target: "openai/gpt-4o-mini", Provider: "openai", Model: "gpt-4o-mini", Region: "us-east-1"},
-		Run:  3, Runs: 12, Repeat: 1, Repeats: 3, Step: 0, Steps: 4,
+		Run:  2, Runs: 12, Repeat: 1, Repeats: 3, Step: 0, Steps: 4,
 		Phase: workload.Sustain, Elapsed: 45 * time.Second, Total: 80 * time.Second,
 		Target: 20, Rate: 19.83, TPS: 19.5, Tokens: 2310, InFlight: 31,
 		Sent: 12_203, OK: 12_159, Failed: 13, RateLimited: 2,
@@ -101,7 +101,7 @@ func TestGolden(t *testing.T) {
 		p.Errors = map[string]int64{"эрор\x1b[2J": 3, "錯誤錯誤錯誤錯誤錯誤錯誤錯誤錯誤錯誤錯誤錯誤錯誤錯誤": 2}
 	})
 	f("nothing-known", 100, 40, func(p *bench.Progress, _ *screen) {
-		*p = bench.Progress{Cell: report.Cell{Target: "sim/sim-fast"}, Run: 1, Runs: 1, RPMUsed: -1, TPMUsed: -1}
+		*p = bench.Progress{Cell: report.Cell{Target: "sim/sim-fast"}, Run: 0, Runs: 1, RPMUsed: -1, TPMUsed: -1}
 	})
 	if got := (&screen{width: 80, height: 24}).draw(); !strings.Contains(got, "waiting for the first figures") {
 		t.Errorf("without progress: %q", got)

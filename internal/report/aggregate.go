@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -15,8 +15,8 @@ import (
 )
 
 // Aggregate returns the figures of a suite: one result for each cell and step, sorted by target, region, gateway and step.
-// records yields the records of a cell, from which pooled distributions come; with nil they come from the runs' histograms,
-// which is 0.1 % less exact. Records of runs that are not in the suite are passed over, rows that cannot be read are counted.
+// records yields the records of a cell, from which pooled distributions come; with nil, or where the file is gone, they come
+// from the runs' histograms, which is 0.1 % less exact. Records of runs that are not in the suite are passed over, rows that cannot be read are counted.
 func Aggregate(s *Suite, records func(Cell) iter.Seq2[*Record, error]) ([]CellResult, error) {
 	groups := map[Cell]map[int][]*Run{}
 	for _, run := range s.Runs {
@@ -51,34 +51,18 @@ func compareCell(a, b Cell) int {
 type pool struct{ ttft, ttftSched, tpot, e2e, e2eSched sample }
 
 func (p *pool) add(r *Record) {
-	for _, x := range []struct {
-		to *sample
-		of func(*Record) (time.Duration, bool)
-	}{
-		{&p.ttft, (*Record).TTFT},
-		{&p.ttftSched, (*Record).TTFTSched},
-		{&p.tpot, (*Record).TPOT},
-		{&p.e2e, (*Record).E2E},
-		{&p.e2eSched, (*Record).E2ESched},
-	} {
-		if d, ok := x.of(r); ok {
-			x.to.add(milliseconds(d))
-		}
-	}
+	p.ttft.addTime(r.TTFT())
+	p.ttftSched.addTime(r.TTFTSched())
+	p.tpot.addTime(r.TPOT())
+	p.e2e.addTime(r.E2E())
+	p.e2eSched.addTime(r.E2ESched())
 }
 
 // poolsOf returns the pooled distributions of a cell by step. It holds the values of one cell at a time.
 func poolsOf(steps map[int][]*Run, cell Cell, records func(Cell) iter.Seq2[*Record, error], ps []percentile) (map[int]Pooled, int, error) {
 	out := map[int]Pooled{}
 	if records == nil {
-		for step, runs := range steps {
-			p, err := pooledOfHists(runs, ps)
-			if err != nil {
-				return nil, 0, err
-			}
-			out[step] = p
-		}
-		return out, 0, nil
+		return poolHists(steps, ps)
 	}
 	pools, of := map[int]*pool{}, map[string]*pool{}
 	for step, runs := range steps {
@@ -93,6 +77,9 @@ func poolsOf(steps map[int][]*Run, cell Cell, records func(Cell) iter.Seq2[*Reco
 			bad++
 			continue
 		}
+		if errors.Is(err, fs.ErrNotExist) { // records are large: a suite may be kept without them
+			return poolHists(steps, ps)
+		}
 		if err != nil {
 			return nil, 0, fmt.Errorf("pool records of %s: %w", cell.Target, err)
 		}
@@ -100,22 +87,40 @@ func poolsOf(steps map[int][]*Run, cell Cell, records func(Cell) iter.Seq2[*Reco
 			p.add(r)
 		}
 	}
-	var buf []float64
 	for step, p := range pools {
-		var d Pooled
+		d := p.result(ps)
 		var err error
-		for _, x := range []struct {
-			to   *PooledDist
-			from *sample
-		}{{&d.TTFT, &p.ttft}, {&d.TTFTSched, &p.ttftSched}, {&d.TPOT, &p.tpot}, {&d.E2E, &p.e2e}, {&d.E2ESched, &p.e2eSched}} {
-			*x.to, buf = pooled(x.from, ps, buf)
-		}
 		if d.ICL, err = pooledOfRuns(steps[step], ps, func(r *Run) string { return r.Gaps }); err != nil {
 			return nil, 0, err
 		}
 		out[step] = d
 	}
 	return out, bad, nil
+}
+
+// result is all but ICL, of which records say nothing.
+func (p *pool) result(ps []percentile) (d Pooled) {
+	var buf []float64
+	for _, x := range []struct {
+		to   *PooledDist
+		from *sample
+	}{{&d.TTFT, &p.ttft}, {&d.TTFTSched, &p.ttftSched}, {&d.TPOT, &p.tpot}, {&d.E2E, &p.e2e}, {&d.E2ESched, &p.e2eSched}} {
+		*x.to, buf = pooled(x.from, ps, buf)
+	}
+	return d
+}
+
+// poolHists is poolsOf without records.
+func poolHists(steps map[int][]*Run, ps []percentile) (map[int]Pooled, int, error) {
+	out := map[int]Pooled{}
+	for step, runs := range steps {
+		p, err := pooledOfHists(runs, ps)
+		if err != nil {
+			return nil, 0, err
+		}
+		out[step] = p
+	}
+	return out, 0, nil
 }
 
 // pooledOfHists makes the distributions from the histograms of runs.

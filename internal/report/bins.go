@@ -8,10 +8,13 @@ import (
 
 const (
 	maxBins   = 120 // of a run: as many points as a chart shows
+	minBins   = 8   // that are left when pairs are merged for want of requests
+	binFill   = 100 // requests in a bin, on average, from which on its p99 is not its maximum
 	binDigits = 2   // decimal digits of the latencies in a bin
 )
 
-// bins collect latencies over time. A bin is a second at first; when a run outgrows maxBins, pairs are merged.
+// bins collect latencies over time. A bin is a second at first; when a run outgrows maxBins, pairs are merged, and again at the
+// end if they hold few requests.
 type bins struct {
 	width time.Duration
 	bins  []bin
@@ -37,6 +40,13 @@ func (p *packed) add(d time.Duration, ok bool) {
 	p.sum += ms
 	p.max = max(p.max, ms)
 	_ = p.h.RecordValue(min(max(int64(d/time.Microsecond), 0), histHighest)) // cannot fail within the edges
+}
+
+func (p *packed) count() int64 {
+	if p.h == nil {
+		return 0
+	}
+	return p.h.TotalCount()
 }
 
 func (p *packed) merge(o *packed) {
@@ -98,7 +108,19 @@ func (b *bins) double() {
 	b.width *= 2
 }
 
+// filled merges pairs until bins hold enough requests for their percentiles, as far as there are bins to merge.
+func (b *bins) filled() {
+	var n int64
+	for _, x := range b.bins {
+		n += x.e2e.count()
+	}
+	for len(b.bins) >= 2*minBins && n < binFill*int64(len(b.bins)) {
+		b.double()
+	}
+}
+
 func (b *bins) result() []Bin {
+	b.filled()
 	out := make([]Bin, 0, len(b.bins))
 	for i, x := range b.bins {
 		from := time.Duration(i) * b.width

@@ -21,6 +21,7 @@ type legendEntry struct{ Class, Name string }
 // shareRow is one bar.
 type shareRow struct {
 	Who      who
+	Again    bool // the row above is of the same target
 	Load     string
 	Segments []segment
 	OK, All  figure
@@ -86,7 +87,7 @@ func kindWords(kind string) string { return strings.ReplaceAll(kind, "_", " ") }
 
 func (v *view) shareRow(i int, kinds []string) shareRow {
 	r, f := &v.results[i], v.figures(i)
-	row := shareRow{Who: v.who(r.Cell), Load: v.loadIfSwept(r)}
+	row := shareRow{Who: v.who(r.Cell), Again: v.again(i), Load: v.loadIfSwept(r)}
 	if r.Requests == 0 {
 		row.Blank = "no request was measured"
 		return row
@@ -112,6 +113,9 @@ func (v *view) shareRow(i int, kinds []string) shareRow {
 	row.Label = strings.Join(words, ", ")
 	return row
 }
+
+// again says whether a result is of the same cell as the one before it.
+func (v *view) again(i int) bool { return i > 0 && v.results[i].Cell == v.results[i-1].Cell }
 
 // loadIfSwept names a result's load where results of one cell differ in it.
 func (v *view) loadIfSwept(r *CellResult) string {
@@ -140,9 +144,10 @@ func (v *view) kindRow(i int, kinds []string) kindRow {
 
 // quotaRow says how much of its quotas a target had in use.
 type quotaRow struct {
-	Who  who
-	Load string
-	Bars []quotaBar
+	Who   who
+	Again bool
+	Load  string
+	Bars  []quotaBar
 }
 
 type quotaBar struct {
@@ -159,7 +164,7 @@ func (v *view) quotas() []quotaRow {
 	var out []quotaRow
 	for i := range v.results {
 		r, f := &v.results[i], v.figures(i)
-		row := quotaRow{Who: v.who(r.Cell), Load: v.loadIfSwept(r), Bars: []quotaBar{
+		row := quotaRow{Who: v.who(r.Cell), Again: len(out) > 0 && v.again(i), Load: v.loadIfSwept(r), Bars: []quotaBar{
 			quota(f, "RPM", "rpm", r.RPM, r.RPMLimit, r.RPMUsed),
 			quota(f, "TPM", "tpm", r.TPM, r.TPMLimit, r.TPMUsed),
 		}}

@@ -16,10 +16,12 @@ func (v *view) cannot() []sentence {
 	if v.suite.Stopped != "" {
 		add(plain("The suite ended early (%s): targets later in its order have fewer runs, or none.", v.suite.Stopped))
 	}
-	v.cannotRepeat(add)
-	v.cannotPercentile(add)
-	v.cannotCost(add)
-	v.cannotLoad(add)
+	if len(v.believed()) > 0 {
+		v.cannotRepeat(add)
+		v.cannotPercentile(add)
+		v.cannotCost(add)
+		v.cannotLoad(add)
+	}
 	v.cannotCount(add)
 	if len(out) == 0 {
 		add(plain("Nothing is missing for this workload. Other prompts, other hours and other places may give other figures."))
@@ -39,7 +41,7 @@ func (v *view) which(f func(*CellResult) bool) []string {
 }
 
 func (v *view) cannotBelieve(add func(sentence)) {
-	for _, state := range []string{"invalid", "degraded"} {
+	for _, state := range []string{StateInvalid, StateDegraded} {
 		names := v.which(func(r *CellResult) bool { return r.Verdict.State == state })
 		if len(names) == 0 {
 			continue
@@ -59,14 +61,18 @@ func (v *view) cannotBelieve(add func(sentence)) {
 		if len(reasons) > 0 {
 			why = ": " + listed(reasons, 2)
 		}
-		if state == "invalid" {
+		if state == StateInvalid {
 			add(plain("The figures of %s must not be used%s.", listed(names, 3), why))
 		} else {
 			add(plain("The figures of %s are somewhat disturbed%s.", listed(names, 3), why))
 		}
 	}
-	if names := v.which(func(r *CellResult) bool { return r.OK == 0 }); len(names) > 0 && len(names) < len(v.cells) {
-		add(plain("%s gave no answer, so its speed and cost are unknown.", listed(names, 3)))
+	names := v.which(func(r *CellResult) bool { return r.OK == 0 })
+	switch {
+	case len(names) == len(v.cells):
+		add(plain("How fast and how costly the targets are: no request was answered."))
+	case len(names) > 0 && !v.sweep():
+		add(plain("%s gave no answer: speed and cost are not known.", listed(names, 3)))
 	}
 }
 
@@ -90,7 +96,7 @@ func (v *view) cannotRepeat(add func(sentence)) {
 func (v *view) cannotPercentile(add func(sentence)) {
 	few := v.which(func(r *CellResult) bool {
 		n, any := leastN(r, latencyE2E())
-		return any && r.OK > 0 && markFor(n, 0.99) != MarkSound
+		return any && r.OK > 0 && v.markFor(n, 0.99) != MarkSound
 	})
 	if len(few) > 0 {
 		add(plain("The 99th percentile needs 441 requests in a run for an interval. It is marked as wide, or left out, for %s.", listed(few, 2)))
@@ -118,7 +124,7 @@ func (v *view) cannotLoad(add func(sentence)) {
 	if names := v.which(func(r *CellResult) bool { return r.Load.Mode == "closed" }); len(names) > 0 {
 		add(plain("A fixed number of users waits for answers before it asks again, so overload does not show: a slower target is offered less."))
 	}
-	if v.sweep() || len(v.believed()) == 0 {
+	if v.sweep() {
 		return
 	}
 	add(plain("One load level was tried. Where latency begins to rise with load is not known."))

@@ -8,6 +8,7 @@ import (
 // chartData is what the page's script draws, in the form of data.ts in web/report.
 type chartData struct {
 	Cells []string     `json:"cells"`
+	Heads []int        `json:"heads"` // the step of each cell's headline result
 	SLO   chartSLO     `json:"slo"`
 	Time  []chartRun   `json:"time"`
 	Load  []chartSweep `json:"load"`
@@ -68,7 +69,7 @@ type chartPoint struct {
 // Bounds of the page's size: a run over time takes some 12 KB at the most.
 const (
 	maxTimeRuns  = 150
-	maxRatePoint = 120
+	maxRatePoint = 60
 )
 
 func (v *view) chartData() chartData {
@@ -80,6 +81,7 @@ func (v *view) chartData() chartData {
 	}
 	for i, c := range v.cells {
 		d.Cells[i] = cellName(c)
+		d.Heads = append(d.Heads, v.results[v.head[i]].Step)
 	}
 	d.Time, d.thin = v.chartRuns()
 	return d
@@ -125,7 +127,7 @@ func (v *view) chartSweeps() []chartSweep {
 				x = r.Rate
 			}
 			s.Points = append(s.Points, chartLevel{
-				Result: i, Load: x, Unit: unit, Invalid: r.Verdict.State == "invalid", TPS: chartStat(r.TPS), Tokens: chartStat(r.OutputRate),
+				Result: i, Load: x, Unit: unit, Invalid: r.Verdict.State == StateInvalid, TPS: chartStat(r.TPS), Tokens: chartStat(r.OutputRate),
 				TTFT: v.chartPercentiles(i, latencyTTFT()), E2E: v.chartPercentiles(i, latencyE2E()),
 			})
 		}
@@ -156,7 +158,7 @@ func (v *view) chartPoints() []chartPoint {
 	for _, i := range v.head {
 		r := &v.results[i]
 		f := v.figures(i)
-		if f.tps(r).None != "" || f.costPerCall(r).None != "" || r.Verdict.State == "invalid" {
+		if f.tps(r).None != "" || f.costPerCall(r).None != "" || r.Verdict.State == StateInvalid {
 			continue
 		}
 		p := chartPoint{Cell: v.cell(r.Cell), Result: i, TPS: chartStat(r.TPS), Cost: chartStat(r.CostPerCall)}
@@ -184,7 +186,7 @@ func (v *view) chartRuns() (out []chartRun, thin string) {
 		if c < 0 || len(run.Bins) == 0 && len(run.Series) == 0 {
 			continue
 		}
-		out = append(out, chartRunOf(run, c))
+		out = append(out, v.chartRun(run, c))
 	}
 	slices.SortStableFunc(out, func(a, b chartRun) int {
 		if a.Cell != b.Cell {
@@ -198,7 +200,7 @@ func (v *view) chartRuns() (out []chartRun, thin string) {
 	return out, thin
 }
 
-func chartRunOf(run *Run, cell int) chartRun {
+func (v *view) chartRun(run *Run, cell int) chartRun {
 	r := chartRun{
 		Cell: cell, Repeat: run.Repeat, Step: run.Step, Load: loadWords(run.Load), From: run.From.Seconds(), To: run.To.Seconds(),
 		TTFT: make([][]*float64, 3), E2E: make([][]*float64, 3), X: []float64{}, N: []int64{},
@@ -210,8 +212,8 @@ func chartRunOf(run *Run, cell int) chartRun {
 		r.X = append(r.X, (b.From+b.To).Seconds()/2)
 		r.N = append(r.N, b.E2E.N)
 		for k, q := range []float64{0.5, 0.95, 0.99} {
-			r.TTFT[k] = append(r.TTFT[k], binned(b.TTFT, q))
-			r.E2E[k] = append(r.E2E[k], binned(b.E2E, q))
+			r.TTFT[k] = append(r.TTFT[k], v.binned(b.TTFT, q))
+			r.E2E[k] = append(r.E2E[k], v.binned(b.E2E, q))
 		}
 	}
 	r.addSeries(run.Series)
@@ -219,8 +221,8 @@ func chartRunOf(run *Run, cell int) chartRun {
 }
 
 // binned is a percentile of a part of a run, if it has the requests for one.
-func binned(d Quantiles, q float64) *float64 {
-	if markFor(d.N, q) == MarkOmitted {
+func (v *view) binned(d Quantiles, q float64) *float64 {
+	if v.markFor(d.N, q) == MarkOmitted {
 		return nil
 	}
 	switch q {

@@ -92,38 +92,46 @@ func (v *view) seeds() string {
 	return listed(all, 4)
 }
 
-// loads are the different loads of the suite with their phases, in words.
+// loads are the different loads of the suite in words, those together that differ in their level only.
 func (v *view) loads() []string {
-	var out []string
+	var around []string // what comes before and after the levels
+	levels := map[string][]string{}
 	for i := range v.results {
 		l := v.results[i].Load
-		var phases []string
-		for _, p := range []struct {
-			name string
-			d    time.Duration
-		}{{"warm-up", l.Warmup}, {"ramp", l.Ramp}, {"measured", l.Sustain}, {"cool-down", l.Cooldown}} {
-			if p.d > 0 {
-				phases = append(phases, p.name+" "+lasting(p.d))
-			}
-		}
-		text := loadWords(l)
+		text := map[string]string{"open": "open loop", "closed": "closed loop", "hybrid": "open loop under a cap"}[l.Mode]
 		if l.Mode != "closed" && l.Process != "" {
 			text += ", arrivals " + l.Process
 			if l.Shape > 0 {
-				text += " (shape " + number3(l.Shape) + ")"
+				text += " (shape " + brief(l.Shape) + ")"
 			}
 		}
-		if mode := map[string]string{"open": "open loop", "closed": "closed loop", "hybrid": "open loop under a cap"}[l.Mode]; mode != "" {
-			text = mode + ": " + text
+		text += ": %s" + phasesText(l)
+		if levels[text] == nil {
+			around = append(around, text)
 		}
-		if len(phases) > 0 {
-			text += "; " + strings.Join(phases, ", ")
-		}
-		if !slices.Contains(out, text) {
-			out = append(out, text)
+		if words := loadWords(l); !slices.Contains(levels[text], words) {
+			levels[text] = append(levels[text], words)
 		}
 	}
+	out := make([]string, len(around))
+	for i, text := range around {
+		before, after, _ := strings.Cut(text, "%s")
+		out[i] = strings.TrimPrefix(strings.TrimPrefix(before, ", "), ": ") + listed(levels[text], 20) + after
+	}
 	return out
+}
+
+func phasesText(l Load) string {
+	var s string
+	for _, p := range []struct {
+		name string
+		d    time.Duration
+	}{{"warm-up", l.Warmup}, {"ramp", l.Ramp}, {"measured", l.Sustain}, {"cool-down", l.Cooldown}} {
+		if p.d > 0 {
+			s += "; " + p.name + " " + lasting(p.d)
+		}
+	}
+	return s
 }
 
 // runRow is one run, with how the measuring side did.
@@ -153,6 +161,7 @@ func runColumns() []header {
 
 // runTable is nil if there is no run.
 type runTable struct {
+	Open    bool // they are few
 	Columns []header
 	Rows    []runRow
 }
@@ -161,9 +170,9 @@ func (v *view) runs() *runTable {
 	if len(v.suite.Runs) == 0 {
 		return nil
 	}
-	out := &runTable{Columns: runColumns()}
+	out := &runTable{Columns: runColumns(), Open: len(v.suite.Runs) <= 20}
 	for _, r := range v.suite.Runs {
-		f, c := figures{r.ID}, &r.Client
+		f, c := figures{v, r.ID}, &r.Client
 		reasons := slices.Clone(r.Verdict.Reasons)
 		if r.Stopped != "" {
 			reasons = append(reasons, "ended early: "+r.Stopped)

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"sluice/internal/stat"
 )
 
 // figure is a number on the page, or the reason why there is none.
@@ -29,9 +27,12 @@ type num struct {
 }
 
 // figures makes those of one source: an index of results, or a run's ID.
-type figures struct{ source any }
+type figures struct {
+	v      *view
+	source any
+}
 
-func (v *view) figures(result int) figures { return figures{result} }
+func (v *view) figures(result int) figures { return figures{v, result} }
 
 // num makes one from a value at a path of the source.
 func (f figures) num(path string, value float64, text func(float64) string) num {
@@ -119,6 +120,9 @@ func (f figures) ttft95(r *CellResult) figure { return f.percentile(r, latencyTT
 
 // best marks a figure in which no other result is better.
 func (f figures) best(r *CellResult, name string, fig figure) figure {
+	if f.v.bound() && (name == BestTPS || name == BestOutputRate || name == BestGoodput) {
+		return fig // the load decides, and chance
+	}
 	for _, b := range r.Best {
 		fig.Best = fig.Best || b == name && fig.None == ""
 	}
@@ -168,7 +172,7 @@ func (f figures) percentile(r *CellResult, l latencyAt, q float64) figure {
 	if !any {
 		return figure{None: l.none}
 	}
-	mark := markFor(least, q)
+	mark := f.v.markFor(least, q)
 	if mark == MarkOmitted || !s.Has() {
 		return figure{None: fmt.Sprintf("a run has %s, too few for %s", counted(least, "request", "requests"), key)}
 	}
@@ -203,17 +207,17 @@ func number3(v float64) string {
 	if n, err := strconv.ParseInt(whole, 10, 64); err == nil && (n >= 1000 || n <= -1000) {
 		whole = grouped(n)
 	}
-	if rest == "" {
-		return whole
+	if rest != "" {
+		whole += "." + rest
 	}
-	return whole + "." + rest
+	return strings.Replace(whole, "-", "−", 1)
 }
 
 func grouped(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	sign := ""
 	if n < 0 {
-		sign, s = "−", s[1:]
+		sign, s = "-", s[1:]
 	}
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -223,17 +227,18 @@ func grouped(n int64) string {
 
 // usd writes money: cents where there are some, three significant digits below.
 func usd(v float64) string {
-	switch {
-	case v == 0:
-		return "$0"
-	case v >= 0.01:
-		if v >= 100 {
-			return "$" + grouped(int64(math.Round(v)))
-		}
-		return "$" + strconv.FormatFloat(v, 'f', 2+boolInt(v < 1), 64)
-	default:
-		return "$" + strconv.FormatFloat(v, 'f', min(12, 2-int(math.Floor(math.Log10(v)))), 64)
+	sign := ""
+	if v < 0 {
+		sign, v = "−", -v
 	}
+	digits := 2
+	switch {
+	case v == 0 || v >= 100:
+		return sign + "$" + grouped(int64(math.Round(v)))
+	case v < 1:
+		digits = min(12, 2-int(math.Floor(math.Log10(v))))
+	}
+	return sign + "$" + strconv.FormatFloat(v, 'f', digits, 64)
 }
 
 func boolInt(b bool) int {
@@ -246,17 +251,16 @@ func boolInt(b bool) int {
 // shareText writes a share, so that neither a rest nor a little is rounded away: 99.97 % is not 100 %.
 func shareText(v float64) string {
 	p := 100 * v
-	rest := math.Min(math.Abs(p), math.Abs(100-p))
-	switch {
+	digits := 1
+	switch rest := math.Min(math.Abs(p), math.Abs(100-p)); {
 	case rest == 0:
-		return strconv.FormatFloat(p, 'f', 0, 64) + " %"
+		digits = 0
 	case rest < 0.1:
-		return strconv.FormatFloat(p, 'f', 3, 64) + " %"
+		digits = 3
 	case rest < 1:
-		return strconv.FormatFloat(p, 'f', 2, 64) + " %"
-	default:
-		return strconv.FormatFloat(p, 'f', 1, 64) + " %"
+		digits = 2
 	}
+	return strings.Replace(strconv.FormatFloat(p, 'f', digits, 64), "-", "−", 1) + " %"
 }
 
 // inUnits writes milliseconds as a person says them.
@@ -280,9 +284,11 @@ func brief(v float64) string {
 func lasting(d time.Duration) string {
 	switch {
 	case d < time.Second:
-		return number3(milliseconds(d)) + " ms"
+		return brief(milliseconds(d)) + " ms"
 	case d < time.Minute:
-		return number3(d.Seconds()) + " s"
+		return brief(d.Seconds()) + " s"
+	case d < time.Hour && d%time.Minute < time.Second:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
 	case d < time.Hour:
 		return fmt.Sprintf("%d min %02d s", int(d.Minutes()), int(d.Seconds())%60)
 	default:
@@ -298,14 +304,12 @@ func counted(n int64, one, many string) string {
 	return grouped(n) + " " + many
 }
 
-// markFor says how far n requests carry the percentile q.
-func markFor(n int64, q float64) Mark {
-	switch {
-	case stat.Enough(q, int(n)):
-		return MarkSound
-	case float64(n)*(1-q) >= 1-1e-9:
-		return MarkWide
-	default:
-		return MarkOmitted
+// markFor says how far n requests carry the percentile q, which is one of v.ps.
+func (v *view) markFor(n int64, q float64) Mark {
+	for i := range v.ps {
+		if v.ps[i].q == q {
+			return v.ps[i].mark(n)
+		}
 	}
+	return MarkOmitted
 }

@@ -14,6 +14,7 @@ import (
 // madePage is a suite as a measurement would leave it, from simulated requests: each has its instants, and all figures are
 // computed from them by the code that computes those of real ones.
 type madePage struct {
+	dir     string
 	suite   *report.Suite
 	results []report.CellResult
 }
@@ -55,8 +56,8 @@ func openLoad(rate float64, sustain time.Duration) report.Load {
 	}
 }
 
-// make simulates the plan.
-func (p pagePlan) make(t testing.TB) madePage {
+// make simulates the plan and keeps its files below parent.
+func (p pagePlan) make(t testing.TB, parent string) madePage {
 	t.Helper()
 	s := &report.Suite{
 		ID: "20261121T093000Z-" + p.name, Name: p.name, Started: pageStart, Command: "sluice bench matrix --workload " + p.name + ".yaml",
@@ -71,55 +72,63 @@ func (p pagePlan) make(t testing.TB) madePage {
 			Memory: 32 << 30, Host: "bench-eu-1", Prices: "2026-11-01", Repeats: p.repeats, Order: "ABBA",
 		},
 	}
+	w, err := report.Create(parent, s)
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := pageStart
 	for repeat := range p.repeats {
 		for step, load := range p.loads {
 			for c, b := range p.targets {
-				run := simulatedRun(t, b, load, p.slo, uint64(1000*c+100*step+repeat+1))
-				run.ID = fmt.Sprintf("%s-%03d", at.Format("20060102T150405Z"), len(s.Runs))
-				run.Suite, run.Repeat, run.Step, run.Started = s.ID, repeat, step, at
+				run := &report.Run{
+					ID: fmt.Sprintf("%s-%03d", at.Format("20060102T150405Z"), len(s.Runs)), Suite: s.ID, Cell: b.cell, Repeat: repeat, Step: step,
+					Seed: uint64(1000*c + 100*step + repeat + 1), Started: at, Load: load, Verdict: report.Verdict{State: report.StateValid},
+				}
+				simulate(t, w, run, b, p.slo)
 				if p.verdict != nil {
 					run.Verdict = p.verdict(c, repeat, step)
 				}
-				s.Runs = append(s.Runs, run)
+				if err := w.Finish(run); err != nil {
+					t.Fatal(err)
+				}
 				at = at.Add(run.To + 20*time.Second)
 			}
 		}
 	}
 	s.Ended = at
-	results, err := report.Aggregate(s, nil)
+	results, err := w.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return madePage{s, results}
+	return madePage{w.Dir(), s, results}
 }
 
-// simulatedRun makes one.
-func simulatedRun(t testing.TB, b behaviour, load report.Load, slo workload.SLO, seed uint64) *report.Run {
+// simulate makes the requests of a run, and its figures from them.
+func simulate(t testing.TB, w *report.Writer, run *report.Run, b behaviour, slo workload.SLO) {
 	t.Helper()
-	rnd := rand.New(rand.NewPCG(seed, 7))
+	rnd := rand.New(rand.NewPCG(run.Seed, 7))
+	load, rate := run.Load, run.Load.Rate
+	if load.Mode == "closed" {
+		rate = float64(load.Concurrency) / 2 // an answer takes some two seconds
+	}
 	from := load.Warmup + load.Ramp
 	to := from + load.Sustain
 	end := to + load.Cooldown
-	run := &report.Run{
-		Cell: b.cell, Load: load, Seed: seed, From: from, To: to,
-		Series:  make([]report.Second, int(end/time.Second)+1),
-		Verdict: report.Verdict{State: "valid"},
-		Client: report.Client{
-			Lag:   report.Quantiles{N: 1000, Mean: 0.3, P50: 0.12 + 0.1*rnd.Float64(), P95: 0.8, P99: 1.4 + rnd.Float64(), Max: 6},
-			Probe: report.Quantiles{N: 1000, Mean: 0.1, P50: 0.06, P95: 0.2, P99: 0.4 + 0.2*rnd.Float64(), Max: 2},
-			CPU:   0.1 + 0.02*load.Rate/10, Achieved: 1, EventsRead: 1.02, RTT: 8 + 20*rnd.Float64(), MaxInFlight: int64(load.Rate * 4), MaxRSS: 80 << 20, OpenFiles: 1 << 20,
-		},
+	run.From, run.To, run.Series = from, to, make([]report.Second, int(end/time.Second)+1)
+	run.Client = report.Client{
+		Lag:   report.Quantiles{N: 1000, Mean: 0.3, P50: 0.12 + 0.1*rnd.Float64(), P95: 0.8, P99: 1.4 + rnd.Float64(), Max: 6},
+		Probe: report.Quantiles{N: 1000, Mean: 0.1, P50: 0.06, P95: 0.2, P99: 0.4 + 0.2*rnd.Float64(), Max: 2},
+		CPU:   0.1 + 0.002*rate, Achieved: 1, EventsRead: 1.02, RTT: 8 + 20*rnd.Float64(), MaxInFlight: int64(rate * 4), MaxRSS: 80 << 20, OpenFiles: 1 << 20,
 	}
 	pace := 1 + 0.03*rnd.NormFloat64() // of this run
 	sum := report.NewSummarizer(slo)
 	used := 0.0
 	for i, when := 0, time.Duration(0); ; i++ {
-		when += time.Duration(rnd.ExpFloat64() / load.Rate * float64(time.Second))
+		when += time.Duration(rnd.ExpFloat64() / rate * float64(time.Second))
 		if when >= to {
 			break
 		}
-		r := simulatedRequest(rnd, b, load, when, pace, end)
+		r := simulatedRequest(rnd, b, rate, when, pace, end)
 		r.Index, r.Run = int64(i), run.ID
 		r.Phase = workload.Sustain
 		if when < load.Warmup {
@@ -128,21 +137,24 @@ func simulatedRun(t testing.TB, b behaviour, load report.Load, slo workload.SLO,
 			r.Phase = workload.Ramp
 		}
 		if b.limit > 0 {
-			used = min(1, load.Rate*60/float64(b.limit)*(0.9+0.1*rnd.Float64()))
+			used = min(1, rate*60/float64(b.limit)*(0.9+0.1*rnd.Float64()))
 			r.Limits = report.Limits{Requests: b.limit, RequestsLeft: int64(float64(b.limit) * (1 - used)), Tokens: b.limit * 1500, TokensLeft: int64(float64(b.limit*1500) * (1 - 0.7*used))}
 		}
 		tally(run.Series, &r)
+		r.Repeat, r.Step = run.Repeat, run.Step
 		sum.Add(&r)
+		if err := w.Record(run.Cell, &r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := sum.Finish(run); err != nil {
 		t.Fatal(err)
 	}
-	return run
 }
 
 // simulatedRequest makes one request with its fate.
-func simulatedRequest(rnd *rand.Rand, b behaviour, load report.Load, when time.Duration, pace float64, end time.Duration) report.Record {
-	busy := min(0.97, load.Rate/b.capacity)
+func simulatedRequest(rnd *rand.Rand, b behaviour, rate float64, when time.Duration, pace float64, end time.Duration) report.Record {
+	busy := min(0.97, rate/b.capacity)
 	slow := pace * (1 + 0.35*busy/(1-busy)) * (1 + 0.25*math.Sin(2*math.Pi*float64(when)/float64(end)))
 	logNormal := func(median, sigma float64) float64 { return median * math.Exp(sigma*rnd.NormFloat64()) }
 	r := report.Record{

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -43,13 +44,23 @@ func (v *view) answer() sentence {
 	if v.limits() == "" {
 		return v.answerWithoutLimits(usable)
 	}
-	met := slices.DeleteFunc(slices.Clone(usable), func(i int) bool { return !v.meets(i) })
-	switch {
-	case len(met) == 0 && len(v.cells) == 1:
+	met := v.met()
+	switch one := len(v.cells) == 1; {
+	case len(met) == 0 && v.sweep():
+		return plain("No target meets the service level at any load that was tried.")
+	case len(met) == 0 && one:
 		return plain("%s does not meet the service level.", cellName(v.cells[0]))
+	case len(met) == 0 && len(usable) < len(v.cells):
+		return plain("No target that can be judged meets the service level.")
 	case len(met) == 0:
 		return plain("No target meets the service level.")
-	case len(met) == 1 && len(v.cells) == 1:
+	case v.sweep():
+		first := met[0]
+		s := plain("%s carries %s within the service level: ", cellName(v.results[first].Cell), map[bool]string{true: "a load", false: "the highest load"}[one])
+		s.fig(v.figures(first).tps(&v.results[first]))
+		s.text(" transactions a second.")
+		return s
+	case one:
 		return plain("%s meets the service level.", cellName(v.cells[0]))
 	case len(met) == 1:
 		return plain("%s is the only target that meets the service level.", cellName(v.results[met[0]].Cell))
@@ -57,8 +68,25 @@ func (v *view) answer() sentence {
 	if first, ok := v.cheapest(met); ok {
 		return plain("%s is the cheapest of the %d targets that meet the service level.", cellName(v.results[first].Cell), len(met))
 	}
-	first := v.quickest(met)
-	return plain("%s answers fastest of the %d targets that meet the service level.", cellName(v.results[first].Cell), len(met))
+	return plain("%s answers fastest of the %d targets that meet the service level.", cellName(v.results[v.quickest(met)].Cell), len(met))
+}
+
+// met are, for each cell that meets the limits at any load level, the result that meets them with the highest throughput; the
+// highest of all comes first.
+func (v *view) met() []int {
+	best := map[Cell]int{}
+	for i := range v.results {
+		r := &v.results[i]
+		if r.Verdict.State == StateInvalid || r.OK == 0 || !v.meets(i) {
+			continue
+		}
+		if j, ok := best[r.Cell]; !ok || r.TPS.Mean > v.results[j].TPS.Mean {
+			best[r.Cell] = i
+		}
+	}
+	return slices.SortedFunc(maps.Values(best), func(a, b int) int {
+		return cmp.Or(cmp.Compare(v.results[b].TPS.Mean, v.results[a].TPS.Mean), a-b)
+	})
 }
 
 func (v *view) answerWithoutLimits(usable []int) sentence {
@@ -116,12 +144,14 @@ func (v *view) say() []sentence {
 }
 
 func (v *view) sayWhat() sentence {
-	var requests, ok int64
+	var requests, ok, failed, cut int64
 	repeats := 0
 	for i := range v.results {
 		r := &v.results[i]
 		requests += r.Requests
 		ok += r.OK
+		failed += r.Failed
+		cut += r.Incomplete
 		repeats = max(repeats, r.Repeats)
 	}
 	models, regions := map[string]bool{}, map[string]bool{}
@@ -142,17 +172,23 @@ func (v *view) sayWhat() sentence {
 		s.text(" under a load of %s", loadWords(v.results[0].Load))
 	}
 	s.text(", %s: ", map[bool]string{true: "once", false: fmt.Sprintf("%d times each", repeats)}[repeats <= 1])
-	s.text("%s, of which ", counted(requests, "request", "requests"))
+	s.text("%s", counted(requests, "request", "requests"))
 	switch {
 	case requests == 0:
-		return append(s[:len(s)-1], part{Text: "no request fell into the measured time."})
+		s = append(s[:len(s)-1], part{Text: "no request fell into the measured time"})
 	case ok == requests:
-		s.text("every one succeeded.")
+		s.text(", all successful")
 	case ok == 0:
-		s.text("not one succeeded.")
+		s.text(", of which not one succeeded")
+	case failed == 0:
+		s.text(", none of which failed; %s were cut off by the end of a run", shareText(float64(cut)/float64(requests)))
 	default:
-		s.text("%s succeeded.", shareText(float64(ok)/float64(requests)))
+		s.text(", of which %s failed", shareText(float64(failed)/float64(requests)))
+		if cut > 0 {
+			s.text(" and %s were cut off by the end of a run", shareText(float64(cut)/float64(requests)))
+		}
 	}
+	s.text(".")
 	return s
 }
 
@@ -221,6 +257,21 @@ func (v *view) offered(usable []int) (rate float64, ok bool) {
 	}
 	rate = v.results[usable[0]].Rate
 	return rate, rate > 0 && !slices.ContainsFunc(usable, func(i int) bool { return v.results[i].Rate != rate })
+}
+
+// bound says whether the load rather than the targets sets the highest throughput: some kept up with a rate that all were
+// offered alike.
+func (v *view) bound() bool {
+	usable := v.believed()
+	rate, ok := v.offered(usable)
+	return ok && len(usable) > 1 && slices.ContainsFunc(usable, func(i int) bool { return v.results[i].TPS.Mean >= keepsUp*rate })
+}
+
+func (v *view) boundNote() string {
+	if !v.bound() {
+		return ""
+	}
+	return fmt.Sprintf("No target was offered more than %s requests/s: near that, throughput is the load’s, not the target’s.", brief(v.results[v.believed()[0]].Rate))
 }
 
 // keptUp says whether all targets kept up with a rate that they were offered alike.
@@ -363,12 +414,7 @@ func (v *view) sayLimits(usable []int) []sentence {
 	if limits == "" {
 		return []sentence{plain("The workload sets no limits on latency, so nothing is said about meeting a service level.")}
 	}
-	var met []int
-	for _, i := range usable {
-		if v.meets(i) {
-			met = append(met, i)
-		}
-	}
+	met := v.met()
 	var s sentence
 	s.text("The service level (%s, for at least 95 %% of requests, failures counted as misses) is ", limits)
 	switch {
@@ -381,10 +427,21 @@ func (v *view) sayLimits(usable []int) []sentence {
 		})
 		s.text("met by none; nearest is %s, with %s within it.", cellName(v.results[best].Cell), v.within(best))
 		return []sentence{s}
-	case len(v.cells) == 1:
-		s.text("met")
-	case len(met) == len(v.cells) && len(met) > 1:
+	case len(v.cells) == 1 && !v.sweep():
+		s.text("met: %s were within it", v.within(met[0]))
+	case len(met) == len(v.cells) && !v.sweep():
 		s.text("met by all targets")
+	case v.sweep():
+		s.text("held")
+		for j, i := range met {
+			if j == 4 {
+				s.text(", and by %s", counted(int64(len(met)-4), "other", "others"))
+				break
+			}
+			s.text("%s by %s up to ", map[bool]string{true: "", false: ","}[j == 0], cellName(v.results[i].Cell))
+			s.fig(v.figures(i).tps(&v.results[i]))
+			s.text(" TPS")
+		}
 	default:
 		names := make([]string, len(met))
 		for j, i := range met {
@@ -474,7 +531,7 @@ func (v *view) tiles() []tile {
 		return several
 	}
 	first := pick(word("Highest throughput", "Throughput"), "TPS", figures.tps, func(r *CellResult) float64 { return r.TPS.Mean }, true)
-	if !only && v.keptUp(usable) {
+	if v.bound() {
 		first = pick("Quickest answer, E2E p95", "ms", func(f figures, r *CellResult) figure { return f.percentile(r, latencyE2E(), 0.95) },
 			func(r *CellResult) float64 { return r.E2ESched.P95.Mean }, false)
 	}
@@ -498,12 +555,11 @@ func (v *view) limitTile(usable []int) tile {
 		f.Best = false
 		return tile{What: "Within the service level", Fig: f, Note: limits}
 	}
-	met := 0
-	for _, i := range usable {
-		met += boolInt(v.meets(i))
+	if v.sweep() {
+		limits += ", at some load"
 	}
 	return tile{
 		What: "Meet the service level", Unit: fmt.Sprintf("of %d targets", len(v.cells)),
-		Fig: figure{num: num{Text: fmt.Sprint(met)}}, Note: limits,
+		Fig: figure{num: num{Text: fmt.Sprint(len(v.met()))}}, Note: limits,
 	}
 }

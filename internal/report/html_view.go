@@ -19,38 +19,23 @@ type view struct {
 	suite   *Suite
 	results []CellResult
 	cells   []Cell // in the order of results, each once; the index is the target's colour
-	head    []int  // indexes of the headline results, one for each cell that has one
-	indexes map[*CellResult]int
+	head    []int  // indexes of the headline results, one for each cell
+	ps      []percentile
 }
 
 func newView(s *Suite, results []CellResult) *view {
-	v := &view{suite: s, results: results, indexes: map[*CellResult]int{}}
+	v := &view{suite: s, results: results, ps: percentiles()}
+	indexes := map[*CellResult]int{}
 	for i := range results {
-		v.indexes[&results[i]] = i
+		indexes[&results[i]] = i
 		if !slices.Contains(v.cells, results[i].Cell) {
 			v.cells = append(v.cells, results[i].Cell)
 		}
 	}
-	for _, c := range v.cells {
-		v.head = append(v.head, v.headline(c))
+	for _, r := range Headline(results) {
+		v.head = append(v.head, indexes[r])
 	}
 	return v
-}
-
-// headline is the index of the result that stands for a cell: the one that Headline chooses, or, where nothing can be
-// believed, the first.
-func (v *view) headline(c Cell) int {
-	for _, r := range Headline(v.results) {
-		if r.Cell != c {
-			continue
-		}
-		for i := range v.results {
-			if &v.results[i] == r || v.results[i].Cell == r.Cell && v.results[i].Step == r.Step {
-				return i
-			}
-		}
-	}
-	return slices.IndexFunc(v.results, func(r CellResult) bool { return r.Cell == c })
 }
 
 func (v *view) cell(c Cell) int { return slices.Index(v.cells, c) }
@@ -114,28 +99,27 @@ func (v *view) sweep() bool { return len(v.results) > len(v.cells) }
 func (v *view) believed() []int {
 	return slices.DeleteFunc(slices.Clone(v.head), func(i int) bool {
 		r := &v.results[i]
-		return r.Verdict.State == "invalid" || r.OK == 0
+		return r.Verdict.State == StateInvalid || r.OK == 0
 	})
 }
 
 // worst is the worst verdict of all results.
 func (v *view) worst() *Verdict {
-	rank := []string{"valid", "degraded", "invalid"}
 	if len(v.results) == 0 {
 		return nil
 	}
 	r := slices.MaxFunc(v.results, func(a, b CellResult) int {
-		return cmp.Compare(slices.Index(rank, a.Verdict.State), slices.Index(rank, b.Verdict.State))
+		return cmp.Compare(badness(a.Verdict.State), badness(b.Verdict.State))
 	})
 	return &r.Verdict
 }
 
-func (v *view) anyTTFT() bool {
-	return slices.ContainsFunc(v.results, func(r CellResult) bool { return r.Pooled.TTFT.N > 0 })
-}
-
-func (v *view) anyE2E() bool {
-	return slices.ContainsFunc(v.results, func(r CellResult) bool { return r.Pooled.E2ESched.N > 0 })
+// any says whether any result has a latency.
+func (v *view) any(l latencyAt) bool {
+	return slices.ContainsFunc(v.results, func(r CellResult) bool {
+		_, ok := leastN(&r, l)
+		return ok
+	})
 }
 
 // named is the suite's name, or a word where it has none.

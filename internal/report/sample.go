@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -41,6 +42,13 @@ func (s *sample) scale() float64 {
 		return 1
 	}
 	return 1000 // microseconds of a millisecond
+}
+
+// addTime adds a latency, if there is one.
+func (s *sample) addTime(d time.Duration, ok bool) {
+	if ok {
+		s.add(milliseconds(d))
+	}
 }
 
 func (s *sample) add(v float64) {

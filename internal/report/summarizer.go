@@ -113,24 +113,14 @@ func (s *Summarizer) count(r *Record) {
 }
 
 func (s *Summarizer) addLatencies(r *Record) {
-	add := func(to *sample, d time.Duration, ok bool) {
-		if ok {
-			to.add(milliseconds(d))
-		}
-	}
-	both := func(to *sample, figure func() (time.Duration, bool)) {
-		d, ok := figure()
-		add(to, d, ok)
-	}
-	both(&s.ttft, r.TTFT)
-	both(&s.ttftSched, r.TTFTSched)
-	both(&s.ttfo, r.TTFO)
-	both(&s.tpot, r.TPOT)
-	both(&s.ntpot, r.NTPOT)
-	both(&s.e2e, r.E2E)
-	both(&s.e2eSched, r.E2ESched)
-	d, ok := since(r.FirstEvent, r.Dispatched)
-	add(&s.firstEvent, d, ok)
+	s.ttft.addTime(r.TTFT())
+	s.ttftSched.addTime(r.TTFTSched())
+	s.ttfo.addTime(r.TTFO())
+	s.firstEvent.addTime(since(r.FirstEvent, r.Dispatched))
+	s.tpot.addTime(r.TPOT())
+	s.ntpot.addTime(r.NTPOT())
+	s.e2e.addTime(r.E2E())
+	s.e2eSched.addTime(r.E2ESched())
 }
 
 // lengthTolerance is the share by which the length of an answer may be off what was asked for.
@@ -219,9 +209,10 @@ func (s *Summarizer) setRates(sum *Summary, run *Run) {
 			sum.Little = sum.Concurrency / (w.sent / sum.Window * (w.latency / w.answered))
 		}
 	}
-	if whole := (s.last - s.first).Seconds(); s.sent && whole > 0 {
-		sum.WholeTPS = float64(sum.OK) / whole
-		sum.WholeOutput = float64(sum.OutputTokens) / whole
+	if s.sent && s.last > s.first {
+		sum.Whole = (s.last - s.first).Seconds()
+		sum.WholeTPS = float64(sum.OK) / sum.Whole
+		sum.WholeOutput = float64(sum.OutputTokens) / sum.Whole
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 // Summary holds the figures of a run's measured window. Latencies are in milliseconds, rates for a second.
 type Summary struct {
 	Window float64 `json:"window_s"`
+	Whole  float64 `json:"whole_s"` // first send .. last completion of the measured requests
 
 	Requests   int64            `json:"requests"`
 	OK         int64            `json:"ok"`
@@ -12,7 +13,7 @@ type Summary struct {
 	Statuses   map[string]int64 `json:"statuses,omitempty"` // by HTTP status, "none" without one
 
 	TPS            float64 `json:"tps"`             // transactions: successes that ended inside the window / window
-	WholeTPS       float64 `json:"whole_tps"`       // completed / (first send .. last completion), as vLLM counts
+	WholeTPS       float64 `json:"whole_tps"`       // completed / Whole, as vLLM counts
 	OutputRate     float64 `json:"output_tokens_s"` // emitted inside the window / window
 	InputRate      float64 `json:"input_tokens_s"`
 	WholeOutput    float64 `json:"whole_output_tokens_s"`

@@ -135,6 +135,7 @@ func runFigures() []summaryColumn {
 		{"rate_per_s", func(r *Run) string { return unless(r.Load.Rate == 0, r.Load.Rate) }},
 		{"concurrency_cap", func(r *Run) string { return unless(r.Load.Concurrency == 0, float64(r.Load.Concurrency)) }},
 		{"window_s", func(r *Run) string { return csvFloat(r.Summary.Window) }},
+		{"whole_s", func(r *Run) string { return csvFloat(r.Summary.Whole) }},
 	}
 }
 

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -239,39 +238,4 @@ func (w *Writer) Close() ([]CellResult, error) {
 		w.write(AggregateFile, func(dst io.Writer) error { return JSON(dst, w.suite, results) }),
 	)
 	return results, err
-}
-
-// replaceFile writes a file beside path, syncs it, and gives it the name.
-func replaceFile(path string, content func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	buffered := bufio.NewWriter(f)
-	err = errors.Join(content(buffered), buffered.Flush(), f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes a rename in dir last. Where directories cannot be synced, the system does so by itself.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	syncErr := d.Sync()
-	if errors.Is(syncErr, errors.ErrUnsupported) || errors.Is(syncErr, fs.ErrPermission) || errors.Is(syncErr, fs.ErrInvalid) {
-		syncErr = nil
-	}
-	return errors.Join(syncErr, d.Close())
 }

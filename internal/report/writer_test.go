@@ -151,6 +151,17 @@ func TestSuiteRoundTrip(t *testing.T) {
 			t.Error(diff)
 		}
 	}
+	// Without the records, all but the last digits are still there.
+	if err := os.Rename(filepath.Join(dir, "small_eu_2026-11-21.csv"), filepath.Join(t.TempDir(), "away")); err != nil {
+		t.Fatal(err)
+	}
+	again, err = r.Aggregate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := again[1].Pooled.TTFT, results[1].Pooled.TTFT; got.N != want.N || math.Abs(got.P95-want.P95) > .01*want.P95 {
+		t.Errorf("from histograms %+v, want %+v", got, want)
+	}
 	var file aggregateFile
 	b, err := os.ReadFile(filepath.Join(dir, AggregateFile))
 	if err != nil {

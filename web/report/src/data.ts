@@ -9,6 +9,8 @@ export type Percentile = Figure | null;
 export interface Data {
   /** Targets in the order of the page; a target's index is its colour everywhere. */
   cells: string[];
+  /** For each target, the step of the load level that stands for it. */
+  heads: number[];
   /** Limits in milliseconds; 0 where there is none. */
   slo: { ttft: number; tpot: number; e2e: number };
   time: Run[] | null;

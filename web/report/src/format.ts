@@ -14,6 +14,11 @@ export function latency(ms: number): string {
   return ms < 1000 ? `${number(ms)} ms` : `${number(ms / 1000)} s`;
 }
 
+/** A latency that a person has chosen. */
+export function brief(ms: number): string {
+  return ms < 1000 ? `${tick(ms)} ms` : `${tick(ms / 1000)} s`;
+}
+
 /** Dollars, down to millionths and below. */
 export function dollars(v: number): string {
   if (v >= 0.01 || v === 0) return `$${number(v)}`;

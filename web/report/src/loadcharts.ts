@@ -1,6 +1,6 @@
 // Latency over load of one target, latency over throughput of all, and cost over throughput.
 import type { Data, Figure, Level, Percentile } from "./data";
-import { dollars, latency, number, tick } from "./format";
+import { brief, dollars, latency, number, tick } from "./format";
 import { legend, mount } from "./plot";
 import { color } from "./theme";
 import { plane, type Group, type XY } from "./xychart";
@@ -12,6 +12,12 @@ const lineDashes = [undefined, [7, 4], [2, 3]];
 /** The look of a target: a hue and a shape; beyond eight targets the dash tells them apart. */
 function look(data: Data, cell: number): Omit<Group, "points"> {
   return { name: data.cells[cell] ?? "", color: color(`c${cell % hues}`), shape: cell, dash: lineDashes[Math.floor(cell / hues) % 3] };
+}
+
+/** Whether the values need a logarithmic axis to be told apart. */
+function farApart(groups: Group[]): boolean {
+  const values = groups.flatMap((g) => g.points.map((p) => p.y)).filter((v) => v > 0);
+  return values.length > 1 && Math.max(...values) > 8 * Math.min(...values);
 }
 
 /** "41.2 (40.1 to 42.3)" */
@@ -53,7 +59,7 @@ export function setUpLoadCharts(data: Data): void {
         lines: true,
         x: { label: chosen()[0]!.unit, zero: true, tick },
         y: { zero: true, tick: (v) => `${tick(v)} ${k === 1 ? "ms" : "s"}` },
-        limit: limit > 0 ? { y: limit / k, text: `limit ${latency(limit)}` } : undefined,
+        limit: limit > 0 ? { y: limit / k, text: `limit ${brief(limit)}` } : undefined,
       }, t);
     });
   const charts = [draw(ttft, (l) => l.ttft, data.slo.ttft), draw(e2e, (l) => l.e2e, data.slo.e2e)];
@@ -89,8 +95,8 @@ export function setUpCurve(data: Data): void {
       groups,
       lines: sweeps.some((s) => s.points.length > 1),
       x: { label: "throughput, transactions/s", tick },
-      y: { zero: true, tick: (v) => `${tick(v)} ${k === 1 ? "ms" : "s"}` },
-      limit: limit > 0 ? { y: limit / k, text: `limit ${latency(limit)}` } : undefined,
+      y: { zero: true, log: farApart(groups), tick: (v) => `${tick(v)} ${k === 1 ? "ms" : "s"}` },
+      limit: limit > 0 ? { y: limit / k, text: `limit ${brief(limit)}` } : undefined,
     }, t);
   });
   for (const b of buttons) {
@@ -107,7 +113,6 @@ export function setUpCost(data: Data): void {
   if (!box || !data.cost) return;
   const points = data.cost;
   mount(box, (t) => {
-    const costs = points.map((p) => p.cost[0]).filter((v) => v > 0);
     const groups = points.map((p): Group => ({
       ...look(data, p.cell),
       points: [{
@@ -121,7 +126,7 @@ export function setUpCost(data: Data): void {
       lines: false,
       names: true,
       x: { label: "throughput, transactions/s", tick },
-      y: { log: costs.length > 1 && Math.max(...costs) / Math.min(...costs) > 20, tick: (v) => `$${tick(v)}` },
+      y: { log: farApart(groups), tick: (v) => `$${tick(v)}` },
     }, t);
   });
 }

@@ -1,7 +1,7 @@
 // Latency percentiles, and what was sent and answered, over the time of one run.
 import uPlot from "uplot";
 import type { Data, Run } from "./data";
-import { clock, latency, number, tick } from "./format";
+import { brief, clock, latency, number, tick } from "./format";
 import { axis, drawLimit, legend, mount, scaled, type Drawing, type Theme } from "./plot";
 import { color } from "./theme";
 import { tooltip } from "./tooltip";
@@ -29,11 +29,11 @@ function pickers(data: Data, runs: Run[], changed: () => void): () => Run {
   const ofCell = document.getElementById("time-run") as HTMLSelectElement;
   for (const cell of new Set(runs.map((r) => r.cell))) cells.add(new Option(data.cells[cell], String(cell)));
   const fill = (): void => {
-    const options = runs
-      .map((r, i) => ({ r, i }))
-      .filter(({ r }) => r.cell === Number(cells.value))
-      .map(({ r, i }) => new Option(`${r.load}, repeat ${r.repeat + 1}`, String(i)));
-    ofCell.replaceChildren(...options);
+    const cell = Number(cells.value);
+    const own = runs.map((r, i) => ({ r, i })).filter(({ r }) => r.cell === cell);
+    ofCell.replaceChildren(...own.map(({ r, i }) => new Option(`${r.load}, repeat ${r.repeat + 1}`, String(i))));
+    const first = own.find(({ r }) => r.step === data.heads[cell]);
+    if (first) ofCell.value = String(first.i);
   };
   fill();
   cells.addEventListener("change", () => {
@@ -85,7 +85,7 @@ function latencies(lines: (number | null)[][], limit: number, run: Run, t: Theme
       series: [{}, ...shown.map((s) => ({ label: s.name, stroke: s.color, width: 2, dash: s.dash, spanGaps: false, points: { size: 5, fill: s.color } }))],
       hooks: {
         drawAxes: [shadeOutside(run, t)],
-        draw: [(u) => { if (near) drawLimit(u, limit / k, `limit ${latency(limit)}`, t); }],
+        draw: [(u) => { if (near) drawLimit(u, limit / k, `limit ${brief(limit)}`, t); }],
         setCursor: [tooltip((i) => [
           `${clock(run.x[i]!)} – ${number(run.n[i]!)} requests`,
           ...percentiles.map((p, j) => `${p}  ${lines[j]?.[i] == null ? "too few requests" : latency(lines[j]![i]!)}`),

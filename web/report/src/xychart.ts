@@ -45,9 +45,9 @@ export function plane(p: Plane, t: Theme): Drawing | null {
   const groups = p.groups.filter((g) => g.points.length > 0);
   if (groups.length === 0) return null;
   const all = groups.flatMap((g) => g.points);
-  const xr = range(all.flatMap((q) => [q.x, ...(q.xs ?? [])]), p.x);
-  const near = p.limit && p.limit.y <= 3 * Math.max(...all.map((q) => q.y)) ? p.limit : undefined;
-  const yr = range([...all.flatMap((q) => [q.y, ...(q.ys ?? [])]), ...(near ? [near.y] : [])], p.y);
+  const xr = range(reach(all.map((q) => q.x), all.flatMap((q) => q.xs ?? [])), p.x);
+  const near = p.limit && p.limit.y <= (p.y.log ? 10 : 3) * Math.max(...all.map((q) => q.y)) ? p.limit : undefined;
+  const yr = range([...reach(all.map((q) => q.y), p.y.log ? [] : all.flatMap((q) => q.ys ?? [])), ...(near ? [near.y] : [])], p.y);
   const facets: uPlot.Series.Facet[] = [{ scale: "x", auto: true }, { scale: "y", auto: true }];
   return {
     series: groups.length,
@@ -62,8 +62,8 @@ export function plane(p: Plane, t: Theme): Drawing | null {
         y: { range: () => yr, distr: p.y.log ? 3 : 1 },
       },
       axes: [
-        { ...axis(t, p.x.label, p.x.tick), space: 64 },
-        { ...axis(t, p.y.label, p.y.tick), size: 66, scale: "y" },
+        { ...axis(t, p.x.label, p.x.tick), space: 90 },
+        { ...axis(t, p.y.label, p.y.tick), size: 66, scale: "y", ...(p.y.log ? { splits: () => decades(yr[0], yr[1]), filter: (_u, splits) => splits } : {}) },
       ],
       series: [{}, ...groups.map((g) => ({ label: g.name, stroke: g.color, facets, paths: () => null, points: { show: false } }))] as uPlot.Series[],
       hooks: {
@@ -81,29 +81,53 @@ export function plane(p: Plane, t: Theme): Drawing | null {
   };
 }
 
+/** The values and the ends of their whiskers, but no ends that are so far away that they would press the values together. */
+function reach(values: number[], ends: number[]): number[] {
+  const low = 0.6 * Math.min(...values);
+  const high = 1.4 * Math.max(...values);
+  return [...values, ...ends.map((v) => Math.min(high, Math.max(low, v)))];
+}
+
 /** A range around values with some air. It begins at zero, unless all values are far from it. */
 function range(values: number[], scale: Scale): [number, number] {
   const positive = values.filter((v) => v > 0);
   if (positive.length === 0) return [0, 1];
   const max = Math.max(...positive);
   const min = Math.min(...positive);
-  if (scale.log) return [min / 1.8, max * 1.8];
+  if (scale.log) return [nice(min / 1.3, Math.floor), nice(max * 1.3, Math.ceil)];
   const air = 0.25 * (max - min);
   if (!scale.zero && min > 0.5 * max && air > 0) return [Math.max(0, min - air), max + air];
   return [0, max * 1.12];
 }
 
+/** The next of 1, 2 and 5 times a power of ten. */
+function nice(v: number, round: (v: number) => number): number {
+  const power = 10 ** Math.floor(Math.log10(v));
+  const steps = [1, 2, 5, 10];
+  const fits = steps.filter((s) => (round === Math.ceil ? s * power >= v * 0.999 : s * power <= v * 1.001));
+  return (round === Math.ceil ? Math.min(...fits) : Math.max(...fits)) * power;
+}
+
+/** Ticks of a logarithmic axis. */
+function decades(min: number, max: number): number[] {
+  const out: number[] = [];
+  for (let v = min; v <= max * 1.001 && out.length < 40; v = nice(v * 1.5, Math.ceil)) out.push(Number(v.toPrecision(3)));
+  return out;
+}
+
 function drawGroup(u: uPlot, g: Group, lines: boolean, t: Theme): void {
   const { ctx } = u;
   const px = uPlot.pxRatio;
-  const at = (q: { x: number; y: number }): [number, number] => [u.valToPos(q.x, "x", true), u.valToPos(q.y, "y", true)];
+  // A whisker may end beyond the range, and at zero, which a logarithmic axis does not have.
+  const least = u.scales.y!.min!;
+  const at = (q: { x: number; y: number }): [number, number] => [u.valToPos(q.x, "x", true), u.valToPos(Math.max(least, q.y), "y", true)];
   ctx.save();
   ctx.beginPath();
   ctx.rect(u.bbox.left - 8 * px, u.bbox.top - 8 * px, u.bbox.width + 16 * px, u.bbox.height + 8 * px);
   ctx.clip();
   ctx.strokeStyle = g.color;
   ctx.lineWidth = px;
-  ctx.globalAlpha = 0.55;
+  ctx.globalAlpha = 0.4;
   for (const q of g.points) {
     for (const [a, b] of [q.xs && [{ x: q.xs[0], y: q.y }, { x: q.xs[1], y: q.y }], q.ys && [{ x: q.x, y: q.ys[0] }, { x: q.x, y: q.ys[1] }]].filter((w) => w !== undefined)) {
       ctx.beginPath();
