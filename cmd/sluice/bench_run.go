@@ -263,10 +263,10 @@ func verdict(suite *report.Suite) error {
 		}
 	}
 	switch {
+	case suite.Stopped != "": // an invalid last run is then a matter of course
+		return fmt.Errorf("the measurement ended early: %s", suite.Stopped)
 	case invalid > 0:
 		return &codedError{exitInvalid, fmt.Errorf("%d of %d runs are invalid: their figures describe this machine, not the target", invalid, len(suite.Runs))}
-	case suite.Stopped != "":
-		return fmt.Errorf("the measurement ended early: %s", suite.Stopped)
 	}
 	return nil
 }

@@ -17,9 +17,10 @@ import (
 var version = "dev"
 
 func main() {
-	// The first signal asks for an orderly end; serve counts further ones itself.
+	// The first signal asks for an orderly end, a second one ends the process at once; serve counts them itself.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	if err := newRootCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)
 		os.Exit(exitCode(err))
@@ -59,6 +60,6 @@ simulated providers to test clients against (sim), and tools around them.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newUsageCommand(openStore),
-		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand())
+		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand(openStore))
 	return root
 }

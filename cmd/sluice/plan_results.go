@@ -1,9 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"sluice/internal/plan"
 	"sluice/internal/report"
@@ -16,20 +20,27 @@ type measured struct {
 	results []report.CellResult
 }
 
-// readResultsFunc reads the results of a measurement from its directory.
-type readResultsFunc func(dir string) (*measured, error)
+// readResults reads the results of a measurement: a directory that bench wrote, or a suite that is in the database. Only what
+// is known of whole runs is used here, so records are not read.
+func readResults(cmd *cobra.Command, open openKeysFunc, ref string) (m *measured, err error) {
+	l := &suiteLoader{cmd: cmd, open: open}
+	defer func() { err = errors.Join(err, l.close()) }()
+	s, err := l.load(ref)
+	if err != nil {
+		return nil, fmt.Errorf("--results: %w", err)
+	}
+	all, err := report.Aggregate(s, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--results: %w", err)
+	}
+	return &measured{s, all}, nil
+}
 
-// readResults reads what bench wrote.
-func readResults(dir string) (*measured, error) {
-	r, err := report.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("--results: %w", err)
-	}
-	all, err := r.Aggregate()
-	if err != nil {
-		return nil, fmt.Errorf("--results: %w", err)
-	}
-	return &measured{r.Suite, all}, nil
+// resultsFlags adds the flags by which a suite is found in the database. The command has --config already.
+func resultsFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("database", "", "`URL` of the PostgreSQL database with the results, in place of the configuration's")
+	f.String("data-dir", "", "`directory` of the SQLite database with the results, in place of the configuration's")
 }
 
 // candidates turns results into what plan route weighs.
@@ -41,14 +52,14 @@ func (m *measured) candidates() []plan.Candidate {
 			Target: r.Cell.Target, Region: r.Cell.Region, Via: r.Cell.Via, Suite: m.suite.ID, Date: m.suite.Started, Step: r.Step,
 			Load: loadText(r.Load), Repeats: r.Repeats, State: r.Verdict.State, Reasons: r.Verdict.Reasons,
 			TTFT: latency(r.TTFT), TPOT: latency(r.TPOT), E2E: latency(r.E2E),
-			TPS: measuredFigure(r.TPS), ErrorRate: measuredFigure(r.ErrorRate),
+			TPS: measuredFigure(r.TPS, microPlaces), ErrorRate: measuredFigure(r.ErrorRate, microPlaces),
 			Limits: plan.Limits{RPM: max(r.RPMLimit, 0), TPM: max(r.TPMLimit, 0)},
 		}
 		if r.Load.Mode != workload.Closed && r.E2ESched.P95.Has() {
 			c.E2E = latency(r.E2ESched) // from the schedule: what a caller waits, the client's own queue included
 		}
 		if r.Unpriced == 0 {
-			c.Cost = measuredFigure(r.CostPerCall)
+			c.Cost = measuredFigure(r.CostPerCall, nanoPlaces)
 		}
 		if input, output, ok := meanTokens(r.Summaries); ok {
 			c.Tokens = input + output
@@ -59,11 +70,18 @@ func (m *measured) candidates() []plan.Candidate {
 }
 
 func latency(p report.Percentiles) plan.Latency {
-	return plan.Latency{P50: measuredFigure(p.P50), P95: measuredFigure(p.P95), P99: measuredFigure(p.P99)}
+	return plan.Latency{P50: measuredFigure(p.P50, microPlaces), P95: measuredFigure(p.P95, microPlaces), P99: measuredFigure(p.P99, microPlaces)}
 }
 
-func measuredFigure(s report.Stat) plan.Figure {
-	return plan.Figure{N: s.N, Mean: s.Mean, Lo: s.Lo, Hi: s.Hi}
+// What figures are rounded to: means of floating point numbers differ in the last digits, which must not decide.
+const (
+	microPlaces = 1e6
+	nanoPlaces  = 1e9 // of a dollar, as in the ledger
+)
+
+func measuredFigure(s report.Stat, places float64) plan.Figure {
+	round := func(x float64) float64 { return math.Round(x*places) / places }
+	return plan.Figure{N: s.N, Mean: round(s.Mean), Lo: round(s.Lo), Hi: round(s.Hi)}
 }
 
 // loadText says how requests arrived.
@@ -88,7 +106,7 @@ func meanTokens(all []report.Summary) (input, output float64, ok bool) {
 	if n == 0 {
 		return 0, 0, false
 	}
-	return in / n, out / n, true
+	return math.Round(in/n*1000) / 1000, math.Round(out/n*1000) / 1000, true
 }
 
 // meanOf returns the mean of a distribution over all runs, in seconds. ok is false if no request had the figure.
@@ -101,7 +119,7 @@ func meanOf(all []report.Summary, of func(*report.Summary) *report.Dist) (s plan
 	if n == 0 {
 		return s, false
 	}
-	return plan.Float(sum / n / 1000), true
+	return plan.Float(math.Round(sum/n*1000) / 1e6), true
 }
 
 // pick finds the result of one target: at the highest load that was measured validly.

@@ -137,7 +137,11 @@ func writeSources(w io.Writer, all *plan.Tiers) error {
 	slices.Sort(ids)
 	for _, id := range ids {
 		s := all.Sources[id]
-		if _, err := fmt.Fprintf(w, "%s: %s, %s (%s, %s)\n", id, s.Page, s.URL, s.Kind, s.AsOf); err != nil {
+		page := s.Page
+		if s.URL != "" {
+			page += ", " + s.URL
+		}
+		if _, err := fmt.Fprintf(w, "%s: %s (%s, %s)\n", id, page, s.Kind, s.AsOf); err != nil {
 			return err
 		}
 		if s.Note != "" {

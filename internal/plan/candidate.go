@@ -13,6 +13,14 @@ type Figure struct {
 	Hi   float64 `json:"hi"`
 }
 
+// MarshalJSON writes the numbers with at most nine decimals.
+func (f Figure) MarshalJSON() ([]byte, error) {
+	if f.N == 0 {
+		return []byte(`{"n":0}`), nil
+	}
+	return fmt.Appendf(nil, `{"n":%d,"mean":%s,"lo":%s,"hi":%s}`, f.N, Float(f.Mean), Float(f.Lo), Float(f.Hi)), nil
+}
+
 // interval writes the interval with a unit: " (95 % interval 300-340 ms)".
 func (f Figure) interval(unit string) string {
 	if f.N < 2 {

@@ -112,7 +112,7 @@ func TestWanted(t *testing.T) {
 	f("streams", text(w.Streams), "47.52")
 	// 11.88 × 60 × 700 tokens with 20 % to spare.
 	f("tokens needed", text(c.Bounds[0].Need), "623700")
-	f("accounts", text(w.Accounts), "2")
+	f("accounts", text(w.Accounts), "2") // 623,700 of 600,000; the queue would take one
 	// A day's limit is compared with the mean: 7.92 × 86,400 ÷ 0.8.
 	f("requests a day needed", text(c.Bounds[1].Need), "855360")
 	if *w.Enough || *c.Bounds[0].Enough || !*c.Bounds[1].Enough {

@@ -67,9 +67,13 @@ func unpricedLast(a, b Chosen) int {
 }
 
 // explain says of each candidate whether another one is at least as good in everything (cost, latency, errors, capacity) and
-// better in something. Those of which no other is are the Pareto front.
+// better in something. Those of which no other is are the Pareto front. What is unpriced cannot be placed.
 func explain(all []Chosen) {
 	for i := range all {
+		if !all[i].Priced {
+			all[i].Why = "its price is not known, so whether another target is better in everything is not either"
+			continue
+		}
 		all[i].Why = "on the Pareto front: no other target is better in one thing and as good in the others"
 		for j := range all {
 			if i != j && dominates(&all[j], &all[i]) {
@@ -81,7 +85,7 @@ func explain(all []Chosen) {
 }
 
 func dominates(a, b *Chosen) bool {
-	if !a.Priced && b.Priced { // an unknown price is no better than a known one
+	if !a.Priced {
 		return false
 	}
 	better := false

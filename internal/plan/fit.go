@@ -143,16 +143,25 @@ func (q *CapacityQuestion) wanted(bounds []Bound) *Wanted {
 	}
 	if up.batch.Sign() > 0 {
 		w.Batch = q.batchQueue(up)
-		if w.Batch.Enough != nil && w.Enough != nil {
-			both := *w.Enough && *w.Batch.Enough
-			w.Enough = &both
-		}
+		w.add(w.Batch)
 	}
 	if q.Tiers != nil && q.Provider != "" {
 		w.Tier = q.tier(up)
 	}
 	q.fleet(w)
 	return w
+}
+
+// add makes the verdict that of the batch queue too, if its limit is known.
+func (a *Wanted) add(b *BatchQueue) {
+	if b.Enough == nil {
+		return
+	}
+	enough, accounts := *b.Enough, b.Need.Over(Int(b.Limit)).Ceil().Max(Int(1))
+	if a.Enough != nil {
+		enough, accounts = enough && *a.Enough, accounts.Max(*a.Accounts)
+	}
+	a.Enough, a.Accounts = &enough, &accounts
 }
 
 // batchQueue compares a day of batched input with the queue's limit: a batch may take a day, so a day's worth may wait.

@@ -93,9 +93,6 @@ func (a *Wanted) writeText(w io.Writer) error {
 		verdict := "yes"
 		if !*a.Enough {
 			verdict = "no: " + quantity(*a.Accounts, "account") + " with these limits would be"
-			if a.Accounts.Cmp(Int(1)) == 0 {
-				verdict = "no: the batch queue is too small"
-			}
 		}
 		fmt.Fprintf(t, "  enough\t%s\n", verdict)
 	}

@@ -157,6 +157,9 @@ func TestUnpricedCandidate(t *testing.T) {
 	if outcome(r) != "failover a/dear b/unknown" {
 		t.Error(outcome(r))
 	}
+	if !strings.HasPrefix(r.Targets[1].Why, "its price is not known") || !strings.HasPrefix(r.Targets[0].Why, "on the Pareto front") {
+		t.Errorf("%s; %s", r.Targets[0].Why, r.Targets[1].Why)
+	}
 	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.Contains(n, "b/unknown is unpriced") }) {
 		t.Error(r.Notes)
 	}
@@ -261,7 +264,7 @@ func TestRouteYAML(t *testing.T) {
 	bad.State, bad.Reasons = "invalid", []string{"line\nbreak"}
 	q := question(candidate("a/m", 200, 0.01, 50), odd, bad)
 	q.Name, q.Rate = "on", Int(1)
-	q.Inputs = []Input{{"slo-ttft", "500ms", ""}}
+	q.Inputs = []Input{{"slo-ttft", "500ms", ""}, {"headroom", "20%", "default"}}
 	r, err := q.Route()
 	if err != nil {
 		t.Fatal(err)
@@ -272,6 +275,7 @@ func TestRouteYAML(t *testing.T) {
 	}
 	want := `# Made by sluice plan route from measurements.
 # slo-ttft: 500ms
+# headroom: 20% (default)
 models:
   "on":
     strategy: failover

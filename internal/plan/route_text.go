@@ -17,7 +17,11 @@ func (r *Route) WriteYAML(w io.Writer, q *RouteQuestion) error {
 	var b strings.Builder
 	b.WriteString("# Made by sluice plan route from measurements.\n")
 	for _, i := range r.Inputs {
-		fmt.Fprintf(&b, "# %s: %s\n", clean(i.Name), clean(strings.TrimSpace(i.Value+" "+i.Source)))
+		source := ""
+		if i.Source != "" {
+			source = " (" + i.Source + ")"
+		}
+		fmt.Fprintf(&b, "# %s: %s%s\n", clean(i.Name), clean(i.Value), clean(source))
 	}
 	fmt.Fprintf(&b, "models:\n  %s:\n    strategy: %s\n    targets:\n", scalar(r.Model), r.Strategy)
 	for i := range r.Targets {

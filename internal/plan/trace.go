@@ -12,9 +12,9 @@ type Trace struct {
 	Source string `json:"source"`
 }
 
-// Traces lists the traces whose peaks are known. Limits count by the minute, so the minute is what counts here; peaks of a
+// traces lists the traces whose peaks are known. Limits count by the minute, so the minute is what counts here; peaks of a
 // second are higher (2.89 and 26.1 times the mean second).
-func Traces() []Trace {
+func traces() []Trace {
 	const from = "Azure LLM inference trace 2023 (Splitwise, ISCA'24), CC-BY"
 	return []Trace{
 		{"azure-conv", Float(1.52), from + ", conversation"},
@@ -25,7 +25,7 @@ func Traces() []Trace {
 // TraceNames lists them by name.
 func TraceNames() []string {
 	var all []string
-	for _, t := range Traces() {
+	for _, t := range traces() {
 		all = append(all, t.Name)
 	}
 	return all
@@ -33,7 +33,7 @@ func TraceNames() []string {
 
 // TraceNamed finds one by name.
 func TraceNamed(name string) (Trace, error) {
-	for _, t := range Traces() {
+	for _, t := range traces() {
 		if t.Name == name {
 			return t, nil
 		}
