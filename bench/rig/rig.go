@@ -141,6 +141,34 @@ func (p *Process) ReadLine(ctx context.Context, limit time.Duration) (string, er
 	}
 }
 
+// ReadAll returns what the process writes until it ends. An exit code other than 0 is an error.
+func (p *Process) ReadAll(ctx context.Context, limit time.Duration) ([]byte, error) {
+	type answer struct {
+		text []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // ends when the process does, at the latest
+		b, err := io.ReadAll(p.out)
+		got <- answer{b, err}
+	}()
+	var a answer
+	select {
+	case a = <-got:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(limit):
+		return nil, p.Failure(fmt.Errorf("not done after %v", limit))
+	}
+	if a.err == nil && p.Code() != 0 {
+		a.err = fmt.Errorf("exit code %d", p.Code())
+	}
+	if a.err != nil {
+		return a.text, p.Failure(a.err)
+	}
+	return a.text, nil
+}
+
 // Failure adds the end of the process's log to an error.
 func (p *Process) Failure(err error) error {
 	b, rerr := os.ReadFile(p.logs)

@@ -49,6 +49,15 @@ func TestProcess(t *testing.T) {
 		t.Errorf("error %v lacks the log", err)
 	}
 
+	p = start("whole", `echo one; echo two`)
+	if text, err := p.ReadAll(t.Context(), 5*time.Second); err != nil || string(text) != "one\ntwo\n" {
+		t.Errorf("all of it is %q, %v", text, err)
+	}
+	p = start("failing", `echo one; echo trouble >&2; exit 3`)
+	if text, err := p.ReadAll(t.Context(), 5*time.Second); err == nil || !strings.Contains(err.Error(), "code 3") || string(text) != "one\n" {
+		t.Errorf("failed with %q, %v", text, err)
+	}
+
 	p = start("stubborn", `trap "" TERM; echo up; while :; do read x || sleep 0.01; done`)
 	if _, err := p.ReadLine(t.Context(), 5*time.Second); err != nil {
 		t.Fatal(err)

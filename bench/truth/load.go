@@ -8,8 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"sluice/bench/rig"
@@ -68,15 +68,18 @@ func runEngine(ctx context.Context) error {
 
 // run puts the job's load on its server.
 func (j *job) run(ctx context.Context, clock rig.Clock) (*outcome, error) {
-	w, schedule := j.Shape.workload()
+	w, err := workload.Parse("truth.yaml", []byte(j.Shape.file()))
+	if err != nil {
+		return nil, fmt.Errorf("read workload of the job: %w", err)
+	}
 	var o outcome
 	options := bench.Options{
 		Target: &bench.Target{
 			Cell:    report.Cell{Target: "truth/" + j.Model, Provider: "truth", Model: j.Model, Dialect: "openai"},
 			BaseURL: j.URL, Model: j.Model, Key: llm.NewSecret("sk-truth"), Dialect: openai.Client{}, Exact: j.Exact,
 		},
-		Workload: w, Schedule: schedule, Prompts: fixed{},
-		Key: workload.Key{Seed: w.Seed, Suite: "truth"},
+		Workload: w,
+		Key:      workload.Key{Seed: w.Seed, Suite: "truth"},
 		Record: func(r *report.Record) error {
 			if j.Keep {
 				o.Records = append(o.Records, *r)
@@ -105,7 +108,7 @@ type shape struct {
 	Process  string  // workload.Closed, workload.Constant, workload.Poisson
 	Rate     float64 // requests a second, of an open loop
 	Users    int     // of a closed loop; a cap on an open one, 0 for none
-	Ramp     time.Duration
+	Warmup   time.Duration
 	Sustain  time.Duration
 	Cooldown time.Duration // for what is still open after it
 	Output   int           // tokens asked for
@@ -114,44 +117,21 @@ type shape struct {
 }
 
 // total is how long a run takes at most, with time to spare.
-func (s *shape) total() time.Duration { return s.Ramp + s.Sustain + s.Cooldown + 20*time.Second }
+func (s *shape) total() time.Duration { return s.Warmup + s.Sustain + s.Cooldown + 20*time.Second }
 
-// workload turns the shape into what the engine takes.
-func (s *shape) workload() (*workload.Workload, *workload.Schedule) {
-	w := &workload.Workload{
-		Name: "truth", Seed: s.Seed, Stream: !s.Whole, Timeout: 60 * time.Second, Repeats: 1,
-		Arrival: workload.Arrival{Process: s.Process, Rate: s.Rate, Concurrency: s.Users},
-		Phases:  workload.Phases{Ramp: s.Ramp, Sustain: s.Sustain, Cooldown: s.Cooldown},
+// file is the workload file.
+func (s *shape) file() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "benchmark_workload:\n  name: truth\n  seed: %d\n  stream: %t\n  timeout: 30s\n  repeats: 1\n", s.Seed, !s.Whole)
+	fmt.Fprintf(&b, "  phases: {warmup: %v, ramp: 0s, sustain: %v, cooldown: %v}\n", s.Warmup, s.Sustain, s.Cooldown)
+	fmt.Fprintf(&b, "  request_distribution: {input_tokens: 32, output_tokens: %d}\n", s.Output)
+	fmt.Fprintf(&b, "  arrival: {process: %s", s.Process)
+	if s.Rate > 0 {
+		fmt.Fprintf(&b, ", rate: %f", s.Rate)
 	}
-	return w, &workload.Schedule{Arrival: w.Arrival, Phases: w.Phases, Slots: s.slots()}
-}
-
-func (s *shape) slots() []workload.Slot {
-	if s.Process == workload.Closed {
-		return nil
+	if s.Users > 0 {
+		fmt.Fprintf(&b, ", concurrency: %d", s.Users)
 	}
-	rnd := rand.New(rand.NewPCG(s.Seed, 7))
-	var all []workload.Slot
-	at := 0.0
-	for i := int64(0); ; i++ {
-		if s.Process == workload.Poisson {
-			at += rnd.ExpFloat64() / s.Rate
-		} else {
-			at = float64(i) / s.Rate
-		}
-		if at >= (s.Ramp + s.Sustain).Seconds() {
-			return all
-		}
-		phase := workload.Sustain
-		if at < s.Ramp.Seconds() {
-			phase = workload.Ramp
-		}
-		all = append(all, workload.Slot{At: time.Duration(at * 1e9), Index: i, Phase: phase, Input: 32, Output: int32(s.Output), Group: -1, Row: -1})
-	}
-}
-
-type fixed struct{}
-
-func (fixed) Messages(workload.Slot) []workload.Message {
-	return []workload.Message{{Role: "user", Text: "tell me"}}
+	fmt.Fprint(&b, "}\n")
+	return b.String()
 }

@@ -114,7 +114,13 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"truth", "figures beside those of a server that logs its writes", runTruth},
+		{"sim", "figures beside those of the simulator", runSim},
+		{"rules", "what tools get wrong", runRules},
+		{"frozen", "a server that stops for 2 s of every 10", runFrozen},
 		{"capacity", "what one core carries, and what it says beyond that", runCapacity},
+		{"peers", "the same server measured by other tools", runPeers},
+		{"statistics", "comparisons and histories that are drawn from known distributions", runStatistics},
+		{"arithmetic", "sums whose result is known", runArithmetic},
 	}
 }
 

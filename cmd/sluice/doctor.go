@@ -180,7 +180,7 @@ func costs(plan []doctor.Planned) bool {
 // ask asks whether the calls may be made. Whatever is not yes, an interrupt too, means no.
 func ask(ctx context.Context, cmd *cobra.Command, plan []doctor.Planned) bool {
 	w := cmd.ErrOrStderr()
-	fmt.Fprintf(w, "Call %s, for %s at most? [y/N] ", count(len(plan), "target"), worst(plan))
+	fmt.Fprintf(w, "Call %s (%s)? [y/N] ", count(len(plan), "target"), worst(plan))
 	answer := make(chan string, 1) // sent once; a read from a terminal cannot be ended, so nobody waits for its goroutine
 	go func() {
 		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer is no
@@ -208,9 +208,12 @@ func worst(plan []doctor.Planned) string {
 			unknown++
 		}
 	}
-	text := fmt.Sprintf("$%.6f", sum)
-	if unknown > 0 {
-		text += fmt.Sprintf(" and the price of %s not in the price table", count(unknown, "call"))
+	text := fmt.Sprintf("at most $%.6f", sum)
+	switch {
+	case unknown > 0 && sum == 0:
+		return count(unknown, "call") + " of unknown price"
+	case unknown > 0:
+		return text + " and " + count(unknown, "call") + " of unknown price"
 	}
 	return text
 }

@@ -266,7 +266,7 @@ func TestDoctorWithoutCalls(t *testing.T) {
 		t.Fatalf("dry run: %v, %d requests", err, gets.Load()-before)
 	}
 	// 40 tokens at $0.15 and 16 at $0.60 a million.
-	want := "openai/gpt-4o-mini $0.000016 at most\nopenai/unheard-of price unknown\ns/sim-fast free\n3 calls, $0.000016 and the price of 1 call not in the price table at most\n"
+	want := "openai/gpt-4o-mini $0.000016 at most\nopenai/unheard-of price unknown\ns/sim-fast free\n3 calls: at most $0.000016 and 1 call of unknown price\n"
 	var got strings.Builder
 	for line := range strings.Lines(out) {
 		got.WriteString(strings.Join(strings.Fields(line), " ") + "\n")

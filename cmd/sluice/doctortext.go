@@ -79,7 +79,7 @@ func (p *doctorPrinter) plan(all []doctor.Planned) {
 		}
 		fmt.Fprintf(p.w, "%-40s  %s\n", plain(c.Target), cost)
 	}
-	fmt.Fprintf(p.w, "%s, %s at most\n", count(len(all), "call"), worst(all))
+	fmt.Fprintf(p.w, "%s: %s\n", count(len(all), "call"), worst(all))
 }
 
 func (p *doctorPrinter) paint(colour, s string) string {

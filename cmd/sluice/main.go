@@ -17,9 +17,10 @@ import (
 var version = "dev"
 
 func main() {
-	// The first signal asks for an orderly end; serve counts further ones itself.
+	// The first signal asks for an orderly end, a second one ends the process at once; serve counts them itself.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	if err := newRootCommand().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)
 		os.Exit(exitCode(err))

@@ -31,6 +31,8 @@ type hunt struct {
 	within        float64
 	verify, steps int
 
+	doubted float64 // rate of the last trial that could not be believed; 0 if none
+
 	verifying bool
 	verified  int
 	tried     int
@@ -84,6 +86,19 @@ func (h *hunt) tell(held bool) {
 	}
 }
 
+// doubt says that the trial at h.rate cannot be believed, and why. It is tried once more: another program may have held the
+// processor for a moment. After that this client is taken to be the limit.
+func (h *hunt) doubt(why string) {
+	h.tried++
+	switch {
+	case h.doubted == h.rate:
+		h.reason = fmt.Sprintf("this client is the limit at %.4g requests a second: %s", h.rate, why)
+	case h.tried >= h.steps:
+		h.reason = fmt.Sprintf("the limit of %d load levels was met before a rate was verified", h.steps)
+	}
+	h.doubted = h.rate
+}
+
 // search looks for the highest rate that each cell holds, the cells in turn.
 func (s *suite) search(ctx context.Context) error {
 	within, verify := s.o.Within, s.o.Verify
@@ -110,7 +125,8 @@ func (s *suite) search(ctx context.Context) error {
 			}
 		}
 		if !left {
-			return s.tellRest(hunts)
+			s.foundRest(hunts)
+			return nil
 		}
 	}
 }
@@ -124,13 +140,12 @@ func (s *suite) try(ctx context.Context, c *cell, h *hunt) error {
 	case s.s.Stopped != "":
 		return nil
 	case c.last.Verdict.State == Invalid:
-		h.tried++
-		h.reason = fmt.Sprintf("this client is the limit at %.4g requests a second: %s", h.rate, c.last.Verdict.Reasons[0])
+		h.doubt(c.last.Verdict.Reasons[0])
 	default:
 		h.tell(s.holds(c.last))
 	}
 	if h.over() {
-		return s.tellFound(c, h)
+		s.found(c, h)
 	}
 	return nil
 }
@@ -144,23 +159,16 @@ func (s *suite) holds(run *report.Run) bool {
 	return run.Stopped == "" && run.Summary.GoodFraction >= good && !Saturated(run)
 }
 
-func (s *suite) tellFound(c *cell, h *hunt) error {
-	if s.o.Found == nil {
-		return nil
-	}
-	return s.o.Found(Found{Cell: c.target.Cell, Rate: h.low(), Verified: h.verified, Steps: h.tried, Reason: h.reason})
+func (s *suite) found(c *cell, h *hunt) {
+	s.s.Found = append(s.s.Found, report.Found{Cell: c.target.Cell, Rate: h.low(), Verified: h.verified, Steps: h.tried, Reason: h.reason})
 }
 
-// tellRest tells of the searches that were cut off.
-func (s *suite) tellRest(hunts []*hunt) error {
+// foundRest notes the searches that were cut off.
+func (s *suite) foundRest(hunts []*hunt) {
 	for i, h := range hunts {
-		if h.over() {
-			continue
-		}
-		h.reason = "stopped: " + s.s.Stopped
-		if err := s.tellFound(s.cells[i], h); err != nil {
-			return err
+		if !h.over() {
+			h.reason = "stopped: " + s.s.Stopped
+			s.found(s.cells[i], h)
 		}
 	}
-	return nil
 }

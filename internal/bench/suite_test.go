@@ -127,15 +127,13 @@ func TestSearchFindsTheLimit(t *testing.T) {
 	t.Parallel()
 	w := parse(t, "  arrival: {process: constant, rate: 5}\n  phases: {warmup: 2s, sustain: 30s, cooldown: 30s}\n  slo: {e2e: 200ms}\n")
 	w.Stream = false
-	var found []Found
+	var found []report.Found
 	virtuallyMade(t, limited, func(t *testing.T, dial dialFunc) {
-		_, err := Suite(t.Context(), SuiteOptions{
-			Workload: w, Targets: cells(1), Search: true, dial: dial,
-			Found: func(f Found) error { found = append(found, f); return nil },
-		})
+		s, err := Suite(t.Context(), SuiteOptions{Workload: w, Targets: cells(1), Search: true, dial: dial})
 		if err != nil {
 			t.Fatal(err)
 		}
+		found = s.Found
 	})
 	if len(found) != 1 || found[0].Rate < 19 || found[0].Rate > 20 || found[0].Verified != 3 {
 		t.Errorf("found %+v, the limit is 20", found)
@@ -274,4 +272,25 @@ func TestSaturated(t *testing.T) {
 	f("by chance", false, workload.Poisson, 10, 0, 2, 1, 2, 3, 2, 3, 4, 3, 4)
 	f("closed", false, workload.Closed, 1, 0, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 	f("too short", false, workload.Poisson, 1, 0, 10, 90)
+}
+
+// TestHuntDoubts: a trial that cannot be believed says nothing of the target, and is tried once more.
+func TestHuntDoubts(t *testing.T) {
+	t.Parallel()
+	h := newHunt(8, closeness, 1, 20)
+	h.tell(true)
+	h.doubt("a pause")
+	if h.over() || h.rate != 16 || h.low() != 8 {
+		t.Fatalf("after one doubt: over %v, next rate %v, held %v; want 16 tried again and 8 held", h.over(), h.rate, h.low())
+	}
+	h.tell(false)
+	h.doubt("a pause")
+	if h.over() {
+		t.Fatalf("a doubt at another rate ended the search: %s", h.reason)
+	}
+	rate := h.rate
+	h.doubt("late by 200 ms")
+	if !h.over() || h.rate != rate || !strings.Contains(h.reason, "late by 200 ms") {
+		t.Errorf("after two doubts at %v: over %v because %q, want the client named as the limit", rate, h.over(), h.reason)
+	}
 }

@@ -250,9 +250,7 @@ func (s *screen) hint() string {
 	switch s.interrupts {
 	case 0:
 		return faint("Ctrl-C ends in good order")
-	case 1:
-		return warn("ending: requests under way may finish; Ctrl-C again ends at once")
 	default:
-		return bad("ending at once")
+		return warn("ending: what was measured is kept; Ctrl-C again ends at once")
 	}
 }

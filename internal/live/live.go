@@ -35,8 +35,9 @@ type Options struct {
 	Every time.Duration
 	// Env is asked for TERM and NO_COLOR; nil means os.LookupEnv.
 	Env func(name string) (string, bool)
-	// Interrupt is called each time that Ctrl-C is pressed in the view, which takes all keys. nil sends SIGINT to this
-	// process, as the terminal would: so that a command has one way to be interrupted.
+	// Interrupt is called when Ctrl-C is pressed in the view, which takes all keys: while the view goes on the first time, and
+	// after it is gone the second time, so that the process may end there and then. nil sends SIGINT to this process, as the
+	// terminal would: so that a command has one way to be interrupted.
 	Interrupt func()
 }
 
@@ -82,13 +83,17 @@ func New(w io.Writer, in io.Reader, o Options) *View {
 		}()
 		return v
 	}
-	v.prog = newProgram(v, keys)
+	var m *model
+	v.prog, m = newProgram(v, keys)
 	go func() {
 		defer close(v.done)
 		defer keys.release()
 		_, err := v.prog.Run()
-		if err != nil {
-			// The terminal is gone or does not do what it says: lines are what is left.
+		if m.forced {
+			o.Interrupt()
+		}
+		if err != nil || m.forced {
+			// The terminal is gone or does not do what it says, or the view is not wanted any more: lines are what is left.
 			v.printLines()
 		}
 	}()

@@ -81,15 +81,15 @@ func TestPlainLines(t *testing.T) {
 		want := []string{
 			"[3/12] openai/gpt-4o-mini · us-east-1 · repeat 2/3 · step 1/4 | sustain 0:45/1:20 | sent 19.8 of 20.0/s, answered 19.5/s, " +
 				"2,310 tokens/s, 31 in flight | TTFT 212 ms/480 ms/1.91 s, E2E 1.21 s/12.3 s | ok 12,159, failed 13 (provider_error 10, " +
-				"provider_rate_limited 2, provider_truncated 1), 429s 2 | $0.1234 of $5.00 | lag p99 0.42 ms, CPU 0.35\n",
+				"provider_rate_limited 2, provider_truncated 1), 429s 2 | spent $0.1234 of $5.00 | lag p99 0.42 ms, CPU 0.35\n",
 			"[3/12] openai/gpt-4o-mini · us-east-1 · repeat 2/3 · step 1/4 | sustain 0:49/1:20 | sent 19.8 of 20.0/s, answered 19.5/s, " +
-				"2,310 tokens/s, 31 in flight | TTFT 212 ms/480 ms/1.91 s, E2E 1.21 s/12.3 s | ok 12,159, failed 0 | $0.1234 spent | " +
+				"2,310 tokens/s, 31 in flight | TTFT 212 ms/480 ms/1.91 s, E2E 1.21 s/12.3 s | ok 12,159, failed 0 | spent $0.1234, no limit | " +
 				"lag p99 0.42 ms, CPU 0.35, CLIENT SATURATED\n",
 			"a line\uFFFD[2J\nand another\n[3/12] openai/gpt-4o-mini · us-east-1 · repeat 2/3 · step 1/4 | cooldown 1:15/1:20 | " +
 				"sent 19.8 of 20.0/s, answered 19.5/s, 2,310 tokens/s, 31 in flight | TTFT 212 ms/480 ms/1.91 s, E2E 1.21 s/12.3 s | " +
-				"ok 12,159, failed 0 | $0.1234 spent | lag p99 0.42 ms, CPU 0.35, CLIENT SATURATED\n",
+				"ok 12,159, failed 0 | spent $0.1234, no limit | lag p99 0.42 ms, CPU 0.35, CLIENT SATURATED\n",
 			"[3/12] openai/gpt-4o-mini · us-east-1 · repeat 2/3 · step 1/4 | cooldown 1:16/1:20 | sent 19.8 of 20.0/s, answered 19.5/s, " +
-				"2,310 tokens/s, 31 in flight | TTFT 212 ms/480 ms/1.91 s, E2E 1.21 s/12.3 s | ok 12,159, failed 0 | $0.1234 spent | " +
+				"2,310 tokens/s, 31 in flight | TTFT 212 ms/480 ms/1.91 s, E2E 1.21 s/12.3 s | ok 12,159, failed 0 | spent $0.1234, no limit | " +
 				"lag p99 0.42 ms, CPU 0.35, CLIENT SATURATED\n",
 		}
 		var lines []string

@@ -9,10 +9,10 @@ import (
 	"sluice/internal/workload"
 )
 
-// newProgram makes the program that draws. Signals stay with the command.
-func newProgram(v *View, keys keyboard) *tea.Program {
+// newProgram makes the program that draws, and its model. Signals stay with the command.
+func newProgram(v *View, keys keyboard) (*tea.Program, *model) {
 	m := &model{inbox: v.inbox, interrupt: v.o.Interrupt, screen: screen{name: printable(v.o.Name), slo: v.o.SLO, width: 80, height: 24}}
-	return tea.NewProgram(m, tea.WithOutput(v.w), tea.WithInput(keys.file), tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler())
+	return tea.NewProgram(m, tea.WithOutput(v.w), tea.WithInput(keys.file), tea.WithFPS(framesPerSecond), tea.WithoutSignalHandler()), m
 }
 
 // model is the view's state between frames. All of it is owned by the program's loop.
@@ -24,6 +24,7 @@ type model struct {
 	drawn  string // screen as it was drawn last
 	dirty  bool   // screen has changed since
 	closed bool
+	forced bool // Ctrl-C was pressed a second time: the view is gone before the command is told
 }
 
 type (
@@ -59,6 +60,12 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		case "ctrl+c":
 			m.screen.interrupts++
 			m.dirty = true
+			if m.screen.interrupts > 1 {
+				// The command may end the process at once, and the terminal must not be left in raw mode.
+				logged := m.take()
+				m.closed, m.forced = true, true
+				return m, tea.Sequence(logged, tea.Quit)
+			}
 			return m, func() tea.Msg { m.interrupt(); return nil }
 		case "ctrl+z":
 			return m, tea.Suspend

@@ -90,7 +90,7 @@ func line(p *bench.Progress) string {
 	if p.RateLimited > 0 {
 		fmt.Fprintf(&b, ", 429s %s", count(p.RateLimited))
 	}
-	fmt.Fprintf(&b, " | %s", spend(p))
+	fmt.Fprintf(&b, " | spent %s", spend(p))
 	fmt.Fprintf(&b, " | lag p99 %s, CPU %.2f", millis(p.LagP99), p.CPU)
 	if p.Saturated {
 		b.WriteString(", CLIENT SATURATED")

@@ -117,22 +117,27 @@ func TestTerminal(t *testing.T) {
 	screen.await(t, "openai/gpt-4o-mini")
 	v.Log("request 17 was refused")
 	screen.await(t, "request 17 was refused")
-	for _, want := range []string{"ending: requests under way may finish", "ending at once"} {
+	press := func() {
+		t.Helper()
 		if _, err := master.WriteString("\x03"); err != nil {
 			t.Fatal(err)
 		}
 		<-pressed
-		screen.await(t, want)
 	}
+	press()
+	screen.await(t, "ending: what was measured is kept; Ctrl-C again ends at once")
 	v.Log("the last line")
-	v.Close()
-	if diff := settings(t, slave); diff != before {
-		t.Errorf("the terminal was left as\n%+v, it was\n%+v", diff, before)
+	press() // the terminal is as it was before anybody is told
+	if after := settings(t, slave); after != before {
+		t.Errorf("the terminal was left as\n%+v, it was\n%+v", after, before)
 	}
 	rest := screen.await(t, "\x1b[?25h") // the cursor is shown
 	if !strings.Contains(rest, "the last line") {
 		t.Errorf("the last line is lost: %q", rest)
 	}
+	v.Log("a line after the view")
+	screen.await(t, "a line after the view")
+	v.Close()
 	slave.Close()
 	for range screen.chunks { // until the other end is closed
 	}
@@ -157,5 +162,30 @@ func TestPlainOnTerminal(t *testing.T) {
 	f("no terminal type", Options{}, map[string]string{"TERM": ""})
 	if _, drawn := terminal(slave, slave, Options{Env: func(string) (string, bool) { return "", false }}); !drawn {
 		t.Error("nothing is against it: it is not drawn on")
+	}
+}
+
+func TestCloseTakesTheViewAway(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("NO_COLOR", "")
+	master, slave := openPTY(t)
+	defer master.Close()
+	before := settings(t, slave)
+	screen := watch(master)
+	v := New(slave, slave, Options{Interrupt: func() { t.Error("nobody pressed a key") }})
+	v.Update(sample())
+	screen.await(t, "openai/gpt-4o-mini")
+	setSize(t, slave, 60, 30)
+	v.Log("the last line")
+	v.Close()
+	v.Close()
+	if after := settings(t, slave); after != before {
+		t.Errorf("the terminal was left as\n%+v, it was\n%+v", after, before)
+	}
+	if rest := screen.await(t, "\x1b[?25h"); !strings.Contains(rest, "the last line") {
+		t.Errorf("the last line is lost: %q", rest)
+	}
+	slave.Close()
+	for range screen.chunks { // until the other end is closed
 	}
 }

@@ -97,7 +97,7 @@ func spend(p *bench.Progress) string {
 	if p.Cap > 0 {
 		return dollars(p.Spent) + " of " + dollars(p.Cap)
 	}
-	return dollars(p.Spent) + " spent"
+	return dollars(p.Spent) + ", no limit"
 }
 
 func percent(share float64) string {

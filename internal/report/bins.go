@@ -8,7 +8,7 @@ import (
 
 const (
 	maxBins   = 120 // of a run: as many points as a chart shows
-	minBins   = 12  // that are left when pairs are merged for want of requests
+	minBins   = 8   // that are left when pairs are merged for want of requests
 	binFill   = 100 // requests in a bin, on average, from which on its p99 is not its maximum
 	binDigits = 2   // decimal digits of the latencies in a bin
 )

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 )
 
 // htmlFiles are the parts of the page. The script and the style are built from web/report by `make report-page`.
@@ -56,24 +57,25 @@ type page struct {
 	Cannot      []sentence
 	Tiles       []tile
 
-	Heat   *heat
-	Bound  string // what throughput does not say
-	Costs  []costRow
-	Priced bool // any target
-	Curve  bool // there is a point to draw
-	TTFT   bool // any target streams
-	Sweep  bool // any target has several load levels
-	Time   bool // any run has latencies over time
-	Thin   string
-	Shares *shares
-	Quotas []quotaRow
-	Table  *bigTable
-	Pooled *pooledTable
-	Facts  []fact
-	Runs   *runTable
-	Source string // of the workload
-	Terms  []term
-	Footer string
+	Heat    *heat
+	Bound   string // what throughput does not say
+	Costs   []costRow
+	Priced  bool // any target
+	Curve   bool // there is a point to draw
+	TTFT    bool // any target streams
+	Sweep   bool // any target has several load levels
+	Repeats bool // any target was measured more than once
+	Time    bool // any run has latencies over time
+	Thin    string
+	Shares  *shares
+	Quotas  []quotaRow
+	Table   *bigTable
+	Pooled  *pooledTable
+	Facts   []fact
+	Runs    *runTable
+	Source  string // of the workload
+	Terms   []term
+	Footer  string
 }
 
 func newPage(s *Suite, results []CellResult) (*page, error) {
@@ -97,7 +99,7 @@ func newPage(s *Suite, results []CellResult) (*page, error) {
 		Style: template.CSS(style), Script: template.JS(script), Data: template.JS(encoded),
 		Title: v.title(), Lede: v.lede(), Verdict: v.worst(), Answer: v.answer(), Say: v.say(), Cannot: v.cannot(), Tiles: v.tiles(),
 		Heat: v.heat(), Bound: v.boundNote(), Costs: v.costs(), Priced: len(data.Cost) > 0, Curve: len(data.Load) > 0,
-		TTFT: v.any(latencyTTFT()), Sweep: v.sweep(), Time: len(data.Time) > 0, Thin: data.thin,
+		TTFT: v.any(latencyTTFT()), Sweep: v.sweep(), Repeats: slices.ContainsFunc(results, func(r CellResult) bool { return r.Repeats > 1 }), Time: len(data.Time) > 0, Thin: data.thin,
 		Shares: v.shares(), Quotas: v.quotas(), Table: v.table(), Pooled: v.pooled(),
 		Facts: v.facts(), Runs: v.runs(), Source: s.Workload.Source, Terms: terms(), Footer: v.footer(),
 	}, nil

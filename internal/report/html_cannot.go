@@ -16,10 +16,12 @@ func (v *view) cannot() []sentence {
 	if v.suite.Stopped != "" {
 		add(plain("The suite ended early (%s): targets later in its order have fewer runs, or none.", v.suite.Stopped))
 	}
-	v.cannotRepeat(add)
-	v.cannotPercentile(add)
-	v.cannotCost(add)
-	v.cannotLoad(add)
+	if len(v.believed()) > 0 {
+		v.cannotRepeat(add)
+		v.cannotPercentile(add)
+		v.cannotCost(add)
+		v.cannotLoad(add)
+	}
 	v.cannotCount(add)
 	if len(out) == 0 {
 		add(plain("Nothing is missing for this workload. Other prompts, other hours and other places may give other figures."))
@@ -65,8 +67,12 @@ func (v *view) cannotBelieve(add func(sentence)) {
 			add(plain("The figures of %s are somewhat disturbed%s.", listed(names, 3), why))
 		}
 	}
-	if names := v.which(func(r *CellResult) bool { return r.OK == 0 }); len(names) > 0 && len(names) < len(v.cells) {
-		add(plain("%s gave no answer, so its speed and cost are unknown.", listed(names, 3)))
+	names := v.which(func(r *CellResult) bool { return r.OK == 0 })
+	switch {
+	case len(names) == len(v.cells):
+		add(plain("How fast and how costly the targets are: no request was answered."))
+	case len(names) > 0 && !v.sweep():
+		add(plain("%s gave no answer: speed and cost are not known.", listed(names, 3)))
 	}
 }
 
@@ -118,7 +124,7 @@ func (v *view) cannotLoad(add func(sentence)) {
 	if names := v.which(func(r *CellResult) bool { return r.Load.Mode == "closed" }); len(names) > 0 {
 		add(plain("A fixed number of users waits for answers before it asks again, so overload does not show: a slower target is offered less."))
 	}
-	if v.sweep() || len(v.believed()) == 0 {
+	if v.sweep() {
 		return
 	}
 	add(plain("One load level was tried. Where latency begins to rise with load is not known."))

@@ -96,6 +96,14 @@ func (v *view) tints(i int) []tint {
 	var out []tint
 	for _, m := range heatMetrics() {
 		t := tint{Of: m.of, Fig: m.fig(v.figures(i), &v.results[i])}
+		switch v.results[i].Verdict.State {
+		case StateInvalid:
+			t.Fig.Mark, t.Step = "invalid: do not use", "invalid"
+			out = append(out, t)
+			continue
+		case StateDegraded:
+			t.Fig.Mark = "disturbed"
+		}
 		if lo, hi, ok := v.extent(m.fig, m.raw); ok && t.Fig.None == "" {
 			t.Step = fmt.Sprintf("q%d", rampStep(m.raw(&v.results[i]), lo, hi))
 		}
@@ -107,11 +115,11 @@ func (v *view) tints(i int) []tint {
 // leastExtent keeps small differences from looking large: the ramp begins at this share of the highest value, or below.
 const leastExtent = 0.75
 
-// extent is the range of the ramp for a metric of the headline results.
+// extent is the range of the ramp for a metric of the headline results that are not invalid.
 func (v *view) extent(fig func(figures, *CellResult) figure, raw func(*CellResult) float64) (lo, hi float64, ok bool) {
 	for _, i := range v.head {
 		r := &v.results[i]
-		if fig(v.figures(i), r).None != "" {
+		if fig(v.figures(i), r).None != "" || r.Verdict.State == StateInvalid {
 			continue
 		}
 		x := raw(r)
@@ -136,7 +144,7 @@ func (v *view) scales() []heatScale {
 	for _, m := range heatMetrics() {
 		lo, hi, ok := v.extent(m.fig, m.raw)
 		s := heatScale{Of: m.of, Note: m.note}
-		if ok && hi > lo {
+		if ok && hi > lo && len(v.head) > 1 {
 			text := number3
 			if m.of == "cost" {
 				text = usd

@@ -50,6 +50,8 @@ func (v *view) answer() sentence {
 		return plain("No target meets the service level at any load that was tried.")
 	case len(met) == 0 && one:
 		return plain("%s does not meet the service level.", cellName(v.cells[0]))
+	case len(met) == 0 && len(usable) < len(v.cells):
+		return plain("No target that can be judged meets the service level.")
 	case len(met) == 0:
 		return plain("No target meets the service level.")
 	case v.sweep():
@@ -142,12 +144,14 @@ func (v *view) say() []sentence {
 }
 
 func (v *view) sayWhat() sentence {
-	var requests, ok int64
+	var requests, ok, failed, cut int64
 	repeats := 0
 	for i := range v.results {
 		r := &v.results[i]
 		requests += r.Requests
 		ok += r.OK
+		failed += r.Failed
+		cut += r.Incomplete
 		repeats = max(repeats, r.Repeats)
 	}
 	models, regions := map[string]bool{}, map[string]bool{}
@@ -168,17 +172,23 @@ func (v *view) sayWhat() sentence {
 		s.text(" under a load of %s", loadWords(v.results[0].Load))
 	}
 	s.text(", %s: ", map[bool]string{true: "once", false: fmt.Sprintf("%d times each", repeats)}[repeats <= 1])
-	s.text("%s, of which ", counted(requests, "request", "requests"))
+	s.text("%s", counted(requests, "request", "requests"))
 	switch {
 	case requests == 0:
-		return append(s[:len(s)-1], part{Text: "no request fell into the measured time."})
+		s = append(s[:len(s)-1], part{Text: "no request fell into the measured time"})
 	case ok == requests:
-		s.text("every one succeeded.")
+		s.text(", all successful")
 	case ok == 0:
-		s.text("not one succeeded.")
+		s.text(", of which not one succeeded")
+	case failed == 0:
+		s.text(", none of which failed; %s were cut off by the end of a run", shareText(float64(cut)/float64(requests)))
 	default:
-		s.text("%s succeeded.", shareText(float64(ok)/float64(requests)))
+		s.text(", of which %s failed", shareText(float64(failed)/float64(requests)))
+		if cut > 0 {
+			s.text(" and %s were cut off by the end of a run", shareText(float64(cut)/float64(requests)))
+		}
 	}
+	s.text(".")
 	return s
 }
 

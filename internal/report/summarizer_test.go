@@ -286,7 +286,7 @@ func TestBinsShowAStall(t *testing.T) {
 	t.Parallel()
 	var records []*Record
 	for i := range 600 {
-		at := time.Duration(i) * 500 * ms // 300 s: bins of 4 s, merged to 16 s for want of requests
+		at := time.Duration(i) * 500 * ms // 300 s: bins of 4 s, merged to 32 s for want of requests
 		e2e := 20 * ms
 		if i == 200 {
 			e2e = 2 * time.Second
@@ -294,19 +294,19 @@ func TestBinsShowAStall(t *testing.T) {
 		records = append(records, streamed(at, 10*ms, e2e, 2))
 	}
 	bins := summarize(t, workload.SLO{}, 300*time.Second, records...).Bins
-	if len(bins) != 19 {
-		t.Fatalf("%d bins, want 19", len(bins))
+	if len(bins) != 10 {
+		t.Fatalf("%d bins, want 10", len(bins))
 	}
 	for i, b := range bins {
 		want := 20.
-		if i == 6 {
+		if i == 3 {
 			want = 2000
 		}
-		n := int64(32)
-		if i == 18 {
+		n := int64(64)
+		if i == 9 {
 			n = 24
 		}
-		if b.E2E.N != n || b.E2E.Max != want || b.To-b.From != 16*time.Second || b.From != time.Duration(i)*16*time.Second || b.TTFT.P95 != 10 {
+		if b.E2E.N != n || b.E2E.Max != want || b.To-b.From != 32*time.Second || b.From != time.Duration(i)*32*time.Second || b.TTFT.P95 != 10 {
 			t.Errorf("bin %d: %+v", i, b)
 		}
 	}

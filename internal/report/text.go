@@ -40,6 +40,7 @@ func Text(w io.Writer, s *Suite, results []CellResult, o TextOptions) error {
 	t.errors()
 	t.limits()
 	t.verdicts()
+	t.searches()
 	t.conditions()
 	return t.err
 }
@@ -322,12 +323,42 @@ func (t *textWriter) verdicts() {
 		if r.BadRows > 0 && r.Step == 0 {
 			said("%d rows of the record file cannot be read", r.BadRows)
 		}
-		if r.Unpriced > 0 {
-			said("no price is known for %d requests", r.Unpriced)
+	}
+	t.gaps()
+}
+
+// gaps says what is not known of a target, once for all of its load levels.
+func (t *textWriter) gaps() {
+	for i := 0; i < len(t.results); {
+		first := &t.results[i]
+		var unpriced, estimated int64
+		for ; i < len(t.results) && t.results[i].Cell == first.Cell; i++ {
+			unpriced += t.results[i].Unpriced
+			estimated += t.results[i].Estimated
 		}
-		if r.Estimated > 0 {
-			said("%d answers came without usage; their tokens are estimates", r.Estimated)
+		where := first.Cell.Target + " " + regionName(first.Cell)
+		if unpriced > 0 {
+			t.note("- ", fmt.Sprintf("%s: no price is known for %d requests", where, unpriced))
 		}
+		if estimated > 0 {
+			t.note("- ", fmt.Sprintf("%s: %d answers came without usage; their tokens are estimates", where, estimated))
+		}
+	}
+}
+
+// searches says what searches for the highest rate came to.
+func (t *textWriter) searches() {
+	if len(t.suite.Found) == 0 {
+		return
+	}
+	t.title("Highest rate that meets the SLO", "")
+	for _, f := range t.suite.Found {
+		where := f.Cell.Target + " " + regionName(f.Cell)
+		if f.Rate <= 0 {
+			t.note("- ", fmt.Sprintf("%s: none of the %d that were tried; %s", where, f.Steps, f.Reason))
+			continue
+		}
+		t.note("- ", fmt.Sprintf("%s: %.4g requests/s (%d load levels tried; %s)", where, f.Rate, f.Steps, f.Reason))
 	}
 }
 
@@ -348,26 +379,41 @@ func (t *textWriter) conditions() {
 	}
 }
 
-// loads says how requests arrived: a line for each kind of load that the suite put on its targets.
+// loads says how requests arrived: a line for each kind of load that the suite put on its targets, with all rates of it.
 func loads(s *Suite) []string {
-	var all []string
+	type kind struct {
+		mode, process    string
+		concurrency      int
+		before, measured time.Duration
+	}
+	var kinds []kind
+	rates := map[kind][]string{}
 	for _, r := range s.Runs {
 		l := r.Load
-		var text string
-		switch l.Mode {
-		case "":
+		if l.Mode == "" {
 			continue // a run that ended before it began
+		}
+		k := kind{l.Mode, l.Process, l.Concurrency, l.Warmup + l.Ramp, l.Sustain}
+		if !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+		if rate := fmt.Sprintf("%.4g", l.Rate); !slices.Contains(rates[k], rate) {
+			rates[k] = append(rates[k], rate)
+		}
+	}
+	var all []string
+	for _, k := range kinds {
+		at := strings.Join(rates[k], ", ") + " requests/s"
+		var text string
+		switch k.mode {
 		case "closed":
-			text = fmt.Sprintf("closed loop, %s, each waiting for its answer", plural(l.Concurrency, "user"))
-		case "open":
-			text = fmt.Sprintf("open loop, %s arrivals, %.4g requests/s", l.Process, l.Rate)
+			text = fmt.Sprintf("closed loop, %s, each waiting for its answer", plural(k.concurrency, "user"))
 		case "hybrid":
-			text = fmt.Sprintf("%s arrivals, %.4g requests/s, under a cap of %d in flight", l.Process, l.Rate, l.Concurrency)
+			text = fmt.Sprintf("%s arrivals at %s, under a cap of %d in flight", k.process, at, k.concurrency)
+		default:
+			text = fmt.Sprintf("open loop, %s arrivals at %s", k.process, at)
 		}
-		text += fmt.Sprintf("; measured for %s after %s", l.Sustain, l.Warmup+l.Ramp)
-		if !slices.Contains(all, text) {
-			all = append(all, text)
-		}
+		all = append(all, fmt.Sprintf("%s; measured for %s after %s", text, k.measured, k.before))
 	}
 	return all
 }

@@ -51,24 +51,36 @@ func TestReadRequest(t *testing.T) {
 	f("chat", ` {"model":"m","n":2,"max_completion_tokens":50,"messages":[{"role":"user","name":"bo","content":"hi"},
 		{"role":"assistant","content":null,"refusal":"no","tool_calls":[{"id":"1"}]}],"tools":[1],"response_format":{"a":1}}`, &Prompt{
 		Kind: Chat, Model: "m", Messages: 2, Output: 100, Parts: []Part{
-			{Role: "user", Text: "user"}, {Role: "user", Text: "bo", Name: true}, {Role: "user", Text: "hi"},
-			{Role: "assistant", Text: "assistant"}, {Role: "assistant", Text: "no"}, {Role: "assistant", Text: `[{"id":"1"}]`},
-			{Role: "tools", Text: "[1]"}, {Role: "schema", Text: `{"a":1}`},
+			{Role: "user", Text: "user"},
+			{Role: "user", Text: "bo", Name: true},
+			{Role: "user", Text: "hi"},
+			{Role: "assistant", Text: "assistant"},
+			{Role: "assistant", Text: "no"},
+			{Role: "assistant", Text: `[{"id":"1"}]`},
+			{Role: "tools", Text: "[1]"},
+			{Role: "schema", Text: `{"a":1}`},
 		},
 	})
 	f("blocks", `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"input_audio"},
 		{"type":"image_url","image_url":{"url":"`+picture(t, 20, 10)+`","detail":"high"}},{"type":"input_image","image_url":"http://x","detail":"low"}]}]}`, &Prompt{
 		Kind: Chat, Model: "m", Messages: 1, Parts: []Part{
-			{Role: "user", Text: "user"}, {Role: "user", Text: "a"}, {Role: "user", Other: "input_audio"},
-			{Role: "user", Image: &Image{20, 10, "high"}}, {Role: "user", Image: &Image{Detail: "low"}},
+			{Role: "user", Text: "user"},
+			{Role: "user", Text: "a"},
+			{Role: "user", Other: "input_audio"},
+			{Role: "user", Image: &Image{20, 10, "high"}},
+			{Role: "user", Image: &Image{Detail: "low"}},
 		},
 	})
 	f("anthropic", `{"model":"claude-x","max_tokens":9,"system":[{"type":"text","text":"s"}],"messages":[{"role":"user","content":[
 		{"type":"image","source":{"type":"base64","media_type":"image/png","data":"`+strings.TrimPrefix(picture(t, 3, 4), "data:image/png;base64,")+`"}},
 		{"type":"tool_use","name":"get","input":{"a":1}},{"type":"tool_result","content":[{"type":"text","text":"r"}]},{"type":"document"}]}]}`, &Prompt{
 		Kind: Chat, Model: "claude-x", Messages: 2, Output: 9, Parts: []Part{
-			{Role: "system", Text: "s"}, {Role: "user", Text: "user"}, {Role: "user", Image: &Image{Width: 3, Height: 4}},
-			{Role: "user", Text: `get{"a":1}`}, {Role: "user", Text: "r"}, {Role: "user", Other: "document"},
+			{Role: "system", Text: "s"},
+			{Role: "user", Text: "user"},
+			{Role: "user", Image: &Image{Width: 3, Height: 4}},
+			{Role: "user", Text: `get{"a":1}`},
+			{Role: "user", Text: "r"},
+			{Role: "user", Other: "document"},
 		},
 	})
 	f("completion", `{"model":"m","prompt":["a","b"],"max_tokens":5}`, &Prompt{Kind: Completion, Model: "m", Output: 5, Parts: []Part{{Role: "prompt", Text: "a"}, {Role: "prompt", Text: "b"}}})

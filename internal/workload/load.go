@@ -34,8 +34,8 @@ type prefix struct {
 	Tokens int32   `json:"tokens,omitempty"` // of a prefix that Share of the requests begin with
 	Share  float64 `json:"share,omitempty"`
 	Groups int     `json:"groups,omitempty"` // different prefixes
-	Block  int32   `json:"block,omitempty"`  // tokens; HitRate of all blocks are found in a cache that never forgets
-	Hit    float64 `json:"hit,omitempty"`
+	Block  int32   `json:"block,omitempty"`  // tokens that are cached together
+	Hit    float64 `json:"hit,omitempty"`    // share of all input tokens that a cache that never forgets holds
 }
 
 // turns says what conversations are like. No Count means one turn each.

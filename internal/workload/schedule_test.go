@@ -98,7 +98,7 @@ func TestTimesAreTheInverseOfTheIntegralOfTheRate(t *testing.T) {
 		var p profile
 		for range rapid.IntRange(1, 4).Draw(t, "legs") {
 			p = append(p, leg{
-				rapid.Float64Range(0, 100).Draw(t, "lasts"), rapid.Float64Range(0, 1000).Draw(t, "from"), rapid.Float64Range(0, 1000).Draw(t, "to"),
+				float64(rapid.IntRange(0, 100_000).Draw(t, "lasts in ms")) / 1000, rapid.Float64Range(0, 1000).Draw(t, "from"), rapid.Float64Range(0, 1000).Draw(t, "to"),
 			})
 		}
 		n := rapid.Float64Range(0, p.total()).Draw(t, "n")
@@ -374,4 +374,28 @@ func TestMixAndPrefixHaveTheirShares(t *testing.T) {
 	if len(groups) != 5 || math.Abs(groups[-1]-0.4) > 0.015 {
 		t.Errorf("shares by group: %v, want 0.4 without one and 0.15 for each of 4", groups)
 	}
+}
+
+func TestLengthsOfTurns(t *testing.T) {
+	t.Parallel()
+	f := func(keys string, want [][3]int32) { // input, output, shared
+		t.Helper()
+		w := mustParse(t, "\n  request_distribution: {input_tokens: 500, output_tokens: 70}\n  concurrent_users: 1\n"+keys)
+		s := mustSchedule(t, w, ScheduleOptions{})
+		var got [][3]int32
+		for i := range want {
+			slot := s.Slot(int64(i))
+			got = append(got, [3]int32{slot.Input, slot.Output, slot.Shared})
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", keys, diff)
+		}
+	}
+	f("  turns: {fixed: 3}", [][3]int32{{500, 70, 0}, {1070, 70, 500}, {1640, 70, 1070}, {500, 70, 0}})
+	f("  turns: {fixed: 3, input_tokens: 30}", [][3]int32{{500, 70, 0}, {600, 70, 500}, {700, 70, 600}, {500, 70, 0}})
+	f("  turns: {fixed: 3}\n  prefix: {tokens: 450}", [][3]int32{{500, 70, 450}, {620, 70, 500}, {740, 70, 620}, {500, 70, 450}})
+	f("  turns: {fixed: 3, max_input_tokens: 1639}", [][3]int32{{500, 70, 0}, {1070, 70, 500}, {500, 70, 0}})
+	f("  prefix: {tokens: 900}", [][3]int32{{500, 70, 499}, {500, 70, 499}})
+	f("  prefix: {block_tokens: 100, hit_rate: 100%}", [][3]int32{{500, 70, 499}, {500, 70, 499}})
+	f("  prefix: {block_tokens: 100, hit_rate: 60%}\n  mix: [{kind: embeddings}]", [][3]int32{{500, 0, 300}, {500, 0, 300}})
 }

@@ -45,9 +45,9 @@ export function plane(p: Plane, t: Theme): Drawing | null {
   const groups = p.groups.filter((g) => g.points.length > 0);
   if (groups.length === 0) return null;
   const all = groups.flatMap((g) => g.points);
-  const xr = range(all.flatMap((q) => [q.x, ...(q.xs ?? [])]), p.x);
+  const xr = range(reach(all.map((q) => q.x), all.flatMap((q) => q.xs ?? [])), p.x);
   const near = p.limit && p.limit.y <= (p.y.log ? 10 : 3) * Math.max(...all.map((q) => q.y)) ? p.limit : undefined;
-  const yr = range([...all.flatMap((q) => (p.y.log ? [q.y] : [q.y, ...(q.ys ?? [])])), ...(near ? [near.y] : [])], p.y);
+  const yr = range([...reach(all.map((q) => q.y), p.y.log ? [] : all.flatMap((q) => q.ys ?? [])), ...(near ? [near.y] : [])], p.y);
   const facets: uPlot.Series.Facet[] = [{ scale: "x", auto: true }, { scale: "y", auto: true }];
   return {
     series: groups.length,
@@ -79,6 +79,13 @@ export function plane(p: Plane, t: Theme): Drawing | null {
       },
     },
   };
+}
+
+/** The values and the ends of their whiskers, but no ends that are so far away that they would press the values together. */
+function reach(values: number[], ends: number[]): number[] {
+  const low = 0.6 * Math.min(...values);
+  const high = 1.4 * Math.max(...values);
+  return [...values, ...ends.map((v) => Math.min(high, Math.max(low, v)))];
 }
 
 /** A range around values with some air. It begins at zero, unless all values are far from it. */
