@@ -11,7 +11,7 @@ PKGS  ?= ./...
 # The race detector needs a C compiler. A build server must have one; elsewhere its absence costs only the detector.
 RACE  := $(if $(CI),-race,$(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race))
 
-.PHONY: run build test check unit e2e fmt lint vuln bench microbench fuzz generate clean
+.PHONY: run build test check unit e2e fmt lint vuln bench microbench fuzz generate report-page clean
 
 run:
 	$(GO) run ./cmd/sluice serve $(ARGS)
@@ -21,7 +21,7 @@ build:
 
 test: check
 	@test -n "$(RACE)" || echo "note: no C compiler, so tests run without the race detector"
-	@if [ -d e2e/node ]; then scripts/node-deps e2e/node; fi
+	@for d in e2e/node web/report; do if [ -d $$d ]; then scripts/node-deps $$d || exit; fi; done
 	scripts/with-services $(MAKE) --no-print-directory unit e2e
 
 # check is what costs seconds.
@@ -59,6 +59,11 @@ fuzz:
 
 generate:
 	$(GO) generate ./...
+
+# report-page builds the script and style of the HTML report, which are committed.
+report-page:
+	scripts/node-deps web/report
+	cd web/report && npm run -s check && npm run -s build
 
 clean:
 	rm -rf bin
