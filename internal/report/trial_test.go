@@ -27,8 +27,4 @@ func TestTrials(t *testing.T) {
 		f("changes found", got.History.Found, 0.95, 1)
 		f("changes where there are none", got.History.False, 0, 0.05)
 	}
-	a, err := RunTrials(1)
-	if b, err2 := RunTrials(1); err != nil || err2 != nil || a != b {
-		t.Errorf("the same seed gives %+v and %+v", a, b)
-	}
 }
