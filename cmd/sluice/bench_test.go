@@ -99,7 +99,7 @@ func TestBenchMatrix(t *testing.T) {
 	}
 	for _, pattern := range []string{"m_eu-central-1_20*.csv", "m_us-east-1_20*.csv", "summary.csv", "series.csv", "aggregate.json", "suite.json", "report.html", "*.jsonl"} {
 		if found, _ := filepath.Glob(filepath.Join(dirs[0], pattern)); len(found) == 0 {
-			if found, _ = filepath.Glob(filepath.Join(dirs[0], "*", pattern)); len(found) == 0 {
+			if found, _ = filepath.Glob(filepath.Join(dirs[0], "aiperf", "*", pattern)); len(found) == 0 {
 				t.Errorf("the results have no %s", pattern)
 			}
 		}

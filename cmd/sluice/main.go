@@ -60,6 +60,6 @@ simulated providers to test clients against (sim), and tools around them.`,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newUsageCommand(openStore),
-		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand())
+		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand(openStore))
 	return root
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newPlanCommand makes `sluice plan` with its commands.
-func newPlanCommand() *cobra.Command {
+// newPlanCommand makes `sluice plan` with its commands. open opens the database, for results that are in it.
+func newPlanCommand(open openKeysFunc) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Plan capacity, cost, pattern and route",
@@ -15,8 +15,8 @@ func newPlanCommand() *cobra.Command {
 anywhere. Numbers may be written as 500, 0.15, 90_000 or 10M, shares as 20% or 0.2.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newPlanCapacityCommand(readResults), newPlanCostCommand(), newPlanPatternCommand(),
-		newPlanRouteCommand(readResults), newPlanTiersCommand())
+	cmd.AddCommand(newPlanCapacityCommand(open), newPlanCostCommand(), newPlanPatternCommand(),
+		newPlanRouteCommand(open), newPlanTiersCommand())
 	return cmd
 }
 

@@ -30,7 +30,7 @@ type capacityFlags struct {
 	replicaSource, serverSource, peakOf                            string
 }
 
-func newPlanCapacityCommand(read readResultsFunc) *cobra.Command {
+func newPlanCapacityCommand(open openKeysFunc) *cobra.Command {
 	var f capacityFlags
 	cmd := &cobra.Command{
 		Use:   "capacity",
@@ -47,7 +47,7 @@ results.`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q, err := f.question(cmd, read)
+			q, err := f.question(cmd, open)
 			if err != nil {
 				return err
 			}
@@ -73,8 +73,9 @@ func (f *capacityFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.tier, "tier", "", "take the limits of a `tier`, such as openai/tier-3; needs --model")
 	flags.StringVar(&f.tiersFile, "tiers-file", "", "JSON `file` that overrides tiers")
 	flags.StringVar(&f.model, "model", "", "`name` of the model, or provider/name")
-	flags.StringVarP(&f.config, "config", "c", "", "take the concurrency of a target from this configuration `file`")
-	flags.StringVar(&f.results, "results", "", "take lengths, latency and limits from a bench's results `directory`")
+	flags.StringVarP(&f.config, "config", "c", "", "take the concurrency of --target from this configuration `file`; it names the database of --results too")
+	flags.StringVar(&f.results, "results", "", "take lengths, latency and limits from a bench: its results `directory`, or the suite's name in the database")
+	resultsFlags(cmd)
 	flags.StringVar(&f.target, "target", "", "`provider/model` to look for in --config or --results (provider/model@region there)")
 	f.lengths = n.lengths()
 	f.cached = n.share("cached-share", "share of the input that the provider has cached", false)
@@ -125,7 +126,7 @@ func (f *capacityFlags) contradictions(cmd *cobra.Command) error {
 		return errors.New("give both --ttft and --tpot, or --e2e")
 	case f.tier != "" && f.model == "":
 		return errors.New("--tier needs --model: limits are those of one model")
-	case f.config != "" && f.target == "":
+	case f.config != "" && f.target == "" && f.results == "":
 		return errors.New("--config needs --target: which provider/model of the configuration")
 	case f.target != "" && f.config == "" && f.results == "":
 		return errors.New("--target needs --config or --results to look in")
@@ -140,7 +141,7 @@ func (f *capacityFlags) contradictions(cmd *cobra.Command) error {
 }
 
 // question checks the flags and puts the question together.
-func (f *capacityFlags) question(cmd *cobra.Command, read readResultsFunc) (*plan.CapacityQuestion, error) {
+func (f *capacityFlags) question(cmd *cobra.Command, open openKeysFunc) (*plan.CapacityQuestion, error) {
 	if err := f.contradictions(cmd); err != nil {
 		return nil, err
 	}
@@ -169,7 +170,7 @@ func (f *capacityFlags) question(cmd *cobra.Command, read readResultsFunc) (*pla
 	}
 	q.Shape.TTFT, q.Shape.TPOT, q.Shape.E2E = f.ttft.value, f.tpot.value, f.e2e.value
 	if f.results != "" {
-		if err := f.fromResults(q, read, ok); err != nil {
+		if err := f.fromResults(cmd, q, open, ok); err != nil {
 			return nil, err
 		}
 	} else if !ok {
@@ -245,7 +246,7 @@ func (f *capacityFlags) knownLimits(cmd *cobra.Command, q *plan.CapacityQuestion
 		q.Limits = q.Limits.Over(l.Limits)
 		q.Inputs = append(q.Inputs, tierInputs(tiers, f.tier, l)...)
 	}
-	if f.config != "" {
+	if f.config != "" && f.target != "" {
 		if err := f.configLimits(q); err != nil {
 			return err
 		}
@@ -339,8 +340,8 @@ func providerNames(c *config.Config) []string {
 }
 
 // fromResults takes lengths, latency, limits and what one server carries from measurements, where flags do not say.
-func (f *capacityFlags) fromResults(q *plan.CapacityQuestion, read readResultsFunc, haveLengths bool) error {
-	m, err := read(f.results)
+func (f *capacityFlags) fromResults(cmd *cobra.Command, q *plan.CapacityQuestion, open openKeysFunc, haveLengths bool) error {
+	m, err := readResults(cmd, open, f.results)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"sluice/internal/plan"
 	"sluice/internal/report"
@@ -17,20 +22,27 @@ type measured struct {
 	results []report.CellResult
 }
 
-// readResultsFunc reads the results of a measurement from its directory.
-type readResultsFunc func(dir string) (*measured, error)
+// readResults reads the results of a measurement: a directory that bench wrote, or a suite that is in the database. Only what
+// is known of whole runs is used here, so records are not read.
+func readResults(cmd *cobra.Command, open openKeysFunc, ref string) (m *measured, err error) {
+	l := &suiteLoader{cmd: cmd, open: open}
+	defer func() { err = errors.Join(err, l.close()) }()
+	s, err := l.load(ref)
+	if err != nil {
+		return nil, fmt.Errorf("--results: %w", err)
+	}
+	all, err := report.Aggregate(s, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--results: %w", err)
+	}
+	return &measured{s, all}, nil
+}
 
-// readResults reads what bench wrote.
-func readResults(dir string) (*measured, error) {
-	r, err := report.Open(dir)
-	if err != nil {
-		return nil, fmt.Errorf("--results: %w", err)
-	}
-	all, err := r.Aggregate()
-	if err != nil {
-		return nil, fmt.Errorf("--results: %w", err)
-	}
-	return &measured{r.Suite, all}, nil
+// resultsFlags adds the flags by which a suite is found in the database. The command has --config already.
+func resultsFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("database", "", "`URL` of the PostgreSQL database with the results, in place of the configuration's")
+	f.String("data-dir", "", "`directory` of the SQLite database with the results, in place of the configuration's")
 }
 
 // candidates turns results into what plan route weighs.
@@ -43,7 +55,8 @@ func (m *measured) candidates() []plan.Candidate {
 			Load: loadText(r.Load), Repeats: r.Repeats, State: r.Verdict.State, Reasons: r.Verdict.Reasons,
 			TTFT: latency(r.TTFT), TPOT: latency(r.TPOT), E2E: latency(r.E2E),
 			TPS: measuredFigure(r.TPS, microPlaces), ErrorRate: measuredFigure(r.ErrorRate, microPlaces),
-			Limits: plan.Limits{RPM: max(r.RPMLimit, 0), TPM: max(r.TPMLimit, 0)},
+			Limits:    plan.Limits{RPM: max(r.RPMLimit, 0), TPM: max(r.TPMLimit, 0)},
+			MainError: mostFrequent(r.Errors),
 		}
 		if r.Load.Mode != workload.Closed && r.E2ESched.P95.Has() {
 			c.E2E = latency(r.E2ESched) // from the schedule: what a caller waits, the client's own queue included
@@ -57,6 +70,17 @@ func (m *measured) candidates() []plan.Candidate {
 		all = append(all, c)
 	}
 	return all
+}
+
+// mostFrequent returns the key with the highest count, the first by name of several.
+func mostFrequent(counts map[string]int64) string {
+	best := ""
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		if best == "" || counts[k] > counts[best] {
+			best = k
+		}
+	}
+	return best
 }
 
 func latency(p report.Percentiles) plan.Latency {

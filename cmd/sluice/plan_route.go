@@ -27,7 +27,7 @@ type routeFlags struct {
 	unproven, degraded, json                bool
 }
 
-func newPlanRouteCommand(read readResultsFunc) *cobra.Command {
+func newPlanRouteCommand(open openKeysFunc) *cobra.Command {
 	var f routeFlags
 	cmd := &cobra.Command{
 		Use:   "route",
@@ -46,7 +46,7 @@ they share it by weight. If all together do not carry it, there is no route, and
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			q, err := f.question(cmd, read)
+			q, err := f.question(cmd, open)
 			if err != nil {
 				return err
 			}
@@ -64,7 +64,8 @@ they share it by weight. If all together do not carry it, there is no route, and
 func (f *routeFlags) register(cmd *cobra.Command) {
 	f.n.cmd = cmd
 	n, flags := &f.n, cmd.Flags()
-	flags.StringArrayVar(&f.results, "results", nil, "a bench's results `directory`; may be given several times")
+	flags.StringArrayVar(&f.results, "results", nil, "a bench's results `directory`, or the suite's name in the database; may be given several times")
+	resultsFlags(cmd)
 	flags.StringVar(&f.name, "name", "", "public `name` of the model that the route is for")
 	f.ttft = n.duration("slo-ttft", "limit on the time to the first token")
 	f.tpot = n.duration("slo-tpot", "limit on the time for each further token")
@@ -87,13 +88,13 @@ func (f *routeFlags) register(cmd *cobra.Command) {
 }
 
 // question checks the flags and puts the question together.
-func (f *routeFlags) question(cmd *cobra.Command, read readResultsFunc) (*plan.RouteQuestion, error) {
+func (f *routeFlags) question(cmd *cobra.Command, open openKeysFunc) (*plan.RouteQuestion, error) {
 	if err := errors.Join(conflict(cmd, "rate", "per-day", "per-month"), conflict(cmd, "per-day", "per-month")); err != nil {
 		return nil, err
 	}
 	switch {
 	case len(f.results) == 0:
-		return nil, errors.New("--results is missing: the directory of a bench")
+		return nil, errors.New("--results is missing: the directory of a bench, or a suite in the database")
 	case f.name == "" || strings.TrimSpace(f.name) != f.name:
 		return nil, errors.New("--name is missing: the model name that clients will ask for")
 	case !slices.Contains(plan.Preferences(), f.prefer):
@@ -111,7 +112,7 @@ func (f *routeFlags) question(cmd *cobra.Command, read readResultsFunc) (*plan.R
 	}
 	var slos []workload.SLO
 	for _, dir := range f.results {
-		m, err := read(dir)
+		m, err := readResults(cmd, open, dir)
 		if err != nil {
 			return nil, err
 		}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,7 @@ var updatePlan = flag.Bool("update-plan", false, "write the golden files of slui
 // runPlan runs `sluice plan` and returns what it prints.
 func runPlan(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	cmd := newPlanCommand()
+	cmd := newPlanCommand(openStore)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true // as the root does
 	var out bytes.Buffer
 	cmd.SetOut(&out)
@@ -199,6 +201,34 @@ func TestPlanKnownArithmetic(t *testing.T) {
 	f("cost --model gpt-4o-mini --input-tokens 500 --output-tokens 500", "openai/gpt-4o-mini $0.000375")
 	f("cost --price-in 0.15 --price-out 0.60 --input-tokens 500 --output-tokens 500", "as given $0.000375")
 	f("cost --model gpt-5o-mini --input-tokens 500 --output-tokens 500", "gpt-5o-mini unpriced unpriced unpriced nearest: ", "does not mean free")
+}
+
+// Results in the database are those of the directory that they came from.
+func TestPlanReadsTheDatabase(t *testing.T) {
+	t.Parallel()
+	suite, dir := planSuite(t), t.TempDir()
+	route := []string{"route", "--name", "smart", "--rate", "10", "--results"}
+	want, err := runPlan(t, append(slices.Clone(route), suite)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save := newBenchHistoryCommand(openStore)
+	save.SetOut(io.Discard)
+	save.SetErr(io.Discard)
+	save.SetArgs([]string{"add", suite, "--data-dir", dir})
+	if err := save.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := runPlan(t, append(slices.Clone(route), "20261121-1400", "--data-dir", dir)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := runPlan(t, append(slices.Clone(route), "20261121-1500", "--data-dir", dir)...); err == nil || !strings.Contains(err.Error(), "--results: find suite") {
+		t.Errorf("error is %v", err)
+	}
 }
 
 // Errors name the flag and what is allowed; contradictions and numbers without meaning are refused.

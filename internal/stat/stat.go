@@ -85,7 +85,7 @@ func BenjaminiHochberg(ps []float64, fdr float64) (rejected []bool, adjusted []f
 	low := 1.0
 	for rank := len(order); rank > 0; rank-- {
 		i := order[rank-1]
-		low = min(low, ps[i]*float64(len(order))/float64(rank))
+		low = min(low, ps[i]*(float64(len(order))/float64(rank))) // in this order never below ps[i] by rounding
 		adjusted[i], rejected[i] = low, low <= fdr
 	}
 	return rejected, adjusted

@@ -190,6 +190,15 @@ func TestBenjaminiHochberg(t *testing.T) {
 	}
 }
 
+// TestBenjaminiHochbergRounding: 0.8007812500000004 * 5 / 5 is less than it was.
+func TestBenjaminiHochbergRounding(t *testing.T) {
+	t.Parallel()
+	const p = 0.8007812500000004
+	if _, adjusted := BenjaminiHochberg([]float64{0.5, 0.5, 0.5, 0.5, p}, 0.05); adjusted[4] != p {
+		t.Errorf("adjusted %v, want %v", adjusted[4], p)
+	}
+}
+
 // TestBenjaminiHochbergIsMonotone: a smaller p never has a larger adjusted value, and none falls below its p.
 func TestBenjaminiHochbergIsMonotone(t *testing.T) {
 	t.Parallel()
