@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -86,12 +87,16 @@ func (c *collector) take(o *outcome) {
 }
 
 // booked is what a request counts in the budget: what it cost, or all that was reserved if it was sent and nobody knows what
-// became of it.
+// became of it. That is also so for an answer that broke off: what the provider has made of it, and bills, is not told.
 func booked(o *outcome) int64 {
-	if o.rec.Status == 0 && o.rec.Written != report.None {
+	rec := &o.rec
+	switch {
+	case rec.Status == 0 && rec.Written != report.None:
 		return o.reserved
+	case rec.Status == http.StatusOK && !rec.OK:
+		return max(o.reserved, rec.Cost)
 	}
-	return o.rec.Cost
+	return rec.Cost
 }
 
 // second returns the entry of the series that an instant belongs to.

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"sluice/internal/llm"
@@ -66,8 +67,14 @@ func Estimate(o SuiteOptions) (*Estimation, error) {
 		}
 	}
 	for repeat := range repeats {
+		var sched *workload.Schedule
 		for step, rate := range levels {
-			sched, err := o.Workload.Schedule(workload.ScheduleOptions{Key: workload.Key{Seed: o.Workload.Seed, Repeat: repeat, Step: step}, Rate: rate})
+			if e.AtMost && step > 0 { // levels far beyond what any target takes: they are not drawn, but reckoned by the first
+				e.add(&o, sched, rate/levels[0])
+				continue
+			}
+			var err error
+			sched, err = o.Workload.Schedule(workload.ScheduleOptions{Key: workload.Key{Seed: o.Workload.Seed, Repeat: repeat, Step: step}, Rate: rate})
 			if err != nil {
 				return nil, fmt.Errorf("estimate workload %s: %w", o.Workload.Name, err)
 			}
@@ -76,7 +83,7 @@ func Estimate(o SuiteOptions) (*Estimation, error) {
 					return nil, fmt.Errorf("estimate load on %s: %w", t.Cell.Target, err)
 				}
 			}
-			e.add(&o, sched)
+			e.add(&o, sched, 1)
 		}
 	}
 	for i := range e.Cells {
@@ -89,30 +96,39 @@ func Estimate(o SuiteOptions) (*Estimation, error) {
 	return e, nil
 }
 
-// add adds one run of each cell.
-func (e *Estimation) add(o *SuiteOptions, s *workload.Schedule) {
+// add adds one run of each cell, at a multiple of the schedule's rate.
+func (e *Estimation) add(o *SuiteOptions, s *workload.Schedule, times float64) {
 	_, meanOutput := o.Workload.Expected()
 	span := s.Phases.Warmup + s.Phases.Ramp + s.Phases.Sustain + s.Phases.Cooldown
 	if s.Arrival.Process == workload.Closed {
 		e.addClosed(o, span)
 		return
 	}
+	if s.Arrival.Process == workload.Trace { // it has as many requests at each rate
+		times = 1
+	}
+	scaled := func(n int64) int64 { return int64(math.Round(times * float64(n))) }
 	for i, t := range o.Targets {
 		c := &e.Cells[i]
 		c.Runs++
 		e.Runs++
 		e.Duration += span
+		var input, output, cost int64
 		for j := range s.Slots {
 			u := expected(&s.Slots[j], meanOutput)
-			c.Requests++
-			e.Requests++
-			e.InputTokens += u.Input
-			e.OutputTokens += u.Output
+			input += u.Input
+			output += u.Output
 			if c.Priced {
 				nano, _ := t.Price(u)
-				c.Dollars += float64(nano) / 1e9
+				cost += nano
 			}
 		}
+		n := scaled(int64(len(s.Slots)))
+		c.Requests += n
+		e.Requests += n
+		e.InputTokens += scaled(input)
+		e.OutputTokens += scaled(output)
+		c.Dollars += times * float64(cost) / 1e9
 	}
 }
 

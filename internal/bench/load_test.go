@@ -200,40 +200,6 @@ func TestTimeLimitOfARequest(t *testing.T) {
 	}
 }
 
-// TestSpendStops gives a budget for seven requests and a bit.
-func TestSpendStops(t *testing.T) {
-	t.Parallel()
-	target := mocked()
-	target.Price = func(u llm.Usage) (int64, bool) { return u.Input*1_000_000 + u.Output*2_000_000, true } // 0.04 dollars an answer
-	// The bound of a request of 20 tokens is 37 tokens of input and 10 of output: 0.057 dollars.
-	b := NewBudget(0.04*6 + 0.057 + 0.001)
-	m := measure(t, answering(10*ms), Options{Target: target, Workload: whole(), Schedule: constant(50, 100*ms, 10), Budget: b})
-	if len(m.records) != 7 || m.Stopped != "spend" || m.Summary.OK != 7 {
-		t.Errorf("%d records, %d answered, stopped by %q", len(m.records), m.Summary.OK, m.Stopped)
-	}
-	if b.Spent() != 0.28 || b.Spent() > b.Cap() {
-		t.Errorf("spent %v of %v", b.Spent(), b.Cap())
-	}
-	if m.To != 700*ms {
-		t.Errorf("the window ends at %v, the load ended at 700ms", m.To)
-	}
-}
-
-func TestCapThatCannotBeKept(t *testing.T) {
-	t.Parallel()
-	f := func(target *Target, s *workload.Schedule, want string) {
-		t.Helper()
-		_, err := Run(t.Context(), Options{Target: target, Workload: whole(), Schedule: s, Prompts: texts{}, Budget: NewBudget(1)})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
-	}
-	f(mocked(), constant(1, time.Second, 10), "price is not known")
-	target := mocked()
-	target.Price = func(llm.Usage) (int64, bool) { return 1, true }
-	f(target, constant(1, time.Second, 0), "request 0 has no limit on its output")
-}
-
 // TestInterrupt ends the context of a run in the middle of it.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,8 @@ type job struct {
 	stream   bool
 	due      time.Duration // when it should be sent
 	came     time.Duration // when the engine came to it, if it had to wait for a place afterwards; None otherwise
+	place    time.Duration // when the place that it waited for was free
+	around   int64         // tokens that the request has around its texts, at most
 	reserved int64         // nano-dollars
 }
 
@@ -102,7 +104,7 @@ func (r *run) prepare(s workload.Slot) *job {
 	}
 	buf := r.bodies.Get().(*[]byte)
 	*buf = r.target.Dialect.AppendRequest((*buf)[:0], &p)
-	return &job{slot: s, body: buf, op: p.Op, stream: p.Stream, due: s.At, came: report.None}
+	return &job{slot: s, body: buf, op: p.Op, stream: p.Stream, due: s.At, came: report.None, around: around(&p)}
 }
 
 // dispatch gives each job to the crew when it is due. It returns when there are no more, or the intake has ended.
@@ -136,12 +138,15 @@ func (r *run) dispatch(jobs <-chan *job, crew *crew) error {
 	}
 }
 
-// reserve takes what the job may cost out of the budget.
+// reserve takes what the job may cost out of the budget. It reports false if that is not left, or not known.
 func (r *run) reserve(j *job) bool {
 	if r.o.Budget == nil || r.target.Price == nil {
 		return true
 	}
-	if cost, ok := r.target.Price(worst(&j.slot)); ok {
+	if r.o.Budget.Cap() > 0 && unlimited(&j.slot) {
+		return false
+	}
+	if cost, ok := r.target.Price(worst(j)); ok {
 		if !r.o.Budget.Reserve(cost) {
 			return false
 		}
@@ -150,13 +155,30 @@ func (r *run) reserve(j *job) bool {
 	return true
 }
 
-// inputMargin is what the tokens of a prompt may be over what was asked for: providers count a few for each message, and
-// not all count with the tokenizer that the prompt was made with.
-const inputMargin = 0.05
+const (
+	// inputMargin is what the tokens of a prompt may be over what was asked for: not all providers count with the tokenizer
+	// that the prompt was made with.
+	inputMargin = 0.05
+	// messageTokens is what providers count at most for a message beside its text, and answerTokens for the start of the
+	// answer.
+	messageTokens, answerTokens = 8, 8
+)
 
-// worst returns the usage that a slot's request has at most.
-func worst(s *workload.Slot) llm.Usage {
-	return llm.Usage{Input: int64(s.Input) + int64(inputMargin*float64(s.Input)) + 16, Output: int64(s.Output)}
+// around returns how many tokens a request has at most beside its texts: providers count some for each message, and bill
+// tools and schemas as input. A token has a byte at least, but schemas have two or more for each.
+func around(p *llm.Prompt) int64 {
+	n := len(p.Schema)
+	for i := range p.Tools {
+		t := &p.Tools[i]
+		n += len(t.Name) + len(t.Description) + len(t.Parameters) + 2*messageTokens
+	}
+	return int64(n/2 + messageTokens*len(p.Messages) + answerTokens)
+}
+
+// worst returns the usage that a job has at most.
+func worst(j *job) llm.Usage {
+	in := int64(j.slot.Input)
+	return llm.Usage{Input: in + int64(inputMargin*float64(in)) + j.around, Output: int64(j.slot.Output)}
 }
 
 // crew is the workers of an open loop: as many as there are requests under way, up to the limit. An idle worker keeps its
@@ -204,8 +226,10 @@ func (c *crew) give(j *job) {
 func (c *crew) serve(w *worker) {
 	for j := range w.jobs {
 		for j != nil {
-			w.do(j)
-			j = c.next(w)
+			ended, _ := w.do(j)
+			if j = c.next(w); j != nil {
+				j.place = ended
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -61,6 +62,7 @@ type run struct {
 	inFlight   atomic.Int64
 	maxFlight  atomic.Int64
 	dispatched atomic.Int64
+	held       atomic.Int64           // outcomes that had to wait for the collector
 	sustained  atomic.Int64           // measured requests of a closed loop
 	events     atomic.Int64           // with content, of all streams
 	stoppedAt  atomic.Int64           // when intake ended early
@@ -129,13 +131,35 @@ func (r *run) checkBudget() error {
 	if !priced(r.target) {
 		return fmt.Errorf("the spend limit of $%g cannot be kept, its price is not known", limit)
 	}
-	for i := range r.schedule.Slots {
-		if s := &r.schedule.Slots[i]; s.Output == 0 && s.Kind != workload.Embeddings {
+	for s := range r.slots() {
+		if unlimited(&s) {
 			return fmt.Errorf("the spend limit of $%g cannot be kept, request %d has no limit on its output", limit, s.Index)
 		}
 	}
 	return nil
 }
+
+// checkedSlots is how many requests of a closed loop, which has no end of them, are looked at before it starts. reserve
+// holds back what is found later.
+const checkedSlots = 1000
+
+// slots are those of an open loop, or the first ones of a closed loop.
+func (r *run) slots() iter.Seq[workload.Slot] {
+	n := int64(len(r.schedule.Slots))
+	if r.schedule.Arrival.Process == workload.Closed {
+		n = checkedSlots
+	}
+	return func(yield func(workload.Slot) bool) {
+		for i := range n {
+			if !yield(r.schedule.Slot(i)) {
+				return
+			}
+		}
+	}
+}
+
+// unlimited reports whether nothing bounds the output of a slot's request.
+func unlimited(s *workload.Slot) bool { return s.Output == 0 && s.Kind != workload.Embeddings }
 
 // now is the instant on the run's clock.
 func (r *run) now() time.Duration { return time.Since(r.anchor) }

@@ -30,6 +30,7 @@ type hunt struct {
 	high          float64   // lowest that failed; 0 if none
 	within        float64
 	verify, steps int
+	most          float64 // no rate above it is tried; 0 for no limit
 
 	doubted float64 // rate of the last trial that could not be believed; 0 if none
 
@@ -77,6 +78,8 @@ func (h *hunt) tell(held bool) {
 	case h.verifying:
 	case low == 0:
 		h.rate = h.high / 2
+	case h.high == 0 && h.most > 0 && 2*low > h.most:
+		h.reason = fmt.Sprintf("a schedule holds no more than %.4g requests a second for so long", h.most)
 	case h.high == 0:
 		h.rate = 2 * low
 	case h.high <= low*(1+h.within):
@@ -111,6 +114,7 @@ func (s *suite) search(ctx context.Context) error {
 	hunts := make([]*hunt, len(s.cells))
 	for i := range hunts {
 		hunts[i] = newHunt(s.firstRate(), within, verify, s.o.steps())
+		hunts[i].most = s.o.Workload.MaxRate()
 	}
 	for round := 0; ; round++ {
 		left := false

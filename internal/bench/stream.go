@@ -26,7 +26,9 @@ func (w *worker) readStream(ctx context.Context, cancel context.CancelFunc, body
 		seen, limit := w.take(s, o, now)
 		if err == io.EOF && limit == nil {
 			if ev, ok := w.events.Last(); ok && !ev.Comment {
+				before := o.rec.Events
 				seen |= w.event(s, &ev, &o.rec, now)
+				w.count(o, o.rec.Events-before, now)
 			}
 		}
 		if seen&(llm.SawEnd|llm.SawError) != 0 && !ended {
@@ -89,12 +91,17 @@ func (w *worker) take(s llm.StreamReader, o *outcome, now time.Duration) (all ll
 			all |= w.event(s, &ev, rec, now)
 		}
 	}
-	if n := rec.Events - before; n > 0 {
-		rec.Reads++
+	w.count(o, rec.Events-before, now)
+	return all, nil
+}
+
+// count takes note of n events with content that came by one read.
+func (w *worker) count(o *outcome, n int, now time.Duration) {
+	if n > 0 {
+		o.rec.Reads++
 		o.emitted.add(now, n)
 		w.r.events.Add(int64(n))
 	}
-	return all, nil
 }
 
 // event looks at one event.

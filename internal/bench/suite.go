@@ -136,13 +136,14 @@ type cell struct {
 	i      int
 	target *Target
 	done   bool // nothing more is sent to it
-	top    int  // step of an open-ended sweep at which it was saturated; -1 while there is none
+	top    int  // last step of an open-ended sweep that it is measured at; -1 while that is not known
+	doubts int  // how many of the last runs in a row were invalid
 	last   *report.Run
 }
 
 // Suite measures all targets and returns what was measured, also beside an error. Runs of different targets follow each other
-// in turn, forwards in one round and backwards in the next (A B C, C B A), so that what changes with the time of day
-// falls on all of them alike. The end of ctx ends it cleanly: the suite has Stopped set and what was measured until then.
+// in turn, forwards in one round and backwards in the next (A B C, C B A), and each load level forwards in one repeat and
+// backwards in the next, so that what changes with the time of day falls on all of them alike. The end of ctx ends it cleanly: the suite has Stopped set and what was measured until then.
 func Suite(ctx context.Context, o SuiteOptions) (*report.Suite, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -183,24 +184,28 @@ func (s *suite) order(round int) []*cell {
 // the others have, if they were not given.
 func (s *suite) sweep(ctx context.Context) error {
 	levels := s.levels()
-	round := 0
 	for repeat := range s.o.repeats() {
 		for step, rate := range levels {
-			for _, c := range s.order(round) {
+			for _, c := range s.order(repeat + step) {
 				if c.done || s.s.Stopped != "" || c.top >= 0 && step > c.top {
 					continue
 				}
 				if err := s.run(ctx, c, repeat, step, len(levels), rate); err != nil {
 					return err
 				}
-				if s.o.Sweep && repeat == 0 && c.last != nil && Saturated(c.last) {
+				if s.o.Sweep && repeat == 0 && c.last != nil && c.ends() {
 					c.top = step
 				}
 			}
-			round++
 		}
 	}
 	return nil
+}
+
+// ends reports whether there is no use in more load than that of the last run: the target was saturated, or failed, or this
+// client has been at its own limit for two levels. After one, another program may have held the processor for a moment.
+func (c *cell) ends() bool {
+	return Saturated(c.last) || c.last.Stopped == errErrorRate.Error() || c.doubts >= 2
 }
 
 // levels returns the rates of a sweep. 0 is the workload's own.
@@ -211,11 +216,11 @@ func (s *suite) levels() []float64 {
 		}
 		return []float64{0}
 	}
-	rate := s.firstRate()
-	var out []float64
-	for range s.o.steps() {
-		out = append(out, rate)
+	rate, most := s.firstRate(), s.o.Workload.MaxRate()
+	out := []float64{rate}
+	for len(out) < s.o.steps() && 2*rate <= most {
 		rate *= 2
+		out = append(out, rate)
 	}
 	return out
 }
@@ -253,11 +258,14 @@ func (s *suite) run(ctx context.Context, c *cell, repeat, step, steps int, rate 
 	}
 	s.runs++
 	c.last = run
+	if c.doubts++; run.Verdict.State != Invalid {
+		c.doubts = 0
+	}
 	s.s.Runs = append(s.s.Runs, run)
 	switch run.Stopped {
 	case "":
 	case errErrorRate.Error():
-		c.done = true // the others go on
+		c.done = !s.o.Sweep // the others go on; in a sweep only what is above this load is left out
 	default:
 		s.s.Stopped = run.Stopped
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"sluice/internal/llm"
 	"sluice/internal/report"
+	"sluice/internal/wire/openai"
 	"sluice/internal/workload"
 )
 
@@ -109,7 +111,7 @@ func TestSweepEndsWithSaturation(t *testing.T) {
 			t.Fatal(err)
 		}
 		// 3, 6, 12 hold; 24 is more than 20.
-		if got, want := order(s), "A0.0 B0.0 B0.1 A0.1 A0.2 B0.2 B0.3 A0.3 A1.0 B1.0 B1.1 A1.1 A1.2 B1.2 B1.3 A1.3"; got != want {
+		if got, want := order(s), "A0.0 B0.0 B0.1 A0.1 A0.2 B0.2 B0.3 A0.3 B1.0 A1.0 A1.1 B1.1 B1.2 A1.2 A1.3 B1.3"; got != want {
 			t.Errorf("order %s, want %s", got, want)
 		}
 		for _, r := range s.Runs {
@@ -121,6 +123,70 @@ func TestSweepEndsWithSaturation(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSweepOfFailures has a server that fails over 20 requests at once: the levels below are measured as often as asked.
+func TestSweepOfFailures(t *testing.T) {
+	t.Parallel()
+	w := parse(t, "  arrival: {process: constant, rate: 8}\n  phases: {warmup: 2s, sustain: 10s, cooldown: 30s}\n  repeats: 2\n  stop_at_error_rate: 0.2\n")
+	w.Stream = false
+	virtuallyMade(t, func() http.Handler {
+		var n atomic.Int64
+		return http.HandlerFunc(func(w http.ResponseWriter, rq *http.Request) {
+			defer n.Add(-1)
+			if n.Add(1) > 20 {
+				http.Error(w, "no", http.StatusServiceUnavailable)
+				return
+			}
+			answering(time.Second)(w, rq)
+		})
+	}, func(t *testing.T, dial dialFunc) {
+		s, err := Suite(t.Context(), SuiteOptions{Workload: w, Targets: cells(1), Sweep: true, dial: dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := order(s), "A0.0 A0.1 A0.2 A1.0 A1.1 A1.2"; got != want {
+			t.Errorf("order %s, want %s", got, want)
+		}
+		for _, r := range s.Runs {
+			if (r.Stopped == "errors") != (r.Step == 2) {
+				t.Errorf("at %v a second stopped by %q", r.Load.Rate, r.Stopped)
+			}
+		}
+	})
+}
+
+// TestSweepEndsWithTheClient has a client that needs 20 ms for the wording of a request: 50 a second are its limit.
+func TestSweepEndsWithTheClient(t *testing.T) {
+	t.Parallel()
+	w := parse(t, "  arrival: {process: constant, rate: 20}\n  phases: {warmup: 0s, sustain: 20s, cooldown: 30s}\n  repeats: 1\n")
+	w.Stream = false
+	virtually(t, answering(ms), func(t *testing.T, dial dialFunc) {
+		target := mocked()
+		target.Dialect = wordy{openai.Client{}, 20 * ms}
+		s, err := Suite(t.Context(), SuiteOptions{Workload: w, Targets: []*Target{target}, Sweep: true, dial: dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var states []string
+		for _, r := range s.Runs {
+			states = append(states, r.Verdict.State)
+		}
+		if d := cmp.Diff([]string{Valid, Valid, Invalid, Invalid}, states); d != "" { // 20, 40, 80, 160 a second
+			t.Error(d)
+		}
+	})
+}
+
+// wordy is a dialect whose requests take a while to make.
+type wordy struct {
+	openai.Client
+	each time.Duration
+}
+
+func (d wordy) AppendRequest(dst []byte, p *llm.Prompt) []byte {
+	time.Sleep(d.each) // virtual time
+	return d.Client.AppendRequest(dst, p)
 }
 
 func TestSearchFindsTheLimit(t *testing.T) {
@@ -208,6 +274,37 @@ func TestEstimate(t *testing.T) {
 	e, err = Estimate(SuiteOptions{Workload: parse(t, "  concurrent_users: 3\n"), Targets: cells(1)})
 	if err != nil || e.Bounded || e.Requests != 0 || e.Cells[0].PerRequest < 40e-6 || e.Cells[0].PerRequest > 80e-6 {
 		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+// TestEstimateOfASweep has rates that no schedule holds in the end: the sweep ends before them, and none of its levels is drawn
+// but the first.
+func TestEstimateOfASweep(t *testing.T) {
+	t.Parallel()
+	w := parse(t, "  arrival: {process: constant, rate: 10}\n  phases: {warmup: 0s, sustain: 10m, cooldown: 30s}\n  repeats: 2\n")
+	o := SuiteOptions{Workload: w, Targets: cells(1), Sweep: true}
+	e, err := Estimate(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 10, 20 ... 5120 a second: the next one is 6,144,000 requests.
+	if e.Runs != 2*10 || e.Requests != 2*6000*1023 || e.OutputTokens != 10*e.Requests || !e.AtMost {
+		t.Errorf("%+v", e)
+	}
+	if want := float64(e.InputTokens+e.OutputTokens) * 1e-6; math.Abs(e.Dollars-want) > 1e-9*want {
+		t.Errorf("%v dollars, want %v", e.Dollars, want)
+	}
+	o.Steps = 3
+	if e, err = Estimate(o); err != nil || e.Requests != 2*6000*7 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	h := newHunt(10, closeness, 3, 60)
+	h.most = w.MaxRate()
+	for !h.over() {
+		h.tell(true)
+	}
+	if h.low() != 5120 || !strings.Contains(h.reason, "a schedule holds no more") {
+		t.Errorf("a search ended at %v: %s", h.low(), h.reason)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -24,7 +25,8 @@ const (
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // sender sends requests to one target. Plain HTTP goes by http1, which needs a third of the memory of net/http's transport
-// for an open stream; TLS, proxies and bodies over http1.MaxBody go by net/http. Nothing is retried or redirected.
+// for an open stream; TLS, proxies and bodies over http1.MaxBody go by net/http. Nothing that was answered is retried or
+// redirected.
 type sender struct {
 	base   *url.URL
 	header http.Header      // of all requests; not changed once it is made
@@ -136,8 +138,11 @@ func (s *sender) sendFull(ctx context.Context, rq *http.Request, body []byte) (*
 		},
 	})
 	rq = rq.WithContext(ctx)
-	rd := bytes.NewReader(body)
-	rq.Body, rq.ContentLength = readCloser{rd}, int64(len(body))
+	rq.Body, rq.ContentLength = readCloser{bytes.NewReader(body)}, int64(len(body))
+	// With it net/http sends again what the server has certainly not worked on: a stream that it refused, as it does when more
+	// come at once than its settings, which were still on their way, allow; or a connection that it closed before. Every
+	// client does so, and the time goes on.
+	rq.GetBody = func() (io.ReadCloser, error) { return readCloser{bytes.NewReader(body)}, nil }
 	resp, err := s.full.RoundTrip(rq)
 	return resp, sent{later: &wrote, reused: reused.Load()}, err
 }

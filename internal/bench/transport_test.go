@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -82,6 +83,41 @@ func TestWaysToAServer(t *testing.T) {
 	f("plain, HTTP/2 is for https", "HTTP/1.1", false, true, 1000)
 	f("tls", "HTTP/1.1", true, false, 1000)
 	f("tls, HTTP/2", "HTTP/2.0", true, true, 1000)
+}
+
+// TestRefusedStreamsAreSentAgain opens more streams at once than a server takes, before its settings can have come. It refuses
+// them, and has not looked at them: that is no failure of the server.
+func TestRefusedStreamsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(answering(10 * ms))
+	server.EnableHTTP2 = true
+	server.Config.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: 3}
+	server.StartTLS()
+	defer server.Close()
+	target := mocked()
+	target.BaseURL, target.HTTP2 = server.URL+"/v1", true
+	s, err := newSender(target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	s.full.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	s.full.TLSClientConfig.NextProtos = nil
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			resp, _, err := s.send(t.Context(), s.at("/chat/completions"), make([]byte, 2000))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if body, err := io.ReadAll(resp.Body); err != nil || resp.Proto != "HTTP/2.0" || !strings.Contains(string(body), "Hello there.") {
+				t.Errorf("%s: %s, %v", resp.Proto, body, err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestBaseURLs(t *testing.T) {

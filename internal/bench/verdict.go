@@ -20,6 +20,8 @@ const (
 	mostPerRead  = 1.5  // events
 	mostMiss     = 0.10 // share of answers that are over 10 % off the length asked for
 	cacheOff     = 0.10 // between the share of cached input and the one that the workload makes possible
+	mostHeld     = 0.01 // of the requests, which kept others from being sent while their records waited
+	mostCut      = 0.01 // of the requests, which the end of the run cut off
 	littleOff    = 0.20 // from 1
 	littleFewest = 100  // requests, for Little's law to say anything
 )
@@ -73,6 +75,9 @@ func (r *run) lateness(run *report.Run, c *collector) (out []string) {
 	if cl.Probe.P99 > ms(lagP99) {
 		add("an idle alarm of the client came %.0f ms late at p99 (limit %g ms)", cl.Probe.P99, ms(lagP99))
 	}
+	if held := share(r.held.Load(), r.dispatched.Load()); run.Load.Mode != "open" && held > mostHeld {
+		add("%.1f %% of the requests held their place until their record could be kept (limit %g %%): the disk or the screen is too slow", 100*held, 100*mostHeld)
+	}
 	if !closed && cl.Achieved < leastSent && c.scheduled > 0 {
 		add("only %.1f %% of the scheduled requests were sent within the window (limit %g %%)", 100*cl.Achieved, 100*leastSent)
 	}
@@ -88,6 +93,9 @@ func (r *run) doubts(run *report.Run, c *collector) (out []string) {
 	}
 	if cl.EventsRead > mostPerRead {
 		add("%.2f events came in one read on average: gaps between events (ICL) are those of the client or the path, not of the server", cl.EventsRead)
+	}
+	if cut := share(sum.Incomplete, sum.Requests); cut > mostCut {
+		add("%.1f %% of the requests were cut off by the end of the run: percentiles of latency leave the slowest out", 100*cut)
 	}
 	if sum.LengthMiss > mostMiss {
 		add("%.0f %% of the answers are over 10 %% off the output length asked for", 100*sum.LengthMiss)

@@ -49,6 +49,8 @@ func TestVerdict(t *testing.T) {
 	f("cached as asked", Valid, func(r *report.Run, c *collector) { r.Client.OtherCached, c.cached, c.shared = 0.45, 450, 500 })
 	f("cached too little", Degraded, func(r *report.Run, c *collector) { r.Client.OtherCached, c.cached, c.shared = 0.1, 100, 500 }, "only 10 %", "shares 50 %")
 	f("server without a cache", Valid, func(_ *report.Run, c *collector) { c.shared = 500 })
+	f("cut off", Degraded, func(r *report.Run, _ *collector) { r.Summary.OK, r.Summary.Incomplete = 980, 20 }, "2.0 %", "leave the slowest out")
+	f("hardly cut off", Valid, func(r *report.Run, _ *collector) { r.Summary.OK, r.Summary.Incomplete = 990, 10 })
 	f("not steady", Degraded, func(r *report.Run, _ *collector) { r.Summary.Little = 1.5 }, "1.50 times", "steady state")
 	f("too few for Little", Valid, func(r *report.Run, c *collector) { r.Summary.Little, c.measured = 1.5, 20 })
 	f("cap met", Degraded, func(r *report.Run, _ *collector) {

@@ -83,24 +83,36 @@ func (w *worker) do(j *job) (ended time.Duration, failed bool) {
 		rec.Incomplete = true
 		r.giveBody(j)
 		o.lag = max(j.came-j.due, 0)
-		r.results <- o
+		r.hand(o)
 		return r.now(), false
 	}
 	r.enter()
 	rec.Dispatched = r.now()
 	o.lag = rec.Dispatched - j.due
-	if o.capMet {
-		o.lag = j.came - j.due
+	if o.capMet { // the wait for a place is no fault of the client; that it came late to it, before or after, is one
+		o.lag = j.came - j.due + rec.Dispatched - max(j.came, j.place)
 	}
 	ctx, cancel := context.WithTimeoutCause(r.work, r.timeout, errTimeout)
 	u, err := w.exchange(ctx, cancel, j, o)
-	ended = r.now()
+	if ended = r.now(); !j.stream && rec.Done != report.None {
+		ended = rec.Done // what was made of it since is the client's own time
+	}
 	w.finish(ctx, o, u, err)
 	cancel()
 	w.gaps.flush(&r.gaps)
 	r.inFlight.Add(-1)
-	r.results <- o
+	r.hand(o)
 	return ended, err != nil
+}
+
+// hand gives an outcome to the collector. It waits, and counts that, if the collector is far behind.
+func (r *run) hand(o *outcome) {
+	select {
+	case r.results <- o:
+	default:
+		r.held.Add(1)
+		r.results <- o
+	}
 }
 
 // enter counts a request that is on its way.
@@ -152,11 +164,12 @@ func (w *worker) exchange(ctx context.Context, cancel context.CancelFunc, j *job
 	switch {
 	case resp.StatusCode != http.StatusOK:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal)) // a part is better than nothing
+		rec.Done = r.now()
 		return llm.Usage{}, r.target.Dialect.Error(resp.StatusCode, resp.Header, body, time.Now())
 	case j.stream && !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json"):
 		return w.readStream(ctx, cancel, resp.Body, j.op, o)
 	}
-	return w.readAnswer(ctx, resp, j.op)
+	return w.readAnswer(ctx, resp, j.op, rec)
 }
 
 func (w *worker) readHeader(h http.Header, rec *report.Record) {
@@ -169,8 +182,8 @@ func (w *worker) readHeader(h http.Header, rec *report.Record) {
 	}
 }
 
-// readAnswer reads an answer that is not streamed.
-func (w *worker) readAnswer(ctx context.Context, resp *http.Response, op llm.Op) (llm.Usage, *llm.Error) {
+// readAnswer reads an answer that is not streamed. It is done when its bytes are there, not when they are understood.
+func (w *worker) readAnswer(ctx context.Context, resp *http.Response, op llm.Op, rec *report.Record) (llm.Usage, *llm.Error) {
 	body, err := readAll(w.answer[:0], resp.Body, maxAnswer)
 	if cap(body) <= keepAnswer {
 		w.answer = body
@@ -182,6 +195,7 @@ func (w *worker) readAnswer(ctx context.Context, resp *http.Response, op llm.Op)
 	case err != nil:
 		return llm.Usage{}, broken(ctx, "answer", err)
 	}
+	rec.Done = w.r.now()
 	return w.r.target.Dialect.Answer(op, body)
 }
 
@@ -211,7 +225,7 @@ func (w *worker) finish(ctx context.Context, o *outcome, u llm.Usage, err *llm.E
 	switch {
 	case err == nil:
 		rec.OK = true
-	case errors.Is(cause, errOver), errors.Is(cause, errInterrupted), errors.Is(cause, errSink):
+	case rec.Done == report.None && (errors.Is(cause, errOver) || errors.Is(cause, errInterrupted) || errors.Is(cause, errSink)):
 		rec.Incomplete = true
 	default:
 		rec.Error, rec.Detail, rec.RetryAfter = err.Kind.Code(), detail(err), err.RetryAfter
@@ -219,7 +233,7 @@ func (w *worker) finish(ctx context.Context, o *outcome, u llm.Usage, err *llm.E
 	if rec.Done == report.None && !rec.Incomplete {
 		rec.Done = r.now()
 	}
-	if rec.Status == http.StatusOK {
+	if rec.Status == http.StatusOK && (rec.OK || u != llm.Usage{}) { // what broke off may tell nothing: that is no usage of 0
 		rec.Input, rec.Output, rec.Reasoning, rec.Cached, rec.Estimated = u.Input, u.Output, u.Reasoning, u.CachedInput, u.Estimated
 		if u.Estimated {
 			rec.Input, u.Input = rec.WantInput, rec.WantInput

@@ -133,7 +133,10 @@ func (w *Workload) With(o Overrides) (*Workload, error) {
 		c.Arrival = Arrival{Process: Closed, Concurrency: o.Concurrency, Think: c.Arrival.Think}
 		c.load.Replay.Whole = false
 	}
-	if o.Phases != nil {
+	if p := o.Phases; p != nil {
+		if p.Sustain <= 0 || min(p.Warmup, p.Ramp, p.Cooldown) < 0 {
+			return nil, fmt.Errorf("change workload: phases are %+v; sustain must be above 0, and no other below", *p)
+		}
 		c.Phases, c.load.Replay.Whole = *o.Phases, false
 	}
 	if o.Seed != nil {

@@ -275,7 +275,7 @@ func TestOverrides(t *testing.T) {
 	if before.Hash != w.Hash || w.Arrival != closed || w.Seed != 1 {
 		t.Error("the workload itself was changed")
 	}
-	for _, o := range []Overrides{{Rate: -1}, {Concurrency: -1}, {Rate: 1e9}} {
+	for _, o := range []Overrides{{Rate: -1}, {Concurrency: -1}, {Rate: 1e9}, {Phases: &Phases{Warmup: time.Second}}, {Phases: &Phases{Sustain: -1}}, {Phases: &Phases{Sustain: 1, Ramp: -1}}} {
 		if _, err := w.With(o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}

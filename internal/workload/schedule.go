@@ -84,6 +84,17 @@ func (a Arrival) atRate(rate float64) Arrival {
 	return a
 }
 
+// MaxRate returns the highest rate at which a run of the workload is sure to fit into a schedule.
+func (w *Workload) MaxRate() float64 {
+	a, p := w.Arrival.atRate(1), w.Phases
+	room := 0.9 * maxSlots  // how many requests there are is a matter of chance
+	if a.Process == Trace { // its rows are as many at each rate
+		a.Process, p.Sustain = Poisson, 0
+		room = max(room-float64(len(w.load.Trace.rows)), 0)
+	}
+	return room / a.profile(p).total()
+}
+
 // builder fills the slots of an open loop.
 type builder struct {
 	s    *Schedule
