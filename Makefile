@@ -2,6 +2,7 @@
 # make test    everything that must hold: format, vet, tests with the race detector, end-to-end tests
 # make lint    format, vet, staticcheck
 # make bench   compare with other proxies, as whole processes on this machine
+# make bench-truth   hold what is measured against what is known to be true
 
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
@@ -11,7 +12,7 @@ PKGS  ?= ./...
 # The race detector needs a C compiler. A build server must have one; elsewhere its absence costs only the detector.
 RACE  := $(if $(CI),-race,$(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race))
 
-.PHONY: run build test check unit e2e fmt lint vuln bench microbench fuzz generate clean
+.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth microbench fuzz generate report-page clean
 
 run:
 	$(GO) run ./cmd/sluice serve $(ARGS)
@@ -21,7 +22,7 @@ build:
 
 test: check
 	@test -n "$(RACE)" || echo "note: no C compiler, so tests run without the race detector"
-	@if [ -d e2e/node ]; then scripts/node-deps e2e/node; fi
+	@for d in e2e/node web/report; do if [ -d $$d ]; then scripts/node-deps $$d || exit; fi; done
 	scripts/with-services $(MAKE) --no-print-directory unit e2e
 
 # check is what costs seconds.
@@ -50,6 +51,9 @@ vuln:
 bench:
 	$(GO) run ./bench/gateway $(ARGS)
 
+bench-truth:
+	$(GO) run ./bench/truth $(ARGS)
+
 # microbench runs each benchmark once, to see that it works; for numbers: make microbench BENCHTIME=1s
 microbench:
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(or $(BENCHTIME),1x) $(PKGS)
@@ -59,6 +63,11 @@ fuzz:
 
 generate:
 	$(GO) generate ./...
+
+# report-page builds the script and style of the HTML report, which are committed.
+report-page:
+	scripts/node-deps web/report
+	cd web/report && npm run -s check && npm run -s build
 
 clean:
 	rm -rf bin

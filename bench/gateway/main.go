@@ -31,12 +31,14 @@ func main() {
 }
 
 func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if len(args) > 0 {
 		switch args[0] {
 		case "mock":
 			return runMock()
 		case "client":
-			return runClient()
+			return runClient(ctx)
 		case "proxy":
 			if len(args) != 2 {
 				return errors.New("proxy wants the URL of its upstream")
@@ -48,8 +50,6 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	return runComparison(ctx, o)
 }
 

@@ -3,13 +3,16 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"sluice/bench/rig"
@@ -74,7 +77,7 @@ func (r *runner) launch(ctx context.Context, p peer, mock string) (*rig.Process,
 func ready(ctx context.Context, p *rig.Process, addr string) error {
 	good, end := 0, time.Now().Add(20*time.Second)
 	for {
-		err := callOnce(addr)
+		err := callOnce(ctx, addr)
 		if good++; err != nil {
 			good = 0
 		}
@@ -96,19 +99,27 @@ func ready(ctx context.Context, p *rig.Process, addr string) error {
 	}
 }
 
-func callOnce(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+func callOnce(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	const body = `{"model":"bench/mock","messages":[{"role":"user","content":"Are you there?"}]}`
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/v1/chat/completions", strings.NewReader(body))
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	req.Close = true // an idle connection would be the peer's to keep
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+benchKey)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
 		return err
 	}
-	if _, err := c.Write(request(addr, 300, 0, 0)); err != nil {
-		return err
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || !bytes.Contains(b, []byte(`"total_tokens"`))) {
+		err = fmt.Errorf("status %d: %.200s", resp.StatusCode, b)
 	}
-	return readAnswer(bufio.NewReaderSize(c, 8192))
+	return err
 }
 
 func freeAddr() (string, error) {

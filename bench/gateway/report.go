@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice/bench/rig"
+	"sluice/internal/bench"
 )
 
 // runRecord is what a run leaves in its file: everything that was measured and what was made of it.
@@ -67,6 +68,9 @@ func judge(j job, r *result) (invalid, notes []string) {
 	}
 	if j.Kind != "closed" && lag > limit {
 		invalid = append(invalid, fmt.Sprintf("dispatch %v late", lag.Round(10*time.Microsecond)))
+	}
+	if r.Verdict.State == bench.Invalid {
+		invalid = append(invalid, "the load engine: "+r.Verdict.Reasons[0])
 	}
 	if r.Units == 0 {
 		invalid = append(invalid, "nothing ended in the window")

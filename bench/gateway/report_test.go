@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sluice/bench/rig"
+	"sluice/internal/bench"
+	"sluice/internal/report"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -57,6 +59,7 @@ func TestJudge(t *testing.T) {
 	f(streams, func(r *result) { r.MockLag.P99 = int64(200 * time.Millisecond) }, "mock 200ms late", "")
 	f(streams, func(r *result) { r.OpenAfter = 90 }, "only 90 streams open", "")
 	f(streams, func(r *result) { r.OpenAfter, r.Failed = 90, 10 }, "", "") // failed streams are the peer's result
+	f(calls, func(r *result) { r.Verdict = report.Verdict{State: bench.Invalid, Reasons: []string{"late", "slow"}} }, "the load engine: late", "")
 	f(calls, func(r *result) { r.Units = 0 }, "nothing ended in the window", "")
 	f(calls, func(r *result) { r.PeerCores = 500 * time.Millisecond }, "", "others used 20 % of the CPU of the peer")
 	f(calls, func(r *result) { r.PeerCores = 900 * time.Millisecond }, "others used 60 % of the CPU of the peer", "")

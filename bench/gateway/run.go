@@ -49,12 +49,12 @@ func phases(quick bool) [][]phase {
 	}
 	closed := func(size int) phase {
 		return phase{fmt.Sprintf("calls of %d B, closed loop of 64", size), "call", job{
-			Kind: "closed", Size: size, Conns: 64, Warm: ms(300, 200), Window: ms(1200, 500),
+			Kind: "closed", Size: size, Users: 64, Warm: ms(300, 200), Window: ms(1200, 500),
 		}}
 	}
 	open := func(size int, rate float64) phase {
 		return phase{fmt.Sprintf("calls of %d B, %g/s", size, rate), "call", job{
-			Kind: "open", Size: size, Conns: 64, Rate: rate, Warm: ms(300, 200), Window: ms(1500, 600),
+			Kind: "open", Size: size, Rate: rate, Warm: ms(300, 200), Window: ms(1500, 600),
 		}}
 	}
 	calls := []phase{closed(300), closed(10_000), open(300, 1000), open(10_000, 1000)}

@@ -6,9 +6,6 @@ import (
 	"container/heap"
 	"fmt"
 	"sync"
-	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // Act does what is due of one answer and returns when the next part is, 0 after the last. It must not block.
@@ -25,7 +22,7 @@ type Pacer struct {
 
 	mu    sync.Mutex
 	queue answerHeap
-	lag   *hdrhistogram.Histogram // time of an act minus its due time, ns
+	lag   Histogram // time of an act minus its due time, ns
 }
 
 // answer is one answer on its way.
@@ -41,7 +38,7 @@ func NewPacer(c Clock) (*Pacer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pacer{clock: c, alarm: a, lag: newHistogram()}, nil
+	return &Pacer{clock: c, alarm: a, lag: NewHistogram()}, nil
 }
 
 // Do has act called at due and whenever it asks for, and returns when it is over.
@@ -80,7 +77,7 @@ func (p *Pacer) run() error {
 		now, due := p.clock.Now(), a.due
 		next, err := a.act(now)
 		p.mu.Lock()
-		record(p.lag, now-due)
+		p.lag.Record(now - due)
 		if again := err == nil && next != 0; again {
 			a.due = next
 			heap.Push(&p.queue, a)
@@ -110,8 +107,8 @@ func (p *Pacer) take() (*answer, error) {
 func (p *Pacer) TakeLag() Quantiles {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	q := summarize(p.lag)
-	p.lag.Reset()
+	q := p.lag.Quantiles()
+	p.lag.h.Reset()
 	return q
 }
 
@@ -128,24 +125,4 @@ func (h *answerHeap) Pop() any {
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
 	return a
-}
-
-// Quantiles of a distribution, in nanoseconds. N is 0 if nothing was recorded.
-type Quantiles struct {
-	N                  int64
-	P50, P90, P99, Max int64
-}
-
-func newHistogram() *hdrhistogram.Histogram {
-	return hdrhistogram.New(1, int64(2*time.Minute), 3)
-}
-
-// record adds a time to h, moved into its range.
-func record(h *hdrhistogram.Histogram, ns int64) {
-	// RecordValue fails for values out of range only.
-	_ = h.RecordValue(min(max(ns, 1), h.HighestTrackableValue()))
-}
-
-func summarize(h *hdrhistogram.Histogram) Quantiles {
-	return Quantiles{N: h.TotalCount(), P50: h.ValueAtQuantile(50), P90: h.ValueAtQuantile(90), P99: h.ValueAtQuantile(99), Max: h.Max()}
 }

@@ -119,6 +119,8 @@ func sections() []section {
 		{"frozen", "a server that stops for 2 s of every 10", runFrozen},
 		{"capacity", "what one core carries, and what it says beyond that", runCapacity},
 		{"peers", "the same server measured by other tools", runPeers},
+		{"statistics", "comparisons and histories that are drawn from known distributions", runStatistics},
+		{"arithmetic", "sums whose result is known", runArithmetic},
 	}
 }
 

@@ -55,14 +55,14 @@ type pairing struct {
 func (l *lab) pair(ctx context.Context, tl *tool, addr string) (*pairing, error) {
 	length := l.span(3, 2)
 	model := rig.MockModel(peerAfter, 0)
-	s := shape{Process: workload.Closed, Users: peerUsers, Warmup: time.Second, Sustain: length, Cooldown: time.Second, Output: mockTokens, Whole: true}
+	s := shape{Process: workload.Closed, Users: peerUsers, Warmup: 500 * time.Millisecond, Sustain: length, Cooldown: time.Second, Output: mockTokens, Whole: true}
 	p := &pairing{tool: tl, load: fmt.Sprintf("closed loop of %d", peerUsers)}
 	if tl.open {
 		s.Process, s.Users, s.Rate = workload.Constant, 0, peerRate
 		p.load = fmt.Sprintf("%d/s", peerRate)
 	}
 	url := "http://" + addr + "/v1"
-	for round := range l.rounds(5) {
+	for round := range l.rounds(4) {
 		l.say("%s, %s, round %d", tl.name, p.load, round+1)
 		for turn := range 2 {
 			if turn == round%2 {

@@ -190,7 +190,7 @@ func TestHistoryCommand(t *testing.T) {
 
 	l.want(0, []string{"suite r1"}, "baseline", "set", l.suite("r1", "rag", 30, 1, 1))
 	l.want(1, []string{"several workloads", "chat, rag"}, "history", "--changes")
-	l.want(0, []string{"2 points", "changes are looked for from 5 on"}, "history", "--workload", "chat", "--limit", "2", "--changes")
+	l.want(0, []string{"changes are looked for from 5 suites on"}, "history", "--workload", "chat", "--limit", "2", "--changes")
 	l.want(1, []string{`no workload "rga"`, "chat,rag"}, "history", "--workload", "rga", "--changes")
 	l.want(1, []string{"no suites of \"rag\" in that time"}, "history", "--workload", "rag", "--changes", "--until", "2026-01-05")
 	l.want(1, []string{`no cell has "gpt"`}, "history", "--workload", "chat", "--cell", "gpt")

@@ -164,7 +164,6 @@ type measurement struct {
 	options   bench.SuiteOptions
 	out, log  io.Writer
 	in        io.Reader
-	found     []bench.Found // of a search
 }
 
 func (m *measurement) run(ctx context.Context) error {
@@ -203,10 +202,6 @@ func (m *measurement) measure(ctx context.Context, suite *report.Suite, w *repor
 	o := m.options
 	o.Header = suite
 	o.Record, o.Run, o.Progress = w.Record, w.Finish, view.Update
-	o.Found = func(f bench.Found) error {
-		m.found = append(m.found, f)
-		return nil
-	}
 	_, err := bench.Suite(ctx, o)
 	return err
 }
@@ -222,9 +217,6 @@ func (m *measurement) finish(ctx context.Context, suite *report.Suite, dir strin
 		err = report.JSON(m.out, suite, cells)
 	} else {
 		err = report.Text(m.out, suite, cells, textOptions(m.out))
-		for _, f := range m.found {
-			fmt.Fprintln(m.out, foundLine(&f))
-		}
 	}
 	if err != nil {
 		return err
@@ -269,14 +261,6 @@ func verdict(suite *report.Suite) error {
 		return &codedError{exitInvalid, fmt.Errorf("%d of %d runs are invalid: their figures describe this machine, not the target", invalid, len(suite.Runs))}
 	}
 	return nil
-}
-
-// foundLine says what a search came to.
-func foundLine(f *bench.Found) string {
-	if f.Rate <= 0 {
-		return fmt.Sprintf("%s: no rate met the SLO (%d tried; %s)", f.Cell.Target, f.Steps, f.Reason)
-	}
-	return fmt.Sprintf("%s: the SLO holds up to %.4g requests a second (%d tried, verified %d times; %s)", f.Cell.Target, f.Rate, f.Steps, f.Verified, f.Reason)
 }
 
 // consent asks before money is spent, where there is somebody to ask. A limit on the spend is an answer too.

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +55,8 @@ func (m *measured) candidates() []plan.Candidate {
 			Load: loadText(r.Load), Repeats: r.Repeats, State: r.Verdict.State, Reasons: r.Verdict.Reasons,
 			TTFT: latency(r.TTFT), TPOT: latency(r.TPOT), E2E: latency(r.E2E),
 			TPS: measuredFigure(r.TPS, microPlaces), ErrorRate: measuredFigure(r.ErrorRate, microPlaces),
-			Limits: plan.Limits{RPM: max(r.RPMLimit, 0), TPM: max(r.TPMLimit, 0)},
+			Limits:    plan.Limits{RPM: max(r.RPMLimit, 0), TPM: max(r.TPMLimit, 0)},
+			MainError: mostFrequent(r.Errors),
 		}
 		if r.Load.Mode != workload.Closed && r.E2ESched.P95.Has() {
 			c.E2E = latency(r.E2ESched) // from the schedule: what a caller waits, the client's own queue included
@@ -67,6 +70,17 @@ func (m *measured) candidates() []plan.Candidate {
 		all = append(all, c)
 	}
 	return all
+}
+
+// mostFrequent returns the key with the highest count, the first by name of several.
+func mostFrequent(counts map[string]int64) string {
+	best := ""
+	for _, k := range slices.Sorted(maps.Keys(counts)) {
+		if best == "" || counts[k] > counts[best] {
+			best = k
+		}
+	}
+	return best
 }
 
 func latency(p report.Percentiles) plan.Latency {

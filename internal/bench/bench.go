@@ -65,6 +65,9 @@ type Options struct {
 	// Schedule and Prompts are sent in place of what Workload and Key make; nil for none.
 	Schedule *workload.Schedule
 	Prompts  Prompter
+	// Began is called once, before the first request is sent, with the anchor of all instants, which may lie a moment ahead;
+	// nil for none.
+	Began func(anchor time.Time)
 	// Record is called for each request, from one goroutine at a time. The record is valid during the call only.
 	Record func(*report.Record) error
 	// Progress is called about four times a second, from the goroutine that calls Record; nil for none.

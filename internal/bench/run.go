@@ -182,6 +182,9 @@ func (r *run) do(ctx context.Context) (*report.Run, error) {
 
 	r.anchor = time.Now().Add(leadTime) // time for the first requests to be prepared
 	r.id = runID(r.anchor)
+	if r.o.Began != nil {
+		r.o.Began(r.anchor)
+	}
 	r.gaps.init()
 	defer context.AfterFunc(r.intake, func() { r.stoppedAt.Store(int64(r.now())) })()
 	c := newCollector(r)

@@ -69,12 +69,17 @@ func TestOpenLoopAgainstSimulator(t *testing.T) {
 	target.Price = func(u llm.Usage) (int64, bool) { return u.Input*10 + u.Output*20, true }
 	const n, output = 60, 10
 	var records []report.Record
+	var began []time.Time
 	run, err := Run(t.Context(), Options{
 		Target: target, Workload: &workload.Workload{Stream: true, Timeout: 10 * time.Second}, Schedule: constant(n, 5*time.Millisecond, output), Prompts: texts{},
+		Began:  func(anchor time.Time) { began = append(began, anchor) },
 		Record: func(r *report.Record) error { records = append(records, *r); return nil },
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(began) != 1 || began[0] != run.Started {
+		t.Errorf("began at %v, the run says %v", began, run.Started)
 	}
 	if len(records) != n {
 		t.Fatalf("%d records, want %d", len(records), n)

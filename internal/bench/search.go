@@ -129,7 +129,8 @@ func (s *suite) search(ctx context.Context) error {
 			}
 		}
 		if !left {
-			return s.tellRest(hunts)
+			s.foundRest(hunts)
+			return nil
 		}
 	}
 }
@@ -148,7 +149,7 @@ func (s *suite) try(ctx context.Context, c *cell, h *hunt) error {
 		h.tell(s.holds(c.last))
 	}
 	if h.over() {
-		return s.tellFound(c, h)
+		s.found(c, h)
 	}
 	return nil
 }
@@ -162,23 +163,16 @@ func (s *suite) holds(run *report.Run) bool {
 	return run.Stopped == "" && run.Summary.GoodFraction >= good && !Saturated(run)
 }
 
-func (s *suite) tellFound(c *cell, h *hunt) error {
-	if s.o.Found == nil {
-		return nil
-	}
-	return s.o.Found(Found{Cell: c.target.Cell, Rate: h.low(), Verified: h.verified, Steps: h.tried, Reason: h.reason})
+func (s *suite) found(c *cell, h *hunt) {
+	s.s.Found = append(s.s.Found, report.Found{Cell: c.target.Cell, Rate: h.low(), Verified: h.verified, Steps: h.tried, Reason: h.reason})
 }
 
-// tellRest tells of the searches that were cut off.
-func (s *suite) tellRest(hunts []*hunt) error {
+// foundRest notes the searches that were cut off.
+func (s *suite) foundRest(hunts []*hunt) {
 	for i, h := range hunts {
-		if h.over() {
-			continue
-		}
-		h.reason = "stopped: " + s.s.Stopped
-		if err := s.tellFound(s.cells[i], h); err != nil {
-			return err
+		if !h.over() {
+			h.reason = "stopped: " + s.s.Stopped
+			s.found(s.cells[i], h)
 		}
 	}
-	return nil
 }

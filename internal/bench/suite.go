@@ -37,25 +37,15 @@ type SuiteOptions struct {
 
 	MaxSpend float64 // dollars, for all runs together; 0 takes the workload's
 
-	// Header is what NewSuite made of these options. Its Ended and Stopped are set at the end; nil if nobody wants it.
+	// Header is what NewSuite made of these options. Its Ended, Found and Stopped are set at the end; nil if nobody wants it.
 	Header *report.Suite
 
 	// All functions are called from one goroutine at a time, and may be nil.
 	Record   func(c report.Cell, r *report.Record) error // of each request; r is valid during the call only
 	Run      func(run *report.Run) error                 // of each run that has ended
-	Found    func(f Found) error                         // of each target whose search has ended
 	Progress func(Progress)                              // about four times a second
 
 	dial dialFunc // for tests in virtual time
-}
-
-// Found is what a search came to.
-type Found struct {
-	Cell     report.Cell `json:"cell"`
-	Rate     float64     `json:"rate_per_s"` // highest that met the SLO; 0 if none did
-	Verified int         `json:"verified"`   // how often it did so in a row, after it was found
-	Steps    int         `json:"steps"`      // load levels that were tried
-	Reason   string      `json:"reason"`     // what ended the search
 }
 
 // NewSuite returns the suite that the options describe, without runs.
@@ -176,7 +166,7 @@ func Suite(ctx context.Context, o SuiteOptions) (*report.Suite, error) {
 	}
 	s.s.Ended = time.Now()
 	if o.Header != nil {
-		o.Header.Ended, o.Header.Stopped = s.s.Ended, s.s.Stopped
+		o.Header.Ended, o.Header.Found, o.Header.Stopped = s.s.Ended, s.s.Found, s.s.Stopped
 	}
 	return s.s, err
 }

@@ -193,15 +193,13 @@ func TestSearchFindsTheLimit(t *testing.T) {
 	t.Parallel()
 	w := parse(t, "  arrival: {process: constant, rate: 5}\n  phases: {warmup: 2s, sustain: 30s, cooldown: 30s}\n  slo: {e2e: 200ms}\n")
 	w.Stream = false
-	var found []Found
+	var found []report.Found
 	virtuallyMade(t, limited, func(t *testing.T, dial dialFunc) {
-		_, err := Suite(t.Context(), SuiteOptions{
-			Workload: w, Targets: cells(1), Search: true, dial: dial,
-			Found: func(f Found) error { found = append(found, f); return nil },
-		})
+		s, err := Suite(t.Context(), SuiteOptions{Workload: w, Targets: cells(1), Search: true, dial: dial})
 		if err != nil {
 			t.Fatal(err)
 		}
+		found = s.Found
 	})
 	if len(found) != 1 || found[0].Rate < 19 || found[0].Rate > 20 || found[0].Verified != 3 {
 		t.Errorf("found %+v, the limit is 20", found)

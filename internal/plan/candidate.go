@@ -80,7 +80,8 @@ type Candidate struct {
 
 	TPS       Figure `json:"tps"` // answers a second
 	ErrorRate Figure `json:"error_rate"`
-	Cost      Figure `json:"cost_usd"` // of a transaction; N = 0 if any request had no known price
+	MainError string `json:"main_error,omitempty"` // the most frequent kind of failure
+	Cost      Figure `json:"cost_usd"`             // of a transaction; N = 0 if any request had no known price
 
 	Limits Limits  `json:"limits"`             // as the target's headers stated them
 	Tokens float64 `json:"tokens_per_request"` // input and output, mean

@@ -203,6 +203,9 @@ func (q *RouteQuestion) reject(c *Candidate) []string {
 		}
 	}
 	if reason := q.against("error rate", c.ErrorRate, q.MaxErrors.Float64(), " %", 100); reason != "" {
+		if c.MainError != "" {
+			reason += ", mostly " + clean(c.MainError)
+		}
 		why = append(why, reason)
 	}
 	return append(why, q.tooDear(c)...)

@@ -135,6 +135,7 @@ func TestRouteRejects(t *testing.T) {
 	f("degraded accepted", func(c *Candidate, q *RouteQuestion) { c.State, q.Degraded = "degraded", true }, "")
 	f("not judged", func(c *Candidate, q *RouteQuestion) { c.State, q.Degraded = "", true }, "measurement is")
 	f("errors", func(c *Candidate, _ *RouteQuestion) { c.ErrorRate = exactly(0.05) }, "error rate 5 % misses 1 % by 400 %")
+	f("errors of a kind", func(c *Candidate, _ *RouteQuestion) { c.ErrorRate, c.MainError = exactly(0.05), "rate_limited" }, "(95 % interval 4.95-5.05 %), mostly rate_limited")
 	f("any error", func(c *Candidate, q *RouteQuestion) { c.ErrorRate, q.MaxErrors = exactly(0.05), Exact{} }, "error rate 5 % misses 0 %")
 	f("not proven", func(c *Candidate, _ *RouteQuestion) { c.TTFT.P95 = Figure{N: 3, Mean: 480, Lo: 420, Hi: 540} },
 		"p95 TTFT 480 ms meets 500 ms, but its interval does not (95 % interval 420-540 ms)")

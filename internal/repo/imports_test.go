@@ -62,7 +62,7 @@ func homes() map[string][]string {
 		"github.com/tiktoken-go/tokenizer": {"model"},
 		"github.com/tidwall/gjson":         {"wire", "wire/openai", "wire/anthropic", "wire/gemini", "sim"},
 		"github.com/clipperhouse":          {"report"},
-		"github.com/HdrHistogram":          {"bench", "bench/gateway", "bench/truth", "bench/rig", "report"},
+		"github.com/HdrHistogram":          {"bench", "bench/rig", "report"},
 		"github.com/aclements/go-moremath": {"stat"},
 		"charm.land/bubbletea":             {"live"},
 		"charm.land/lipgloss":              {"live"},

@@ -97,7 +97,7 @@ type Difference struct {
 	Reason    string   `json:"reason"`
 	Repeats   int      `json:"repeats_needed,omitempty"` // of each suite to tell a change of the size of the tolerance; if Unsure
 
-	nowhere bool // no request of either suite has the figure
+	nowhere bool // neither suite has the figure, for a reason that is no fault
 }
 
 // Sample holds the figures of the runs of one side.
@@ -163,7 +163,7 @@ func Compare(base, candidate *Suite, o CompareOptions) (*Comparison, error) {
 		for _, m := range metrics {
 			d := difference(at, m, left[at], right[at])
 			if d.nowhere && len(asked) == 0 {
-				continue // embeddings have no first token; only who asks for it is told
+				continue // embeddings have no first token, own servers no price; only who asks for it is told
 			}
 			c.Differences = append(c.Differences, d)
 		}

@@ -244,7 +244,7 @@ func TestComparisonTexts(t *testing.T) {
 	}
 	table := text(func(w *bytes.Buffer) error { return c.WriteText(w, false) })
 	want("table", table, "q/slow_|x at 5/s poisson ttft_p50_ms 100 ms ±0.71% 110.4 ms ±1% +10.4% +9.0% .. +11.8% <0.0001 worse",
-		"1 worse, 0 better, 3 the same, 0 unsure, 2 missing: a regression.", "missing: baseline: no request has it")
+		"1 worse, 0 better, 3 the same, 0 unsure, 2 missing: a regression.", "missing baseline: no request has it")
 	if strings.Contains(table, "p/fast at 5/s poisson  ttft") {
 		t.Errorf("the table shows what is the same:\n%s", table)
 	}

@@ -32,7 +32,7 @@ func difference(at CellAt, m Metric, base, candidate []*Summary) Difference {
 		}
 	}
 	d.Base, d.Candidate = newSample(side[0]), newSample(side[1])
-	d.nowhere = why == [2]string{noneHas, noneHas} && len(side[0])+len(side[1]) == 0
+	d.nowhere = why[0] == why[1] && (why[0] == noneHas || why[0] == notPriced) && len(side[0])+len(side[1]) == 0
 	for i, name := range []string{"baseline", "candidate"} {
 		if len(side[i]) == 0 {
 			d.Outcome, d.Reason = Missing, name+": "+why[i]
@@ -65,7 +65,7 @@ func (d *Difference) judge(tolerance float64, significant bool) {
 	switch {
 	case d.P == nil:
 		d.Outcome = Unsure
-		d.Repeats = 3
+		d.Repeats = 5
 		d.Reason = "one run says nothing of chance: measure at least 2 of each, better 5"
 	case significant && beyond && (gap > 0) == d.Higher:
 		d.Outcome, d.Reason = Better, "beyond the tolerance of "+limit+", and not by chance"
@@ -116,9 +116,9 @@ func (d *Difference) repeatsNeeded(tolerance float64) int {
 	}
 	spread := math.Sqrt((a*a + b*b) / 2)
 	have := min(len(d.Base.Values), len(d.Candidate.Values))
-	for n := max(have+1, 3); n <= maxRepeats; n++ {
-		t := stat.TCritical(Confidence, float64(2*n-2))
-		if need := 2 * math.Pow((t+0.84)*spread/scale/tolerance, 2); float64(n) >= need {
+	need := func(t float64) float64 { return 2 * math.Pow((t+0.84)*spread/scale/tolerance, 2) }
+	for n := max(have+1, 3, int(min(need(1.96), maxRepeats+1))); n <= maxRepeats; n++ { // t is never below 1.96
+		if float64(n) >= need(stat.TCritical(Confidence, float64(2*n-2))) {
 			return n
 		}
 	}

@@ -24,7 +24,7 @@ func (c *Comparison) WriteText(w io.Writer, all bool) error {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CELL\tMETRIC\tBASELINE\tCANDIDATE\tCHANGE\t95 % INTERVAL\tP\tVERDICT")
+	fmt.Fprintln(t, "CELL\tMETRIC\tBASELINE\tCANDIDATE\tCHANGE\t95 % INTERVAL\tP\tVERDICT\tNOTE")
 	shown := 0
 	for i := range c.Differences {
 		d := &c.Differences[i]
@@ -32,34 +32,30 @@ func (c *Comparison) WriteText(w io.Writer, all bool) error {
 			continue
 		}
 		shown++
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Cell, d.Metric, d.side(d.Base), d.side(d.Candidate),
-			d.change(d.Change), d.interval(), pText(d.Adjusted), d.Outcome)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Cell, d.Metric, d.side(d.Base), d.side(d.Candidate),
+			d.change(d.Change), d.interval(), pText(d.Adjusted), d.Outcome, d.note())
 	}
 	if shown > 0 {
 		if err := t.Flush(); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)
-		c.writeReasons(w)
 	}
 	_, err := fmt.Fprintln(w, c.Sentence())
 	return err
 }
 
-// writeReasons explains the verdicts, each reason once.
-func (c *Comparison) writeReasons(w io.Writer) {
-	seen := map[string]bool{}
-	for _, d := range c.Differences {
-		line := fmt.Sprintf("%s: %s", d.Outcome, d.Reason)
-		if d.Outcome == Same || seen[line] {
-			continue
-		}
-		seen[line] = true
-		fmt.Fprintln(w, "  "+line)
+// note is what a reader of the table needs beside the verdict.
+func (d *Difference) note() string {
+	switch {
+	case d.Outcome == Missing:
+		return d.Reason
+	case d.Outcome == Unsure && d.Repeats > 0:
+		return fmt.Sprintf("%d repeats of each would tell", d.Repeats)
+	case d.Outcome == Unsure:
+		return d.Reason
 	}
-	if len(seen) > 0 {
-		fmt.Fprintln(w)
-	}
+	return ""
 }
 
 // WriteMarkdown writes the comparison for a comment on a change: what is not the same in a table, the rest folded away.
@@ -95,10 +91,10 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 }
 
 func mdTable(w io.Writer, rows []*Difference) {
-	fmt.Fprintln(w, "| | cell | metric | baseline | candidate | change | 95 % interval | p |\n|---|---|---|---:|---:|---:|---|---:|")
+	fmt.Fprintln(w, "| | cell | metric | baseline | candidate | change | 95 % interval | p | |\n|---|---|---|---:|---:|---:|---|---:|---|")
 	for _, d := range rows {
-		fmt.Fprintf(w, "| **%s** | %s | `%s` | %s | %s | %s | %s | %s |\n", d.Outcome, mdEscape(d.Cell.String()), d.Metric,
-			d.side(d.Base), d.side(d.Candidate), d.change(d.Change), d.interval(), pText(d.Adjusted))
+		fmt.Fprintf(w, "| **%s** | %s | `%s` | %s | %s | %s | %s | %s | %s |\n", d.Outcome, mdEscape(d.Cell.String()), d.Metric,
+			d.side(d.Base), d.side(d.Candidate), d.change(d.Change), d.interval(), pText(d.Adjusted), mdEscape(d.note()))
 	}
 }
 

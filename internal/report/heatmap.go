@@ -58,9 +58,30 @@ func (t *textWriter) heatmap() {
 	}
 }
 
-// heatRows names the rows and columns of the map, and what is in each field. A row is a model; where several providers serve
-// it, or it is reached in several ways, it is named in full.
+// heatRows names the rows and columns of the map, and what is in each field.
 func heatRows(cells []*CellResult) (rows, regions []string, at map[[2]string]*CellResult) {
+	name := heatNames(cells)
+	at = map[[2]string]*CellResult{}
+	regionSet := map[string]bool{}
+	for _, r := range cells {
+		row, via := name(r)
+		row = clean(row)
+		if via != "" {
+			row += " via " + clean(via)
+		}
+		if !slices.Contains(rows, row) {
+			rows = append(rows, row)
+		}
+		region := regionName(r.Cell)
+		regionSet[region] = true
+		at[[2]string{row, region}] = r
+	}
+	return rows, slices.Sorted(maps.Keys(regionSet)), at
+}
+
+// heatNames names the rows of a matrix of models and regions. A row is a model; where several providers serve it in one region,
+// or it is reached in several ways, it is named in full.
+func heatNames(cells []*CellResult) func(*CellResult) (name, via string) {
 	places := map[[2]string]int{}
 	for _, r := range cells {
 		places[[2]string{r.Cell.Model, r.Cell.Region}]++
@@ -71,24 +92,12 @@ func heatRows(cells []*CellResult) (rows, regions []string, at map[[2]string]*Ce
 			ambiguous[place[0]] = true
 		}
 	}
-	at = map[[2]string]*CellResult{}
-	regionSet := map[string]bool{}
-	for _, r := range cells {
-		row := clean(r.Cell.Model)
-		if ambiguous[r.Cell.Model] || row == "" {
-			row = clean(r.Cell.Target)
-			if r.Cell.Via != "" {
-				row += " via " + clean(r.Cell.Via)
-			}
+	return func(r *CellResult) (name, via string) {
+		if ambiguous[r.Cell.Model] || r.Cell.Model == "" {
+			return r.Cell.Target, r.Cell.Via
 		}
-		if !slices.Contains(rows, row) {
-			rows = append(rows, row)
-		}
-		region := regionName(r.Cell)
-		regionSet[region] = true
-		at[[2]string{row, region}] = r
+		return r.Cell.Model, ""
 	}
-	return rows, slices.Sorted(maps.Keys(regionSet)), at
 }
 
 // heatColumns is how many regions fit side by side.

@@ -66,6 +66,9 @@ func (h *History) WriteText(w io.Writer, width int) error {
 	}
 	first, last := h.Suites[0], h.Suites[len(h.Suites)-1]
 	fmt.Fprintf(w, "%s: %d suites from %s to %s\n", h.Workload, len(h.Suites), first.Started.UTC().Format(time.DateOnly), last.Started.UTC().Format(time.DateOnly))
+	if len(h.Suites) < MinHistory {
+		fmt.Fprintf(w, "changes are looked for from %d suites on\n", MinHistory)
+	}
 	var cell CellAt
 	for i := range h.Lines {
 		l := &h.Lines[i]
@@ -73,7 +76,7 @@ func (h *History) WriteText(w io.Writer, width int) error {
 			fmt.Fprintf(w, "\n%s\n", l.Cell)
 			cell = l.Cell
 		}
-		l.write(w, width)
+		l.write(w, width, len(h.Suites) >= MinHistory)
 	}
 	return nil
 }
@@ -81,14 +84,15 @@ func (h *History) WriteText(w io.Writer, width int) error {
 // nameWidth is that of the column of metrics.
 const nameWidth = 26
 
-func (l *Line) write(w io.Writer, width int) {
+// write draws the line; searched says that others of the history are long enough to have changes.
+func (l *Line) write(w io.Writer, width int, searched bool) {
 	if len(l.Points) == 0 {
 		fmt.Fprintf(w, "  %-*s not measured\n", nameWidth, l.Metric)
 		return
 	}
 	last := l.Points[len(l.Points)-1]
 	fmt.Fprintf(w, "  %-*s %s  %s\n", nameWidth, l.Metric, l.Sparkline(max(10, width-nameWidth-24)), figureText(last.Value, l.Unit))
-	if len(l.Points) < MinHistory {
+	if searched && len(l.Points) < MinHistory {
 		fmt.Fprintf(w, "    %d points; changes are looked for from %d on\n", len(l.Points), MinHistory)
 	}
 	for _, c := range l.Changes {

@@ -13,8 +13,8 @@ type heat struct {
 }
 
 type heatRow struct {
-	Target, Via string
-	Cells       []heatCell
+	Name, Via string
+	Cells     []heatCell
 }
 
 // heatCell is one cell with its figure in each metric; Blank says why it has none.
@@ -60,12 +60,14 @@ func (v *view) heat() *heat {
 		return nil
 	}
 	h := &heat{}
-	type row struct{ target, via string }
+	type row struct{ name, via string }
 	var rows []row
 	at := map[row]map[string]int{}
+	name := heatNames(v.headline())
 	for _, i := range v.head {
 		c := v.results[i].Cell
-		key := row{c.Target, c.Via}
+		var key row
+		key.name, key.via = name(&v.results[i])
 		if at[key] == nil {
 			rows = append(rows, key)
 			at[key] = map[string]int{}
@@ -77,7 +79,7 @@ func (v *view) heat() *heat {
 	}
 	slices.Sort(h.Regions)
 	for _, key := range rows {
-		hr := heatRow{Target: key.target, Via: key.via}
+		hr := heatRow{Name: key.name, Via: key.via}
 		for _, region := range h.Regions {
 			hc := heatCell{Blank: "not measured"}
 			if i, ok := at[key][region]; ok {
@@ -89,6 +91,15 @@ func (v *view) heat() *heat {
 	}
 	h.Scales = v.scales()
 	return h
+}
+
+// headline returns the results of v.head.
+func (v *view) headline() []*CellResult {
+	all := make([]*CellResult, len(v.head))
+	for n, i := range v.head {
+		all[n] = &v.results[i]
+	}
+	return all
 }
 
 // tints are a result's figures in all metrics, with their colours.

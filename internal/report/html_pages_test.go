@@ -37,13 +37,13 @@ func pageSLO() workload.SLO {
 
 // pagePlans are the suites whose pages are looked at.
 func pagePlans() []pagePlan {
-	load := []report.Load{openLoad(20, 120*time.Second)}
+	load := []report.Load{openLoad(20, 80*time.Second)}
 	short := []report.Load{openLoad(5, 12*time.Second)}
 	matrix := pagePlan{name: "matrix", targets: targets(), loads: load, repeats: 3, slo: pageSLO()}
 
 	sweep := pagePlan{name: "sweep", targets: targets()[2:], repeats: 2, slo: workload.SLO{TTFT: 900 * time.Millisecond, E2E: 15 * time.Second}}
-	for _, rate := range []float64{2, 5, 10, 15, 20, 25, 30} {
-		sweep.loads = append(sweep.loads, openLoad(rate, 40*time.Second))
+	for _, rate := range []float64{2, 5, 10, 20, 25, 30} {
+		sweep.loads = append(sweep.loads, openLoad(rate, 30*time.Second))
 	}
 
 	many := pagePlan{name: "many", loads: []report.Load{openLoad(8, 20*time.Second)}, repeats: 2, slo: pageSLO()}
@@ -113,7 +113,14 @@ func TestPages(t *testing.T) {
 	for _, p := range pagePlans() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			writePage(t, p.make(t, pagesDir(t, p)))
+			m := p.make(t, pagesDir(t, p))
+			page := writePage(t, m)
+			checkFigures(t, m, page)
+			checkSayings(t, p.name, page)
+			checkOffline(t, page)
+			if p.name != "hostile" { // whose names are full of what they look for
+				checkHoles(t, page)
+			}
 		})
 	}
 }

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -30,98 +29,6 @@ func plain(format string, args ...any) sentence {
 	var s sentence
 	s.text(format, args...)
 	return s
-}
-
-// answer is the verdict in one sentence: which target to take.
-func (v *view) answer() sentence {
-	usable := v.believed()
-	switch {
-	case len(v.results) == 0:
-		return plain("Nothing was measured.")
-	case len(usable) == 0:
-		return plain("No target can be judged.")
-	}
-	if v.limits() == "" {
-		return v.answerWithoutLimits(usable)
-	}
-	met := v.met()
-	switch one := len(v.cells) == 1; {
-	case len(met) == 0 && v.sweep():
-		return plain("No target meets the service level at any load that was tried.")
-	case len(met) == 0 && one:
-		return plain("%s does not meet the service level.", cellName(v.cells[0]))
-	case len(met) == 0 && len(usable) < len(v.cells):
-		return plain("No target that can be judged meets the service level.")
-	case len(met) == 0:
-		return plain("No target meets the service level.")
-	case v.sweep():
-		first := met[0]
-		s := plain("%s carries %s within the service level: ", cellName(v.results[first].Cell), map[bool]string{true: "a load", false: "the highest load"}[one])
-		s.fig(v.figures(first).tps(&v.results[first]))
-		s.text(" transactions a second.")
-		return s
-	case one:
-		return plain("%s meets the service level.", cellName(v.cells[0]))
-	case len(met) == 1:
-		return plain("%s is the only target that meets the service level.", cellName(v.results[met[0]].Cell))
-	}
-	if first, ok := v.cheapest(met); ok {
-		return plain("%s is the cheapest of the %d targets that meet the service level.", cellName(v.results[first].Cell), len(met))
-	}
-	return plain("%s answers fastest of the %d targets that meet the service level.", cellName(v.results[v.quickest(met)].Cell), len(met))
-}
-
-// met are, for each cell that meets the limits at any load level, the result that meets them with the highest throughput; the
-// highest of all comes first.
-func (v *view) met() []int {
-	best := map[Cell]int{}
-	for i := range v.results {
-		r := &v.results[i]
-		if r.Verdict.State == StateInvalid || r.OK == 0 || !v.meets(i) {
-			continue
-		}
-		if j, ok := best[r.Cell]; !ok || r.TPS.Mean > v.results[j].TPS.Mean {
-			best[r.Cell] = i
-		}
-	}
-	return slices.SortedFunc(maps.Values(best), func(a, b int) int {
-		return cmp.Or(cmp.Compare(v.results[b].TPS.Mean, v.results[a].TPS.Mean), a-b)
-	})
-}
-
-func (v *view) answerWithoutLimits(usable []int) sentence {
-	first := cellName(v.results[v.quickest(usable)].Cell)
-	if len(v.cells) == 1 {
-		return plain("%s was measured.", first)
-	}
-	cheap, ok := v.cheapest(usable)
-	switch {
-	case !ok:
-		return plain("%s answers fastest.", first)
-	case cellName(v.results[cheap].Cell) == first:
-		return plain("%s answers fastest, and is cheapest.", first)
-	default:
-		return plain("%s answers fastest, and %s is cheapest.", first, cellName(v.results[cheap].Cell))
-	}
-}
-
-// quickest is the result whose answers are complete earliest, at the 95th percentile, or at the median where that is all
-// there is.
-func (v *view) quickest(of []int) int {
-	return slices.MinFunc(of, func(a, b int) int {
-		x, y := v.results[a].E2ESched, v.results[b].E2ESched
-		return cmp.Or(cmp.Compare(x.P95.Mean, y.P95.Mean), cmp.Compare(x.P50.Mean, y.P50.Mean))
-	})
-}
-
-// cheapest is the result with the lowest cost of a transaction. ok is false unless all have a price.
-func (v *view) cheapest(of []int) (first int, ok bool) {
-	if slices.ContainsFunc(of, func(i int) bool { return !v.results[i].CostPerCall.Has() }) {
-		return 0, false
-	}
-	return slices.MinFunc(of, func(a, b int) int {
-		return cmp.Compare(v.results[a].CostPerCall.Mean, v.results[b].CostPerCall.Mean)
-	}), true
 }
 
 // say tells what the answer rests on: what was measured, who is fastest and cheapest, and who meets the limits.
@@ -438,7 +345,7 @@ func (v *view) sayLimits(usable []int) []sentence {
 				s.text(", and by %s", counted(int64(len(met)-4), "other", "others"))
 				break
 			}
-			s.text("%s by %s up to ", map[bool]string{true: "", false: ","}[j == 0], cellName(v.results[i].Cell))
+			s.text("%s by %s up to %s", map[bool]string{true: "", false: ","}[j == 0], cellName(v.results[i].Cell), v.atLeast(i))
 			s.fig(v.figures(i).tps(&v.results[i]))
 			s.text(" TPS")
 		}
@@ -491,75 +398,4 @@ func listed(names []string, most int) string {
 		return names[0]
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
-}
-
-// tile is a figure at the head of the page.
-type tile struct {
-	What, Unit string
-	Fig        figure
-	Who        *who
-	Note       string
-}
-
-func (v *view) tiles() []tile {
-	usable := v.believed()
-	if len(usable) == 0 {
-		return nil
-	}
-	pick := func(what, unit string, fig func(figures, *CellResult) figure, raw func(*CellResult) float64, more bool) tile {
-		best := -1
-		for _, i := range usable {
-			r := &v.results[i]
-			if fig(v.figures(i), r).None != "" {
-				continue
-			}
-			if best < 0 || more == (raw(r) > raw(&v.results[best])) && raw(r) != raw(&v.results[best]) {
-				best = i
-			}
-		}
-		if best < 0 {
-			return tile{What: what, Fig: fig(v.figures(usable[0]), &v.results[usable[0]])}
-		}
-		w := v.who(v.results[best].Cell)
-		return tile{What: what, Unit: unit, Fig: fig(v.figures(best), &v.results[best]), Who: &w}
-	}
-	only := len(v.cells) == 1
-	word := func(several, one string) string {
-		if only {
-			return one
-		}
-		return several
-	}
-	first := pick(word("Highest throughput", "Throughput"), "TPS", figures.tps, func(r *CellResult) float64 { return r.TPS.Mean }, true)
-	if v.bound() {
-		first = pick("Quickest answer, E2E p95", "ms", func(f figures, r *CellResult) figure { return f.percentile(r, latencyE2E(), 0.95) },
-			func(r *CellResult) float64 { return r.E2ESched.P95.Mean }, false)
-	}
-	return []tile{
-		first,
-		pick(word("Quickest first token, p95", "First token, p95"), "ms", figures.ttft95, func(r *CellResult) float64 { return r.TTFT.P95.Mean }, false),
-		pick(word("Lowest cost of a transaction", "Cost of a transaction"), "", figures.costPerCall, func(r *CellResult) float64 { return r.CostPerCall.Mean }, false),
-		v.limitTile(usable),
-	}
-}
-
-// limitTile says how many targets meet the service level.
-func (v *view) limitTile(usable []int) tile {
-	limits := v.limits()
-	if limits == "" {
-		return tile{What: "Service level", Fig: figure{None: "the workload sets no limits"}}
-	}
-	if len(v.cells) == 1 {
-		i := usable[0]
-		f := v.figures(i).stat("good_fraction", v.results[i].GoodFraction, shareText, noSuccess)
-		f.Best = false
-		return tile{What: "Within the service level", Fig: f, Note: limits}
-	}
-	if v.sweep() {
-		limits += ", at some load"
-	}
-	return tile{
-		What: "Meet the service level", Unit: fmt.Sprintf("of %d targets", len(v.cells)),
-		Fig: figure{num: num{Text: fmt.Sprint(len(v.met()))}}, Note: limits,
-	}
 }

@@ -25,6 +25,7 @@ type suiteHead struct {
 	Workload   Workload   `json:"workload"`
 	Conditions Conditions `json:"conditions"`
 	Runs       int        `json:"runs"`
+	Found      []Found    `json:"found,omitempty"`
 	Stopped    string     `json:"stopped,omitempty"`
 }
 
@@ -32,7 +33,7 @@ type suiteHead struct {
 func JSON(w io.Writer, s *Suite, results []CellResult) error {
 	head := suiteHead{
 		ID: s.ID, Name: s.Name, Started: s.Started, Ended: s.Ended, Command: s.Command,
-		Workload: s.Workload, Conditions: s.Conditions, Runs: len(s.Runs), Stopped: s.Stopped,
+		Workload: s.Workload, Conditions: s.Conditions, Runs: len(s.Runs), Found: s.Found, Stopped: s.Stopped,
 	}
 	head.Workload.Source = "" // suite.json has it
 	if results == nil {

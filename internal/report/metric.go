@@ -62,8 +62,11 @@ func DefaultMetrics() []string {
 	return names
 }
 
-// noneHas is why a run lacks a latency that its kind of requests does not have.
-const noneHas = "no request has it"
+// Why a run lacks a figure that neither its repeats nor its baseline can be expected to have.
+const (
+	noneHas   = "no request has it" // a latency that its kind of requests does not have
+	notPriced = "the price is not known"
+)
 
 // latency is a percentile, which a run has if it has enough requests for it.
 func latency(name string, q float64, get func(*Summary) (*Dist, float64)) Metric {
@@ -91,7 +94,7 @@ func costPerCall(s *Summary) (float64, string) {
 	case s.OK == 0:
 		return 0, "no request was answered"
 	case s.Unpriced > 0:
-		return 0, "the price is not known"
+		return 0, notPriced
 	}
 	return s.CostPerCall, ""
 }

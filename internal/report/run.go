@@ -111,7 +111,17 @@ type Suite struct {
 	Workload   Workload   `json:"workload"`
 	Conditions Conditions `json:"conditions"`
 	Runs       []*Run     `json:"runs"`
+	Found      []Found    `json:"found,omitempty"` // by a search, one for each cell
 	Stopped    string     `json:"stopped,omitempty"`
+}
+
+// Found is what the search for the highest rate that meets the SLO came to.
+type Found struct {
+	Cell     Cell    `json:"cell"`
+	Rate     float64 `json:"rate_per_s"` // highest that met the SLO; 0 if none did
+	Verified int     `json:"verified"`   // how often it did so in a row, after it was found
+	Steps    int     `json:"steps"`      // load levels that were tried
+	Reason   string  `json:"reason"`     // what ended the search
 }
 
 // Workload identifies the load that a suite put on its targets.

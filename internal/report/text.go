@@ -40,6 +40,7 @@ func Text(w io.Writer, s *Suite, results []CellResult, o TextOptions) error {
 	t.errors()
 	t.limits()
 	t.verdicts()
+	t.searches()
 	t.conditions()
 	return t.err
 }
@@ -342,6 +343,22 @@ func (t *textWriter) gaps() {
 		if estimated > 0 {
 			t.note("- ", fmt.Sprintf("%s: %d answers came without usage; their tokens are estimates", where, estimated))
 		}
+	}
+}
+
+// searches says what searches for the highest rate came to.
+func (t *textWriter) searches() {
+	if len(t.suite.Found) == 0 {
+		return
+	}
+	t.title("Highest rate that meets the SLO", "")
+	for _, f := range t.suite.Found {
+		where := f.Cell.Target + " " + regionName(f.Cell)
+		if f.Rate <= 0 {
+			t.note("- ", fmt.Sprintf("%s: none of the %d that were tried; %s", where, f.Steps, f.Reason))
+			continue
+		}
+		t.note("- ", fmt.Sprintf("%s: %.4g requests/s (%d load levels tried; %s)", where, f.Rate, f.Steps, f.Reason))
 	}
 }
 

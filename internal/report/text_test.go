@@ -181,3 +181,23 @@ func TestNumbersAsText(t *testing.T) {
 	f(moneyText(0), "0")
 	f(moneyStat(Stat{}, 1), missingText)
 }
+
+func TestTextOfASearch(t *testing.T) {
+	t.Parallel()
+	c := Cell{Target: "a/m", Provider: "a", Model: "m", Region: "eu"}
+	dir, results := writeTestSuite(t)
+	s, err := ReadSuite(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Found = []Found{
+		{Cell: c, Rate: 38.3, Verified: 3, Steps: 12, Reason: "held 3 times in a row"},
+		{Cell: c, Steps: 5, Reason: "the limit of 5 load levels was met before a rate was verified"},
+	}
+	text := string(textOf(t, s, results, TextOptions{}))
+	for _, want := range []string{"a/m eu: 38.3 requests/s (12 load levels tried; held 3 times in a row)", "a/m eu: none of the 5 that were tried"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the text lacks %q:\n%s", want, text)
+		}
+	}
+}

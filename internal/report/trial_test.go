@@ -6,7 +6,9 @@ import "testing"
 // slowdown of 10 % found at least 95 % of the time, and a change found within two runs.
 func TestTrials(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	var last Trials
+	for range 2 { // it takes seconds: make bench-truth has more seeds
+		const seed = 1
 		got, err := RunTrials(seed)
 		if err != nil {
 			t.Fatal(err)
@@ -26,9 +28,9 @@ func TestTrials(t *testing.T) {
 		f("pairs with something else found", got.Matrix.Elsewhere, 0, 0.1)
 		f("changes found", got.History.Found, 0.95, 1)
 		f("changes where there are none", got.History.False, 0, 0.05)
-	}
-	a, err := RunTrials(1)
-	if b, err2 := RunTrials(1); err != nil || err2 != nil || a != b {
-		t.Errorf("the same seed gives %+v and %+v", a, b)
+		if last != (Trials{}) && got != last {
+			t.Errorf("the same seed gives %+v and %+v", got, last)
+		}
+		last = got
 	}
 }

@@ -97,11 +97,15 @@ func exactRankSum(ranks []int, n, mean, off int) float64 {
 		share[k] = make([]float64, most+1)
 	}
 	share[0][0] = 1
+	reach := make([]int, n+1) // the largest sum that k of the ranks so far have: those of the last k, as ranks ascend
 	for i, r := range ranks {
 		left := float64(len(ranks) - i)
 		for k := min(i+1, n); k >= 0; k-- {
 			stay := 1 - float64(n-k)/left
-			for s := most; s >= 0; s-- {
+			if k > 0 {
+				reach[k] = reach[k-1] + r
+			}
+			for s := reach[k]; s >= 0; s-- {
 				v := share[k][s] * max(0, stay)
 				if k > 0 && s >= r {
 					v += share[k-1][s-r] * float64(n-k+1) / left

@@ -85,21 +85,19 @@ func tTwoSided(t, df float64) float64 {
 
 // TCritical is the t that Student's t with df degrees of freedom exceeds in size with the probability 1-conf: 4.303 for 0.95
 // and 2. conf must be in (0, 1), and df positive.
+//
+// It is found by Newton's method from 0: the probability falls with t and is convex, so that no step goes too far.
 func TCritical(conf, df float64) float64 {
-	lo, hi := 0.0, 2.0
-	for tTwoSided(hi, df) > 1-conf && hi < 1e300 {
-		lo, hi = hi, hi*2
-	}
-	for range 200 {
-		mid := lo + (hi-lo)/2
-		if mid == lo || mid == hi {
+	half, _ := math.Lgamma(df / 2)
+	more, _ := math.Lgamma((df + 1) / 2)
+	scale := 2 * math.Exp(more-half) / math.Sqrt(df*math.Pi) // twice the density at 0
+	t := 0.0
+	for range 1000 {
+		slope := scale * math.Exp(-(df+1)/2*math.Log1p(t*t/df))
+		step := (tTwoSided(t, df) - (1 - conf)) / slope
+		if t += step; !(math.Abs(step) > 1e-14*t) {
 			break
 		}
-		if tTwoSided(mid, df) > 1-conf {
-			lo = mid
-		} else {
-			hi = mid
-		}
 	}
-	return hi
+	return t
 }

@@ -19,8 +19,13 @@ for (const name of sources) {
 }
 const stamp = `built from sha256:${hash.digest("hex")}`;
 
+// The page is a copy of uPlot, so it carries its licence.
 const uplot = JSON.parse(readFileSync(join(here, "node_modules/uplot/package.json"), "utf8"));
-const licence = `uPlot ${uplot.version}, (c) Leon Sorokin, MIT licence: https://github.com/leeoniya/uPlot/blob/master/LICENSE`;
+const licence = readFileSync(join(here, "node_modules/uplot/LICENSE"), "utf8").trim();
+const banners = {
+  js: `/* ${stamp}\n\nContains uPlot ${uplot.version}, https://github.com/leeoniya/uPlot:\n\n${licence}\n*/`,
+  css: `/* ${stamp}\n\nContains the style of uPlot ${uplot.version}; its licence is in report.js. */`,
+};
 
 for (const [entry, file] of [["src/main.ts", "report.js"], ["src/main.css", "report.css"]]) {
   const result = await build({
@@ -32,7 +37,7 @@ for (const [entry, file] of [["src/main.ts", "report.js"], ["src/main.css", "rep
     charset: "utf8",
     target: ["chrome111", "firefox113", "safari16"],
     legalComments: "none",
-    banner: { [file.split(".")[1]]: `/* ${stamp}\n   contains ${licence} */` },
+    banner: banners,
     write: false,
   });
   writeFileSync(join(out, file), result.outputFiles[0].contents);
