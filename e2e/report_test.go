@@ -41,7 +41,7 @@ func pages() map[string]charts {
 func makeSuites(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "test", "-count=1", "-run", "^TestPages$", "./internal/report")
+	cmd := exec.Command("go", "test", "-count=1", "-run", "^TestPages$", "./internal/report/page")
 	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "SLUICE_TEST_PAGES="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -483,12 +483,12 @@ func TestReportAssets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := os.ReadFile(filepath.Join("../internal/report/html", name))
+		got, err := os.ReadFile(filepath.Join("../internal/report/page/html", name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("internal/report/html/%s is not what web/report builds: run make report-page", name)
+			t.Errorf("internal/report/page/html/%s is not what web/report builds: run make report-page", name)
 		}
 	}
 }

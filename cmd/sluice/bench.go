@@ -12,6 +12,7 @@ import (
 
 	"sluice/internal/live"
 	"sluice/internal/report"
+	"sluice/internal/report/page"
 	"sluice/internal/workload"
 )
 
@@ -112,7 +113,7 @@ func (f *reportFlags) run(cmd *cobra.Command, dir string) error {
 	}
 	out := cmd.OutOrStdout()
 	if f.html == "-" {
-		return report.WriteHTML(out, results.Suite, cells)
+		return page.Write(out, results.Suite, cells)
 	}
 	path := f.html
 	if path == "" {
@@ -136,7 +137,7 @@ func (f *reportFlags) run(cmd *cobra.Command, dir string) error {
 
 // writeReports writes the HTML report to path and the exports beside the results, and returns what it wrote.
 func writeReports(r *report.Results, cells []report.CellResult, path string, exports []string, detailed bool) ([]string, error) {
-	if err := writeFile(path, func(w io.Writer) error { return report.WriteHTML(w, r.Suite, cells) }); err != nil {
+	if err := writeFile(path, func(w io.Writer) error { return page.Write(w, r.Suite, cells) }); err != nil {
 		return nil, fmt.Errorf("write report: %w", err)
 	}
 	written := []string{path}

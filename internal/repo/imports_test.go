@@ -12,7 +12,7 @@ import (
 func order() []string {
 	return []string{
 		"cmd/sluice", "bench/gateway", "bench/truth", "bench/rig", // programs, and what they share
-		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
+		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report/page", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
 		"auth", "cache", "route", "admit", "pace", "upstream", "ledger",
 		"wire/openai", "wire/anthropic", "wire/gemini", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}

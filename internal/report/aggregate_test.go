@@ -112,7 +112,7 @@ func TestPooledIsNotTheMeanOfPercentiles(t *testing.T) {
 	var xs []float64
 	for _, r := range all[:1000] {
 		if d, ok := r.TTFT(); ok {
-			xs = append(xs, milliseconds(d))
+			xs = append(xs, Milliseconds(d))
 		}
 	}
 	// Both runs come in order, and the second lies above the first.

@@ -180,7 +180,7 @@ func aiperfValues(r *Record) map[string]aiperfValue {
 	}
 	put := func(tag string, d time.Duration, ok bool) {
 		if ok {
-			out[tag] = aiperfValue{milliseconds(d), "ms"}
+			out[tag] = aiperfValue{Milliseconds(d), "ms"}
 		}
 	}
 	d, ok := r.TTFT()

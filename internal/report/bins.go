@@ -36,7 +36,7 @@ func (p *packed) add(d time.Duration, ok bool) {
 	if p.h == nil {
 		p.h = hdrhistogram.NewPacked(histLowest, histHighest, binDigits)
 	}
-	ms := milliseconds(d)
+	ms := Milliseconds(d)
 	p.sum += ms
 	p.max = max(p.max, ms)
 	_ = p.h.RecordValue(min(max(int64(d/time.Microsecond), 0), histHighest)) // cannot fail within the edges

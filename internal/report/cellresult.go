@@ -17,6 +17,9 @@ func badness(state string) int {
 	return slices.Index([]string{StateValid, StateDegraded, StateInvalid}, state)
 }
 
+// Badness orders verdicts: the higher, the less the figures can be believed.
+func (v Verdict) Badness() int { return badness(v.State) }
+
 // newCellResult sums up the runs of one cell at one step, all but Pooled.
 func newCellResult(runs []*Run) CellResult {
 	slices.SortStableFunc(runs, func(a, b *Run) int { return cmp.Or(a.Repeat-b.Repeat, cmp.Compare(a.ID, b.ID)) })

@@ -60,7 +60,7 @@ func (t *textWriter) heatmap() {
 
 // heatRows names the rows and columns of the map, and what is in each field.
 func heatRows(cells []*CellResult) (rows, regions []string, at map[[2]string]*CellResult) {
-	name := heatNames(cells)
+	name := MatrixNames(cells)
 	at = map[[2]string]*CellResult{}
 	regionSet := map[string]bool{}
 	for _, r := range cells {
@@ -79,9 +79,9 @@ func heatRows(cells []*CellResult) (rows, regions []string, at map[[2]string]*Ce
 	return rows, slices.Sorted(maps.Keys(regionSet)), at
 }
 
-// heatNames names the rows of a matrix of models and regions. A row is a model; where several providers serve it in one region,
+// MatrixNames names the rows of a matrix of models and regions. A row is a model; where several providers serve it in one region,
 // or it is reached in several ways, it is named in full.
-func heatNames(cells []*CellResult) func(*CellResult) (name, via string) {
+func MatrixNames(cells []*CellResult) func(*CellResult) (name, via string) {
 	places := map[[2]string]int{}
 	for _, r := range cells {
 		places[[2]string{r.Cell.Model, r.Cell.Region}]++

@@ -11,7 +11,7 @@ func TestHeatNames(t *testing.T) {
 		for _, c := range cells {
 			results = append(results, &CellResult{Cell: c})
 		}
-		name, via := heatNames(results)(results[i])
+		name, via := MatrixNames(results)(results[i])
 		if got := name + "|" + via; got != want {
 			t.Errorf("%+v is in row %q, want %q", cells[i], got, want)
 		}

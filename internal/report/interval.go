@@ -50,6 +50,22 @@ func percentiles() []percentile {
 	return ps
 }
 
+// Marker says how far numbers of values carry the percentiles of this package.
+type Marker struct{ ps []percentile }
+
+// NewMarker returns a Marker. Its numbers are costly to find: keep it.
+func NewMarker() *Marker { return &Marker{percentiles()} }
+
+// Mark says how far n values carry the percentile q (0.5, 0.9, 0.95, 0.99 or 0.999); MarkOmitted for any other.
+func (m *Marker) Mark(q float64, n int64) Mark {
+	for i := range m.ps {
+		if m.ps[i].q == q {
+			return m.ps[i].mark(n)
+		}
+	}
+	return MarkOmitted
+}
+
 // mark says how far n values carry the percentile.
 func (p *percentile) mark(n int64) Mark {
 	switch {

@@ -81,5 +81,5 @@ func (r *Record) Meets(slo workload.SLO) bool {
 	return slo.E2E == 0 || ok && e2e <= slo.E2E
 }
 
-// milliseconds is d as figures have it.
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// Milliseconds is a duration as the figures have it.
+func Milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

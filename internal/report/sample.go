@@ -47,7 +47,7 @@ func (s *sample) scale() float64 {
 // addTime adds a latency, if there is one.
 func (s *sample) addTime(d time.Duration, ok bool) {
 	if ok {
-		s.add(milliseconds(d))
+		s.add(Milliseconds(d))
 	}
 }
 

@@ -83,8 +83,8 @@ func (v *vllmRun) add(r *Record) error {
 	}
 	queue, _ := since(r.Dispatched, r.Scheduled)
 	if d, ok := r.E2ESched(); r.OK && ok {
-		v.queue.add(milliseconds(queue))
-		v.whole.add(milliseconds(d))
+		v.queue.add(Milliseconds(queue))
+		v.whole.add(Milliseconds(d))
 	}
 	if !v.detailed {
 		return nil

@@ -1,4 +1,4 @@
-// Builds report.js and report.css from src/ into a directory, internal/report/html by default. Both are committed, so that Go
+// Builds report.js and report.css from src/ into a directory, internal/report/page/html by default. Both are committed, so that Go
 // alone builds the product. Each begins with a digest of all that it was made from: a Go test compares it with the sources,
 // and an end-to-end test builds again and compares the bytes.
 import { createHash } from "node:crypto";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = process.argv[2] ?? join(here, "../../internal/report/html");
+const out = process.argv[2] ?? join(here, "../../internal/report/page/html");
 
 // The digest is over "NAME LENGTH\n" and the bytes of each file, by name.
 const sources = ["build.mjs", "package-lock.json", "package.json", "tsconfig.json", ...readdirSync(join(here, "src")).map((n) => `src/${n}`)].sort();

@@ -1,8 +1,10 @@
-package report
+package page
 
 import (
 	"fmt"
 	"slices"
+
+	"sluice/internal/report"
 )
 
 // heat is the matrix of models and regions.
@@ -38,19 +40,19 @@ const rampSteps = 12
 // heatMetrics are the choices above the heatmap. Of is the name that the page's script and style know.
 func heatMetrics() []struct {
 	of, note string
-	fig      func(figures, *CellResult) figure
-	raw      func(*CellResult) float64
+	fig      func(figures, *report.CellResult) figure
+	raw      func(*report.CellResult) float64
 } {
 	type m = struct {
 		of, note string
-		fig      func(figures, *CellResult) figure
-		raw      func(*CellResult) float64
+		fig      func(figures, *report.CellResult) figure
+		raw      func(*report.CellResult) float64
 	}
 	return []m{
-		{"tps", "transactions a second, more is better", figures.tps, func(r *CellResult) float64 { return r.TPS.Mean }},
-		{"tokens", "output tokens a second, more is better", figures.tokens, func(r *CellResult) float64 { return r.OutputRate.Mean }},
-		{"ttft", "time to first token, p95, less is better", figures.ttft95, func(r *CellResult) float64 { return r.TTFT.P95.Mean }},
-		{"cost", "cost of a transaction, less is better", figures.costPerCall, func(r *CellResult) float64 { return r.CostPerCall.Mean }},
+		{"tps", "transactions a second, more is better", figures.tps, func(r *report.CellResult) float64 { return r.TPS.Mean }},
+		{"tokens", "output tokens a second, more is better", figures.tokens, func(r *report.CellResult) float64 { return r.OutputRate.Mean }},
+		{"ttft", "time to first token, p95, less is better", figures.ttft95, func(r *report.CellResult) float64 { return r.TTFT.P95.Mean }},
+		{"cost", "cost of a transaction, less is better", figures.costPerCall, func(r *report.CellResult) float64 { return r.CostPerCall.Mean }},
 	}
 }
 
@@ -63,7 +65,7 @@ func (v *view) heat() *heat {
 	type row struct{ name, via string }
 	var rows []row
 	at := map[row]map[string]int{}
-	name := heatNames(v.headline())
+	name := report.MatrixNames(v.headline())
 	for _, i := range v.head {
 		c := v.results[i].Cell
 		var key row
@@ -94,8 +96,8 @@ func (v *view) heat() *heat {
 }
 
 // headline returns the results of v.head.
-func (v *view) headline() []*CellResult {
-	all := make([]*CellResult, len(v.head))
+func (v *view) headline() []*report.CellResult {
+	all := make([]*report.CellResult, len(v.head))
 	for n, i := range v.head {
 		all[n] = &v.results[i]
 	}
@@ -108,11 +110,11 @@ func (v *view) tints(i int) []tint {
 	for _, m := range heatMetrics() {
 		t := tint{Of: m.of, Fig: m.fig(v.figures(i), &v.results[i])}
 		switch v.results[i].Verdict.State {
-		case StateInvalid:
+		case report.StateInvalid:
 			t.Fig.Mark, t.Step = "invalid: do not use", "invalid"
 			out = append(out, t)
 			continue
-		case StateDegraded:
+		case report.StateDegraded:
 			t.Fig.Mark = "disturbed"
 		}
 		if lo, hi, ok := v.extent(m.fig, m.raw); ok && t.Fig.None == "" {
@@ -127,10 +129,10 @@ func (v *view) tints(i int) []tint {
 const leastExtent = 0.75
 
 // extent is the range of the ramp for a metric of the headline results that are not invalid.
-func (v *view) extent(fig func(figures, *CellResult) figure, raw func(*CellResult) float64) (lo, hi float64, ok bool) {
+func (v *view) extent(fig func(figures, *report.CellResult) figure, raw func(*report.CellResult) float64) (lo, hi float64, ok bool) {
 	for _, i := range v.head {
 		r := &v.results[i]
-		if fig(v.figures(i), r).None != "" || r.Verdict.State == StateInvalid {
+		if fig(v.figures(i), r).None != "" || r.Verdict.State == report.StateInvalid {
 			continue
 		}
 		x := raw(r)

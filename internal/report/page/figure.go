@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/internal/report"
 )
 
 // figure is a number on the page, or the reason why there is none.
@@ -56,7 +58,7 @@ func (f figures) count(path string, n int64) figure {
 }
 
 // stat makes a figure over repeats. none says why there is none, if there is none.
-func (f figures) stat(path string, s Stat, text func(float64) string, none string) figure {
+func (f figures) stat(path string, s report.Stat, text func(float64) string, none string) figure {
 	if !s.Has() {
 		return figure{None: none}
 	}
@@ -76,26 +78,26 @@ const (
 )
 
 // rate is stat for something that successes alone bring.
-func (f figures) rate(r *CellResult, path string, s Stat, text func(float64) string) figure {
+func (f figures) rate(r *report.CellResult, path string, s report.Stat, text func(float64) string) figure {
 	if r.OK == 0 {
 		return figure{None: noSuccess}
 	}
 	return f.stat(path, s, text, noSuccess)
 }
 
-func (f figures) tps(r *CellResult) figure {
-	return f.best(r, BestTPS, f.rate(r, "tps", r.TPS, number3))
+func (f figures) tps(r *report.CellResult) figure {
+	return f.best(r, report.BestTPS, f.rate(r, "tps", r.TPS, number3))
 }
 
-func (f figures) tokens(r *CellResult) figure {
-	return f.best(r, BestOutputRate, f.rate(r, "output_tokens_s", r.OutputRate, number3))
+func (f figures) tokens(r *report.CellResult) figure {
+	return f.best(r, report.BestOutputRate, f.rate(r, "output_tokens_s", r.OutputRate, number3))
 }
 
-func (f figures) goodput(r *CellResult) figure {
-	return f.best(r, BestGoodput, f.rate(r, "goodput", r.Goodput, number3))
+func (f figures) goodput(r *report.CellResult) figure {
+	return f.best(r, report.BestGoodput, f.rate(r, "goodput", r.Goodput, number3))
 }
 
-func (f figures) costPerCall(r *CellResult) figure {
+func (f figures) costPerCall(r *report.CellResult) figure {
 	if r.OK == 0 {
 		return figure{None: noSuccess}
 	}
@@ -103,10 +105,10 @@ func (f figures) costPerCall(r *CellResult) figure {
 	if fig.None == "" && r.Unpriced > 0 {
 		fig.Mark = "some requests have no known price"
 	}
-	return f.best(r, BestCost, fig)
+	return f.best(r, report.BestCost, fig)
 }
 
-func (f figures) costPerHour(r *CellResult) figure {
+func (f figures) costPerHour(r *report.CellResult) figure {
 	if r.OK == 0 {
 		return figure{None: noSuccess}
 	}
@@ -116,11 +118,11 @@ func (f figures) costPerHour(r *CellResult) figure {
 	return f.stat("cost_per_hour_usd", r.CostPerHour, usd, noPrice)
 }
 
-func (f figures) ttft95(r *CellResult) figure { return f.percentile(r, latencyTTFT(), 0.95) }
+func (f figures) ttft95(r *report.CellResult) figure { return f.percentile(r, latencyTTFT(), 0.95) }
 
 // best marks a figure in which no other result is better.
-func (f figures) best(r *CellResult, name string, fig figure) figure {
-	if f.v.bound() && (name == BestTPS || name == BestOutputRate || name == BestGoodput) {
+func (f figures) best(r *report.CellResult, name string, fig figure) figure {
+	if f.v.bound() && (name == report.BestTPS || name == report.BestOutputRate || name == report.BestGoodput) {
 		return fig // the load decides, and chance
 	}
 	for _, b := range r.Best {
@@ -133,30 +135,30 @@ func (f figures) best(r *CellResult, name string, fig figure) figure {
 type latencyAt struct {
 	path string
 	none string
-	of   func(*CellResult) *Percentiles
-	n    func(*Summary) int64
+	of   func(*report.CellResult) *report.Percentiles
+	n    func(*report.Summary) int64
 	best string // of the 95th percentile
 }
 
 func latencyTTFT() latencyAt {
-	return latencyAt{"ttft_ms", noStream, func(r *CellResult) *Percentiles { return &r.TTFT }, func(s *Summary) int64 { return s.TTFT.N }, BestTTFT}
+	return latencyAt{"ttft_ms", noStream, func(r *report.CellResult) *report.Percentiles { return &r.TTFT }, func(s *report.Summary) int64 { return s.TTFT.N }, report.BestTTFT}
 }
 
 func latencyTPOT() latencyAt {
-	return latencyAt{"tpot_ms", "no stream had two tokens", func(r *CellResult) *Percentiles { return &r.TPOT }, func(s *Summary) int64 { return s.TPOT.N }, BestTPOT}
+	return latencyAt{"tpot_ms", "no stream had two tokens", func(r *report.CellResult) *report.Percentiles { return &r.TPOT }, func(s *report.Summary) int64 { return s.TPOT.N }, report.BestTPOT}
 }
 
 func latencyE2E() latencyAt {
-	return latencyAt{"e2e_sched_ms", noSuccess, func(r *CellResult) *Percentiles { return &r.E2ESched }, func(s *Summary) int64 { return s.E2ESched.N }, ""}
+	return latencyAt{"e2e_sched_ms", noSuccess, func(r *report.CellResult) *report.Percentiles { return &r.E2ESched }, func(s *report.Summary) int64 { return s.E2ESched.N }, ""}
 }
 
 func latencyE2ESent() latencyAt {
-	return latencyAt{"e2e_ms", noSuccess, func(r *CellResult) *Percentiles { return &r.E2E }, func(s *Summary) int64 { return s.E2E.N }, BestE2E}
+	return latencyAt{"e2e_ms", noSuccess, func(r *report.CellResult) *report.Percentiles { return &r.E2E }, func(s *report.Summary) int64 { return s.E2E.N }, report.BestE2E}
 }
 
 // percentile makes the figure of a latency's percentile over repeats. It is missing where a run has too few requests for it,
 // and marked where they are too few for an interval.
-func (f figures) percentile(r *CellResult, l latencyAt, q float64) figure {
+func (f figures) percentile(r *report.CellResult, l latencyAt, q float64) figure {
 	p := l.of(r)
 	s, key := p.P50, "p50"
 	switch q {
@@ -172,12 +174,12 @@ func (f figures) percentile(r *CellResult, l latencyAt, q float64) figure {
 	if !any {
 		return figure{None: l.none}
 	}
-	mark := f.v.markFor(least, q)
-	if mark == MarkOmitted || !s.Has() {
+	mark := f.v.marks.Mark(q, least)
+	if mark == report.MarkOmitted || !s.Has() {
 		return figure{None: fmt.Sprintf("a run has %s, too few for %s", counted(least, "request", "requests"), key)}
 	}
 	fig := f.stat(l.path+"."+key, s, number3, l.none)
-	if mark == MarkWide {
+	if mark == report.MarkWide {
 		fig.Mark = "wide"
 	}
 	if q == 0.95 && l.best != "" {
@@ -187,7 +189,7 @@ func (f figures) percentile(r *CellResult, l latencyAt, q float64) figure {
 }
 
 // leastN is the smallest number of values of a latency in a run that has any.
-func leastN(r *CellResult, l latencyAt) (n int64, any bool) {
+func leastN(r *report.CellResult, l latencyAt) (n int64, any bool) {
 	for i := range r.Summaries {
 		if k := l.n(&r.Summaries[i]); k > 0 && (!any || k < n) {
 			n, any = k, true
@@ -284,7 +286,7 @@ func brief(v float64) string {
 func lasting(d time.Duration) string {
 	switch {
 	case d < time.Second:
-		return brief(milliseconds(d)) + " ms"
+		return brief(report.Milliseconds(d)) + " ms"
 	case d < time.Minute:
 		return brief(d.Seconds()) + " s"
 	case d < time.Hour && d%time.Minute < time.Second:
@@ -302,14 +304,4 @@ func counted(n int64, one, many string) string {
 		return "1 " + one
 	}
 	return grouped(n) + " " + many
-}
-
-// markFor says how far n requests carry the percentile q, which is one of v.ps.
-func (v *view) markFor(n int64, q float64) Mark {
-	for i := range v.ps {
-		if v.ps[i].q == q {
-			return v.ps[i].mark(n)
-		}
-	}
-	return MarkOmitted
 }

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"cmp"
@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/internal/report"
 )
 
 // fact is one circumstance of the suite.
@@ -121,7 +123,7 @@ func (v *view) loads() []string {
 	return out
 }
 
-func phasesText(l Load) string {
+func phasesText(l report.Load) string {
 	var s string
 	for _, p := range []struct {
 		name string

@@ -1,4 +1,6 @@
-package report
+// Package page writes the results of a suite as one HTML page, for a manager to read and an engineer to check. It computes no
+// figure of its own: what it shows is in report's results. It runs no goroutines.
+package page
 
 import (
 	"bytes"
@@ -10,26 +12,28 @@ import (
 	"html/template"
 	"io"
 	"slices"
+
+	"sluice/internal/report"
 )
 
-// htmlFiles are the parts of the page. The script and the style are built from web/report by `make report-page`.
+// files are the parts of the page. The script and the style are built from web/report by `make report-page`.
 //
 //go:embed html/page.html html/parts.html html/report.css html/report.js
-var htmlFiles embed.FS
+var files embed.FS
 
-// WriteHTML writes the results of a suite as one HTML page for people. The page holds its own script, style and data: it
+// Write writes the results of a suite as one HTML page for people. The page holds its own script, style and data: it
 // asks no network for anything, and its content security policy forbids that it could. Everything that came from outside,
 // such as names of models and texts of errors, is escaped.
 //
 // Each figure on the page is in an element with the attribute data-figure, a JSON array of its source, its path there and
 // its value: [2,"ttft_ms.p95.mean",312.5] is a figure of the third of results, in the form that JSON gives them, and
 // ["ID","client.cpu",0.31] is one of the run with that ID. "ok/requests" is the quotient of two figures.
-func WriteHTML(w io.Writer, s *Suite, results []CellResult) error {
+func Write(w io.Writer, s *report.Suite, results []report.CellResult) error {
 	page, err := newPage(s, results)
 	if err != nil {
 		return fmt.Errorf("write HTML report: %w", err)
 	}
-	t, err := template.ParseFS(htmlFiles, "html/page.html", "html/parts.html")
+	t, err := template.ParseFS(files, "html/page.html", "html/parts.html")
 	if err != nil {
 		return fmt.Errorf("write HTML report: %w", err)
 	}
@@ -51,7 +55,7 @@ type page struct {
 	Data   template.JS  // JSON, escaped for a script element
 
 	Title, Lede string
-	Verdict     *Verdict // the worst of all; nil if nothing was measured
+	Verdict     *report.Verdict // the worst of all; nil if nothing was measured
 	Answer      sentence
 	Say         []sentence
 	Cannot      []sentence
@@ -78,12 +82,12 @@ type page struct {
 	Footer  string
 }
 
-func newPage(s *Suite, results []CellResult) (*page, error) {
-	style, err := htmlFiles.ReadFile("html/report.css")
+func newPage(s *report.Suite, results []report.CellResult) (*page, error) {
+	style, err := files.ReadFile("html/report.css")
 	if err != nil {
 		return nil, err
 	}
-	script, err := htmlFiles.ReadFile("html/report.js")
+	script, err := files.ReadFile("html/report.js")
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +103,7 @@ func newPage(s *Suite, results []CellResult) (*page, error) {
 		Style: template.CSS(style), Script: template.JS(script), Data: template.JS(encoded),
 		Title: v.title(), Lede: v.lede(), Verdict: v.worst(), Answer: v.answer(), Say: v.say(), Cannot: v.cannot(), Tiles: v.tiles(),
 		Heat: v.heat(), Bound: v.boundNote(), Costs: v.costs(), Priced: len(data.Cost) > 0, Curve: len(data.Load) > 0,
-		TTFT: v.any(latencyTTFT()), Sweep: v.sweep(), Repeats: slices.ContainsFunc(results, func(r CellResult) bool { return r.Repeats > 1 }), Time: len(data.Time) > 0, Thin: data.thin,
+		TTFT: v.any(latencyTTFT()), Sweep: v.sweep(), Repeats: slices.ContainsFunc(results, func(r report.CellResult) bool { return r.Repeats > 1 }), Time: len(data.Time) > 0, Thin: data.thin,
 		Shares: v.shares(), Quotas: v.quotas(), Table: v.table(), Pooled: v.pooled(),
 		Facts: v.facts(), Runs: v.runs(), Source: s.Workload.Source, Terms: terms(), Footer: v.footer(),
 	}, nil

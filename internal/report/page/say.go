@@ -1,10 +1,12 @@
-package report
+package page
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"sluice/internal/report"
 )
 
 // sentence is text with names and figures in it.
@@ -100,7 +102,7 @@ func (v *view) sayWhat() sentence {
 }
 
 func (v *view) sameLoad() bool {
-	return !slices.ContainsFunc(v.results, func(r CellResult) bool { return loadWords(r.Load) != loadWords(v.results[0].Load) })
+	return !slices.ContainsFunc(v.results, func(r report.CellResult) bool { return loadWords(r.Load) != loadWords(v.results[0].Load) })
 }
 
 func (v *view) sayNothing() sentence {
@@ -139,7 +141,7 @@ func (v *view) sayOne(i int) sentence {
 }
 
 // atLoad names the load level where there are several.
-func (v *view) atLoad(r *CellResult) string {
+func (v *view) atLoad(r *report.CellResult) string {
 	if !v.sweep() {
 		return ""
 	}
@@ -147,7 +149,7 @@ func (v *view) atLoad(r *CellResult) string {
 }
 
 // inWords is a latency over repeats as a sentence has it, with its unit.
-func inWords(f figure, s Stat) figure {
+func inWords(f figure, s report.Stat) figure {
 	f.Text = inUnits(s.Mean)
 	return f
 }
@@ -198,8 +200,8 @@ func (v *view) sayFastest(usable []int) []sentence {
 	default:
 		out = append(out, v.sayFirst(usable, ranking{
 			what: "had the highest throughput:", unit: " transactions a second", more: true,
-			stat: func(r *CellResult) Stat { return r.TPS },
-			fig:  func(f figures, r *CellResult) figure { return f.tps(r) },
+			stat: func(r *report.CellResult) report.Stat { return r.TPS },
+			fig:  func(f figures, r *report.CellResult) figure { return f.tps(r) },
 		}))
 	}
 	timed := slices.DeleteFunc(slices.Clone(usable), func(i int) bool {
@@ -208,8 +210,8 @@ func (v *view) sayFastest(usable []int) []sentence {
 	if len(timed) > 0 && !v.sweep() {
 		out = append(out, v.sayFirst(timed, ranking{
 			what: "answered fastest: 95 % of its answers were complete within",
-			stat: func(r *CellResult) Stat { return r.E2ESched.P95 },
-			fig: func(f figures, r *CellResult) figure {
+			stat: func(r *report.CellResult) report.Stat { return r.E2ESched.P95 },
+			fig: func(f figures, r *report.CellResult) figure {
 				return inWords(f.percentile(r, latencyE2E(), 0.95), r.E2ESched.P95)
 			},
 		}))
@@ -246,8 +248,8 @@ func (v *view) sayBehind(usable []int, rate float64) sentence {
 type ranking struct {
 	what, unit string
 	more       bool // is better
-	stat       func(*CellResult) Stat
-	fig        func(figures, *CellResult) figure
+	stat       func(*report.CellResult) report.Stat
+	fig        func(figures, *report.CellResult) figure
 }
 
 // sayFirst names the target that comes first, and whether it is clearly ahead of the next one.
@@ -378,13 +380,13 @@ func (v *view) limits() string {
 	var parts []string
 	slo := v.suite.Workload.SLO
 	if slo.TTFT > 0 {
-		parts = append(parts, "first token within "+inUnits(milliseconds(slo.TTFT)))
+		parts = append(parts, "first token within "+inUnits(report.Milliseconds(slo.TTFT)))
 	}
 	if slo.TPOT > 0 {
-		parts = append(parts, "at most "+inUnits(milliseconds(slo.TPOT))+" per output token")
+		parts = append(parts, "at most "+inUnits(report.Milliseconds(slo.TPOT))+" per output token")
 	}
 	if slo.E2E > 0 {
-		parts = append(parts, "complete within "+inUnits(milliseconds(slo.E2E)))
+		parts = append(parts, "complete within "+inUnits(report.Milliseconds(slo.E2E)))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -1,10 +1,12 @@
-package report
+package page
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"sluice/internal/report"
 )
 
 // hues is how many colours tell targets apart; marks of different shapes tell those apart that share one.
@@ -16,32 +18,32 @@ const sloMet = 0.95
 
 // view is a suite as the page looks at it. Its methods make the sections.
 type view struct {
-	suite   *Suite
-	results []CellResult
-	cells   []Cell // in the order of results, each once; the index is the target's colour
-	head    []int  // indexes of the headline results, one for each cell
-	ps      []percentile
+	suite   *report.Suite
+	results []report.CellResult
+	cells   []report.Cell // in the order of results, each once; the index is the target's colour
+	head    []int         // indexes of the headline results, one for each cell
+	marks   *report.Marker
 }
 
-func newView(s *Suite, results []CellResult) *view {
-	v := &view{suite: s, results: results, ps: percentiles()}
-	indexes := map[*CellResult]int{}
+func newView(s *report.Suite, results []report.CellResult) *view {
+	v := &view{suite: s, results: results, marks: report.NewMarker()}
+	indexes := map[*report.CellResult]int{}
 	for i := range results {
 		indexes[&results[i]] = i
 		if !slices.Contains(v.cells, results[i].Cell) {
 			v.cells = append(v.cells, results[i].Cell)
 		}
 	}
-	for _, r := range Headline(results) {
+	for _, r := range report.Headline(results) {
 		v.head = append(v.head, indexes[r])
 	}
 	return v
 }
 
-func (v *view) cell(c Cell) int { return slices.Index(v.cells, c) }
+func (v *view) cell(c report.Cell) int { return slices.Index(v.cells, c) }
 
 // cellName is a cell in a few words.
-func cellName(c Cell) string {
+func cellName(c report.Cell) string {
 	s := c.Target
 	if c.Region != "" {
 		s += " · " + c.Region
@@ -58,7 +60,7 @@ type who struct {
 	Hue            int
 }
 
-func (v *view) who(c Cell) who {
+func (v *view) who(c report.Cell) who {
 	var rest []string
 	if c.Region != "" {
 		rest = append(rest, c.Region)
@@ -70,7 +72,7 @@ func (v *view) who(c Cell) who {
 }
 
 // loadWords says how requests arrived.
-func loadWords(l Load) string {
+func loadWords(l report.Load) string {
 	switch l.Mode {
 	case "closed":
 		return counted(int64(l.Concurrency), "user", "users")
@@ -85,7 +87,7 @@ func loadWords(l Load) string {
 }
 
 // loadLevel is a load as a number on an axis.
-func loadLevel(l Load) (x float64, unit string) {
+func loadLevel(l report.Load) (x float64, unit string) {
 	if l.Mode == "closed" {
 		return float64(l.Concurrency), "concurrent users"
 	}
@@ -99,24 +101,24 @@ func (v *view) sweep() bool { return len(v.results) > len(v.cells) }
 func (v *view) believed() []int {
 	return slices.DeleteFunc(slices.Clone(v.head), func(i int) bool {
 		r := &v.results[i]
-		return r.Verdict.State == StateInvalid || r.OK == 0
+		return r.Verdict.State == report.StateInvalid || r.OK == 0
 	})
 }
 
 // worst is the worst verdict of all results.
-func (v *view) worst() *Verdict {
+func (v *view) worst() *report.Verdict {
 	if len(v.results) == 0 {
 		return nil
 	}
-	r := slices.MaxFunc(v.results, func(a, b CellResult) int {
-		return cmp.Compare(badness(a.Verdict.State), badness(b.Verdict.State))
+	r := slices.MaxFunc(v.results, func(a, b report.CellResult) int {
+		return cmp.Compare(a.Verdict.Badness(), b.Verdict.Badness())
 	})
 	return &r.Verdict
 }
 
 // any says whether any result has a latency.
 func (v *view) any(l latencyAt) bool {
-	return slices.ContainsFunc(v.results, func(r CellResult) bool {
+	return slices.ContainsFunc(v.results, func(r report.CellResult) bool {
 		_, ok := leastN(&r, l)
 		return ok
 	})

@@ -1,4 +1,4 @@
-package report_test
+package page_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/internal/report"
+	"sluice/internal/report/page"
 	"sluice/internal/workload"
 )
 
@@ -89,14 +90,14 @@ func pagePlans() []pagePlan {
 // writePage writes a suite's page beside its files, and returns it.
 func writePage(t testing.TB, m madePage) string {
 	t.Helper()
-	var page bytes.Buffer
-	if err := report.WriteHTML(&page, m.suite, m.results); err != nil {
+	var text bytes.Buffer
+	if err := page.Write(&text, m.suite, m.results); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(m.dir, "report.html"), page.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(m.dir, "report.html"), text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return page.String()
+	return text.String()
 }
 
 // pagesDir is where a test keeps a plan's suite.

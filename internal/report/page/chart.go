@@ -1,8 +1,10 @@
-package report
+package page
 
 import (
 	"math"
 	"slices"
+
+	"sluice/internal/report"
 )
 
 // chartData is what the page's script draws, in the form of data.ts in web/report.
@@ -76,7 +78,7 @@ func (v *view) chartData() chartData {
 	slo := v.suite.Workload.SLO
 	d := chartData{
 		Cells: make([]string, len(v.cells)),
-		SLO:   chartSLO{TTFT: milliseconds(slo.TTFT), TPOT: milliseconds(slo.TPOT), E2E: milliseconds(slo.E2E)},
+		SLO:   chartSLO{TTFT: report.Milliseconds(slo.TTFT), TPOT: report.Milliseconds(slo.TPOT), E2E: report.Milliseconds(slo.E2E)},
 		Load:  v.chartSweeps(), Cost: v.chartPoints(),
 	}
 	for i, c := range v.cells {
@@ -87,7 +89,7 @@ func (v *view) chartData() chartData {
 	return d
 }
 
-func chartStat(s Stat) chartFigure {
+func chartStat(s report.Stat) chartFigure {
 	f := chartFigure{exact(s.Mean), nil, nil}
 	if s.HasInterval() {
 		f[1], f[2] = exact(s.Lo), exact(s.Hi)
@@ -127,7 +129,7 @@ func (v *view) chartSweeps() []chartSweep {
 				x = r.Rate
 			}
 			s.Points = append(s.Points, chartLevel{
-				Result: i, Load: x, Unit: unit, Invalid: r.Verdict.State == StateInvalid, TPS: chartStat(r.TPS), Tokens: chartStat(r.OutputRate),
+				Result: i, Load: x, Unit: unit, Invalid: r.Verdict.State == report.StateInvalid, TPS: chartStat(r.TPS), Tokens: chartStat(r.OutputRate),
 				TTFT: v.chartPercentiles(i, latencyTTFT()), E2E: v.chartPercentiles(i, latencyE2E()),
 			})
 		}
@@ -146,7 +148,7 @@ func (v *view) chartPercentiles(i int, l latencyAt) []*chartFigure {
 	out := make([]*chartFigure, 3)
 	for k, q := range []float64{0.5, 0.95, 0.99} {
 		if v.figures(i).percentile(r, l, q).None == "" {
-			f := chartStat([]Stat{p.P50, p.P95, p.P99}[k])
+			f := chartStat([]report.Stat{p.P50, p.P95, p.P99}[k])
 			out[k] = &f
 		}
 	}
@@ -158,7 +160,7 @@ func (v *view) chartPoints() []chartPoint {
 	for _, i := range v.head {
 		r := &v.results[i]
 		f := v.figures(i)
-		if f.tps(r).None != "" || f.costPerCall(r).None != "" || r.Verdict.State == StateInvalid {
+		if f.tps(r).None != "" || f.costPerCall(r).None != "" || r.Verdict.State == report.StateInvalid {
 			continue
 		}
 		p := chartPoint{Cell: v.cell(r.Cell), Result: i, TPS: chartStat(r.TPS), Cost: chartStat(r.CostPerCall)}
@@ -174,7 +176,7 @@ func (v *view) chartPoints() []chartPoint {
 func (v *view) chartRuns() (out []chartRun, thin string) {
 	runs := slices.Clone(v.suite.Runs)
 	if len(runs) > maxTimeRuns {
-		runs = slices.DeleteFunc(runs, func(r *Run) bool { return r.Repeat > 0 })
+		runs = slices.DeleteFunc(runs, func(r *report.Run) bool { return r.Repeat > 0 })
 		thin = "To keep the page small, the first repeat of each target is shown."
 	}
 	if len(runs) > maxTimeRuns {
@@ -200,7 +202,7 @@ func (v *view) chartRuns() (out []chartRun, thin string) {
 	return out, thin
 }
 
-func (v *view) chartRun(run *Run, cell int) chartRun {
+func (v *view) chartRun(run *report.Run, cell int) chartRun {
 	r := chartRun{
 		Cell: cell, Repeat: run.Repeat, Step: run.Step, Load: loadWords(run.Load), From: run.From.Seconds(), To: run.To.Seconds(),
 		TTFT: make([][]*float64, 3), E2E: make([][]*float64, 3), X: []float64{}, N: []int64{},
@@ -221,8 +223,8 @@ func (v *view) chartRun(run *Run, cell int) chartRun {
 }
 
 // binned is a percentile of a part of a run, if it has the requests for one.
-func (v *view) binned(d Quantiles, q float64) *float64 {
-	if v.markFor(d.N, q) == MarkOmitted {
+func (v *view) binned(d report.Quantiles, q float64) *float64 {
+	if v.marks.Mark(q, d.N) == report.MarkOmitted {
 		return nil
 	}
 	switch q {
@@ -236,7 +238,7 @@ func (v *view) binned(d Quantiles, q float64) *float64 {
 }
 
 // addSeries puts the seconds of a run into parts of equal length.
-func (r *chartRun) addSeries(seconds []Second) {
+func (r *chartRun) addSeries(seconds []report.Second) {
 	width := (len(seconds) + maxRatePoint - 1) / maxRatePoint
 	r.RateX, r.Done, r.Failed, r.Flight = []float64{}, []float64{}, []float64{}, []float64{}
 	for i := 0; i < len(seconds); i += width {

@@ -1,4 +1,6 @@
-package report
+package page
+
+import "sluice/internal/report"
 
 import "fmt"
 
@@ -15,7 +17,7 @@ func (v *view) tiles() []tile {
 	if len(usable) == 0 {
 		return nil
 	}
-	pick := func(what, unit string, fig func(figures, *CellResult) figure, raw func(*CellResult) float64, more bool) tile {
+	pick := func(what, unit string, fig func(figures, *report.CellResult) figure, raw func(*report.CellResult) float64, more bool) tile {
 		best := -1
 		for _, i := range usable {
 			r := &v.results[i]
@@ -39,15 +41,15 @@ func (v *view) tiles() []tile {
 		}
 		return several
 	}
-	first := pick(word("Highest throughput", "Throughput"), "TPS", figures.tps, func(r *CellResult) float64 { return r.TPS.Mean }, true)
+	first := pick(word("Highest throughput", "Throughput"), "TPS", figures.tps, func(r *report.CellResult) float64 { return r.TPS.Mean }, true)
 	if v.bound() {
-		first = pick("Quickest answer, E2E p95", "ms", func(f figures, r *CellResult) figure { return f.percentile(r, latencyE2E(), 0.95) },
-			func(r *CellResult) float64 { return r.E2ESched.P95.Mean }, false)
+		first = pick("Quickest answer, E2E p95", "ms", func(f figures, r *report.CellResult) figure { return f.percentile(r, latencyE2E(), 0.95) },
+			func(r *report.CellResult) float64 { return r.E2ESched.P95.Mean }, false)
 	}
 	return []tile{
 		first,
-		pick(word("Quickest first token, p95", "First token, p95"), "ms", figures.ttft95, func(r *CellResult) float64 { return r.TTFT.P95.Mean }, false),
-		pick(word("Lowest cost of a transaction", "Cost of a transaction"), "", figures.costPerCall, func(r *CellResult) float64 { return r.CostPerCall.Mean }, false),
+		pick(word("Quickest first token, p95", "First token, p95"), "ms", figures.ttft95, func(r *report.CellResult) float64 { return r.TTFT.P95.Mean }, false),
+		pick(word("Lowest cost of a transaction", "Cost of a transaction"), "", figures.costPerCall, func(r *report.CellResult) float64 { return r.CostPerCall.Mean }, false),
 		v.limitTile(usable),
 	}
 }

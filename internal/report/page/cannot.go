@@ -1,8 +1,10 @@
-package report
+package page
 
 import (
 	"fmt"
 	"slices"
+
+	"sluice/internal/report"
 )
 
 // cannot says what the figures do not show, each with its reason.
@@ -30,7 +32,7 @@ func (v *view) cannot() []sentence {
 }
 
 // which names the cells of the results that f chooses, each once.
-func (v *view) which(f func(*CellResult) bool) []string {
+func (v *view) which(f func(*report.CellResult) bool) []string {
 	var names []string
 	for i := range v.results {
 		if n := cellName(v.results[i].Cell); f(&v.results[i]) && !slices.Contains(names, n) {
@@ -41,8 +43,8 @@ func (v *view) which(f func(*CellResult) bool) []string {
 }
 
 func (v *view) cannotBelieve(add func(sentence)) {
-	for _, state := range []string{StateInvalid, StateDegraded} {
-		names := v.which(func(r *CellResult) bool { return r.Verdict.State == state })
+	for _, state := range []string{report.StateInvalid, report.StateDegraded} {
+		names := v.which(func(r *report.CellResult) bool { return r.Verdict.State == state })
 		if len(names) == 0 {
 			continue
 		}
@@ -61,13 +63,13 @@ func (v *view) cannotBelieve(add func(sentence)) {
 		if len(reasons) > 0 {
 			why = ": " + listed(reasons, 2)
 		}
-		if state == StateInvalid {
+		if state == report.StateInvalid {
 			add(plain("The figures of %s must not be used%s.", listed(names, 3), why))
 		} else {
 			add(plain("The figures of %s are somewhat disturbed%s.", listed(names, 3), why))
 		}
 	}
-	names := v.which(func(r *CellResult) bool { return r.OK == 0 })
+	names := v.which(func(r *report.CellResult) bool { return r.OK == 0 })
 	switch {
 	case len(names) == len(v.cells):
 		add(plain("How fast and how costly the targets are: no request was answered."))
@@ -87,16 +89,16 @@ func (v *view) cannotRepeat(add func(sentence)) {
 	case most < 5:
 		add(plain("%d repeats give wide intervals: differences below some ten percent may be chance. Five repeats or more carry a decision.", most))
 	}
-	unsteady := v.which(func(r *CellResult) bool { return r.OK > 0 && r.TPS.CV > 0.10 })
+	unsteady := v.which(func(r *report.CellResult) bool { return r.OK > 0 && r.TPS.CV > 0.10 })
 	if len(unsteady) > 0 {
 		add(plain("The throughput of %s differs by more than 10 %% between repeats.", listed(unsteady, 3)))
 	}
 }
 
 func (v *view) cannotPercentile(add func(sentence)) {
-	few := v.which(func(r *CellResult) bool {
+	few := v.which(func(r *report.CellResult) bool {
 		n, any := leastN(r, latencyE2E())
-		return any && r.OK > 0 && v.markFor(n, 0.99) != MarkSound
+		return any && r.OK > 0 && v.marks.Mark(0.99, n) != report.MarkSound
 	})
 	if len(few) > 0 {
 		add(plain("The 99th percentile needs 441 requests in a run for an interval. It is marked as wide, or left out, for %s.", listed(few, 2)))
@@ -104,10 +106,10 @@ func (v *view) cannotPercentile(add func(sentence)) {
 }
 
 func (v *view) cannotCost(add func(sentence)) {
-	if names := v.which(func(r *CellResult) bool { return r.OK > 0 && !r.CostPerCall.Has() }); len(names) > 0 {
+	if names := v.which(func(r *report.CellResult) bool { return r.OK > 0 && !r.CostPerCall.Has() }); len(names) > 0 {
 		add(plain("The cost of %s is not known: the price table has no entry.", listed(names, 3)))
 	}
-	if names := v.which(func(r *CellResult) bool { return r.Unpriced > 0 && r.CostPerCall.Has() }); len(names) > 0 {
+	if names := v.which(func(r *report.CellResult) bool { return r.Unpriced > 0 && r.CostPerCall.Has() }); len(names) > 0 {
 		add(plain("The cost of %s is that of its priced requests only.", listed(names, 3)))
 	}
 	var estimated, ok int64
@@ -121,7 +123,7 @@ func (v *view) cannotCost(add func(sentence)) {
 }
 
 func (v *view) cannotLoad(add func(sentence)) {
-	if names := v.which(func(r *CellResult) bool { return r.Load.Mode == "closed" }); len(names) > 0 {
+	if names := v.which(func(r *report.CellResult) bool { return r.Load.Mode == "closed" }); len(names) > 0 {
 		add(plain("A fixed number of users waits for answers before it asks again, so overload does not show: a slower target is offered less."))
 	}
 	if v.sweep() {
@@ -138,7 +140,7 @@ func (v *view) cannotCount(add func(sentence)) {
 	if bad > 0 {
 		add(plain("%s of the records could not be read and %s missing in the figures.", counted(int64(bad), "row", "rows"), map[bool]string{true: "is", false: "are"}[bad == 1]))
 	}
-	failing := v.which(func(r *CellResult) bool { return r.OK > 0 && r.Failed*20 > r.Requests })
+	failing := v.which(func(r *report.CellResult) bool { return r.OK > 0 && r.Failed*20 > r.Requests })
 	if len(failing) > 0 {
 		add(plain("Latencies are those of successes. With more than 5 %% of requests failed, those of %s describe the lucky ones.", listed(failing, 3)))
 	}

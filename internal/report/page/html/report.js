@@ -1,4 +1,4 @@
-/* built from sha256:234d5ae5c5dcdbcb29b9bc7b01244f280fd19cb17f2353dccd50002b672ecfe8
+/* built from sha256:a041aa349bb7c552b22e4cd74371535c0c94141516af74e3d1c38c9647ab4e5f
 
 Contains uPlot 1.6.32, https://github.com/leeoniya/uPlot:
 

@@ -1,8 +1,10 @@
-package report
+package page
 
 import (
 	"fmt"
 	"strconv"
+
+	"sluice/internal/report"
 )
 
 // bigTable holds all results with all their figures.
@@ -27,7 +29,7 @@ type tableRow struct {
 // figureColumn is a column of the table with the figure of a result.
 type figureColumn struct {
 	header
-	fig func(figures, *CellResult) figure
+	fig func(figures, *report.CellResult) figure
 }
 
 func latencyMetrics(label, tip string, l latencyAt, qs ...float64) []figureColumn {
@@ -36,27 +38,27 @@ func latencyMetrics(label, tip string, l latencyAt, qs ...float64) []figureColum
 		p := fmt.Sprintf("p%g", 100*q)
 		out = append(out, figureColumn{
 			header{label + " " + p, "ms", tip + " Mean over repeats of each run's " + p + ".", "ascending"},
-			func(f figures, r *CellResult) figure { return f.percentile(r, l, q) },
+			func(f figures, r *report.CellResult) figure { return f.percentile(r, l, q) },
 		})
 	}
 	return out
 }
 
 func figureColumns() []figureColumn {
-	more := func(name, unit, tip string, fig func(figures, *CellResult) figure) figureColumn {
+	more := func(name, unit, tip string, fig func(figures, *report.CellResult) figure) figureColumn {
 		return figureColumn{header{name, unit, tip, "descending"}, fig}
 	}
-	less := func(name, unit, tip string, fig func(figures, *CellResult) figure) figureColumn {
+	less := func(name, unit, tip string, fig func(figures, *report.CellResult) figure) figureColumn {
 		return figureColumn{header{name, unit, tip, "ascending"}, fig}
 	}
 	out := []figureColumn{
 		more("TPS", "transactions/s", "Successes that ended in the measured window, per second.", figures.tps),
 		more("Tokens", "output tokens/s", "Output tokens emitted in the measured window, per second.", figures.tokens),
 		more("Goodput", "good requests/s", "Requests within every limit of the service level, per second.", figures.goodput),
-		more("Within limits", "of requests", "Share of all requests, failures included, that met every limit.", func(f figures, r *CellResult) figure {
+		more("Within limits", "of requests", "Share of all requests, failures included, that met every limit.", func(f figures, r *report.CellResult) figure {
 			return f.stat("good_fraction", r.GoodFraction, shareText, "no request was measured")
 		}),
-		less("Errors", "of requests", "Failures as a share of all that ended.", func(f figures, r *CellResult) figure {
+		less("Errors", "of requests", "Failures as a share of all that ended.", func(f figures, r *report.CellResult) figure {
 			return f.stat("error_rate", r.ErrorRate, shareText, "no request ended")
 		}),
 	}
@@ -67,10 +69,10 @@ func figureColumns() []figureColumn {
 	return append(out,
 		less("Cost", "a transaction", "Cost of all requests divided by the successes.", figures.costPerCall),
 		less("Cost", "an hour", "Cost of one hour at this rate without a break.", figures.costPerHour),
-		more("In flight", "requests", "Mean number of requests on their way.", func(f figures, r *CellResult) figure {
+		more("In flight", "requests", "Mean number of requests on their way.", func(f figures, r *report.CellResult) figure {
 			return f.stat("concurrency", r.Concurrency, number3, "not recorded")
 		}),
-		more("Requests", "measured", "Requests of all repeats that fell into the measured window.", func(f figures, r *CellResult) figure {
+		more("Requests", "measured", "Requests of all repeats that fell into the measured window.", func(f figures, r *report.CellResult) figure {
 			return f.count("requests", r.Requests)
 		}),
 	)
@@ -118,7 +120,7 @@ func (v *view) pooled() *pooledTable {
 		p := &v.results[i].Pooled
 		for _, l := range []struct {
 			name, path string
-			dist       *PooledDist
+			dist       *report.PooledDist
 		}{
 			{"TTFT", "pooled.ttft_ms", &p.TTFT},
 			{"TPOT", "pooled.tpot_ms", &p.TPOT},
@@ -141,13 +143,13 @@ func (v *view) pooled() *pooledTable {
 	return out
 }
 
-func (f figures) dist(path string, d *PooledDist) []figure {
-	at := func(key string, value float64, in Interval) figure {
-		if in.Mark == MarkOmitted || in.Mark == "" {
+func (f figures) dist(path string, d *report.PooledDist) []figure {
+	at := func(key string, value float64, in report.Interval) figure {
+		if in.Mark == report.MarkOmitted || in.Mark == "" {
 			return figure{None: fmt.Sprintf("%s are too few for %s", counted(d.N, "value", "values"), key)}
 		}
 		fig := f.one(path+"."+key, value, number3)
-		if in.Mark == MarkWide {
+		if in.Mark == report.MarkWide {
 			fig.Mark = "wide"
 			return fig
 		}

@@ -1,9 +1,11 @@
-package report
+package page
 
 import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"sluice/internal/report"
 )
 
 // answer is the verdict in one sentence: which target to take.
@@ -60,10 +62,10 @@ func (v *view) atLeast(i int) string {
 // met are, for each cell that meets the limits at any load level, the result that meets them with the highest throughput; the
 // highest of all comes first.
 func (v *view) met() []int {
-	best := map[Cell]int{}
+	best := map[report.Cell]int{}
 	for i := range v.results {
 		r := &v.results[i]
-		if r.Verdict.State == StateInvalid || r.OK == 0 || !v.meets(i) {
+		if r.Verdict.State == report.StateInvalid || r.OK == 0 || !v.meets(i) {
 			continue
 		}
 		if j, ok := best[r.Cell]; !ok || r.TPS.Mean > v.results[j].TPS.Mean {

@@ -1,8 +1,10 @@
-package report
+package page
 
 import (
 	"testing"
 	"time"
+
+	"sluice/internal/report"
 )
 
 func TestFiguresAsText(t *testing.T) {
@@ -71,12 +73,12 @@ func TestRampStep(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	t.Parallel()
-	one := func(target string, rate, tps, good, cost, e2e float64) CellResult {
-		stat := func(x float64) Stat { return Stat{N: 3, Mean: x, Lo: 0.99 * x, Hi: 1.01 * x} }
-		r := CellResult{
-			Cell: Cell{Target: target}, Load: Load{Mode: "open", Rate: rate}, Rate: rate, Repeats: 3, Verdict: Verdict{State: StateValid},
+	one := func(target string, rate, tps, good, cost, e2e float64) report.CellResult {
+		stat := func(x float64) report.Stat { return report.Stat{N: 3, Mean: x, Lo: 0.99 * x, Hi: 1.01 * x} }
+		r := report.CellResult{
+			Cell: report.Cell{Target: target}, Load: report.Load{Mode: "open", Rate: rate}, Rate: rate, Repeats: 3, Verdict: report.Verdict{State: report.StateValid},
 			Requests: 1000, OK: 1000, TPS: stat(tps), GoodFraction: stat(good), Goodput: stat(good * tps),
-			Summaries: []Summary{{E2ESched: Dist{N: 1000}}},
+			Summaries: []report.Summary{{E2ESched: report.Dist{N: 1000}}},
 		}
 		r.E2ESched.P95 = stat(e2e)
 		if cost > 0 {
@@ -84,17 +86,17 @@ func TestAnswer(t *testing.T) {
 		}
 		return r
 	}
-	at := func(step int, r CellResult) CellResult {
+	at := func(step int, r report.CellResult) report.CellResult {
 		r.Step = step
 		return r
 	}
-	failed := func(r CellResult) CellResult {
+	failed := func(r report.CellResult) report.CellResult {
 		r.OK = 0
 		return r
 	}
-	f := func(want string, limits bool, results ...CellResult) {
+	f := func(want string, limits bool, results ...report.CellResult) {
 		t.Helper()
-		s := &Suite{}
+		s := &report.Suite{}
 		if limits {
 			s.Workload.SLO.E2E = 1e9
 		}

@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"sluice/internal/report"
 )
 
 // shares says how the requests of each result ended.
@@ -118,7 +120,7 @@ func (v *view) shareRow(i int, kinds []string) shareRow {
 func (v *view) again(i int) bool { return i > 0 && v.results[i].Cell == v.results[i-1].Cell }
 
 // loadIfSwept names a result's load where results of one cell differ in it.
-func (v *view) loadIfSwept(r *CellResult) string {
+func (v *view) loadIfSwept(r *report.CellResult) string {
 	if v.sweep() {
 		return loadWords(r.Load)
 	}
@@ -175,7 +177,7 @@ func (v *view) quotas() []quotaRow {
 	return out
 }
 
-func quota(f figures, label, path string, rate Stat, limit int64, used float64) quotaBar {
+func quota(f figures, label, path string, rate report.Stat, limit int64, used float64) quotaBar {
 	b := quotaBar{Name: label, Class: "s-low", Rate: f.stat(path, rate, number3, "not recorded")}
 	b.Limit, b.Used = figure{None: "no header named a limit"}, figure{None: "no header said what is left"}
 	if limit > 0 {

@@ -1,4 +1,4 @@
-package report_test
+package page_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sluice/internal/report"
+	"sluice/internal/report/page"
 )
 
 var (
@@ -222,14 +223,14 @@ func TestPageStaysSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var page bytes.Buffer
-	if err := report.WriteHTML(&page, s, results); err != nil {
+	var text bytes.Buffer
+	if err := page.Write(&text, s, results); err != nil {
 		t.Fatal(err)
 	}
-	if page.Len() > 3<<20 {
-		t.Errorf("the page of %d runs has %d bytes, want 3 MiB at the most", len(s.Runs), page.Len())
+	if text.Len() > 3<<20 {
+		t.Errorf("the page of %d runs has %d bytes, want 3 MiB at the most", len(s.Runs), text.Len())
 	}
-	if !strings.Contains(page.String(), "the first repeat of each target is shown") {
+	if !strings.Contains(text.String(), "the first repeat of each target is shown") {
 		t.Error("the page does not say that it left runs out")
 	}
 }
@@ -237,7 +238,7 @@ func TestPageStaysSmall(t *testing.T) {
 // TestAssetsAreBuilt compares the digest in the built files with one of their sources, as build.mjs makes it.
 func TestAssetsAreBuilt(t *testing.T) {
 	t.Parallel()
-	const dir = "../../web/report"
+	const dir = "../../../web/report"
 	names := []string{"build.mjs", "package-lock.json", "package.json", "tsconfig.json"}
 	entries, err := os.ReadDir(filepath.Join(dir, "src"))
 	if err != nil {
