@@ -54,7 +54,7 @@ func runCapacity(ctx context.Context, l *lab, f *findings) error {
 		f.add("pinning", "engine on one CPU, servers on another", unknown, "not pinned").Note = "needs two CPUs and taskset (apt-get install util-linux)"
 		return nil
 	}
-	h := streamed("streams", barStreams, barEvents, l.span(8, 4), l.span(10, 3))
+	h := streamed("streams", barStreams, barEvents, l.span(16, 4), l.span(8, 3))
 	w, err := l.carry(ctx, h)
 	if err != nil {
 		return err

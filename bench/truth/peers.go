@@ -13,11 +13,11 @@ import (
 	"sluice/internal/workload"
 )
 
-// The server of this section takes 20 ms for each answer, so that microseconds of difference between clients do not matter,
+// The server of this section takes 40 ms for each answer, so that microseconds of difference between clients do not matter,
 // and neither client is near its limit.
 const (
-	peerAfter = 20 * time.Millisecond
-	peerUsers = 16  // of a closed loop: near 800 answers a second
+	peerAfter = 40 * time.Millisecond
+	peerUsers = 16  // of a closed loop: near 400 answers a second
 	peerRate  = 300 // of an open loop
 	barPeers  = 0.03
 )
