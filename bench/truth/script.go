@@ -21,13 +21,18 @@ type plan struct {
 	Failures  []failure
 }
 
-// delay is a lognormal distribution of durations; with Sigma 0 it is one duration.
+// delay is a distribution of durations: lognormal with a Sigma, even between Median-Spread and Median+Spread with a Spread.
+// With neither it is one duration.
 type delay struct {
 	Median time.Duration
 	Sigma  float64
+	Spread time.Duration
 }
 
 func (d delay) draw(r *rand.Rand) time.Duration {
+	if d.Spread > 0 {
+		return d.Median - d.Spread + time.Duration(r.Int64N(2*int64(d.Spread)))
+	}
 	return time.Duration(float64(d.Median) * math.Exp(d.Sigma*r.NormFloat64()))
 }
 

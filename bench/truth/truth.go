@@ -13,7 +13,7 @@ import (
 // truthPlan is a server with reasoning, text and failures of each sort, its times spread so widely that percentiles differ.
 func truthPlan() plan {
 	return plan{
-		Seed: 20261121, First: delay{60 * time.Millisecond, 0.5}, Gap: delay{9 * time.Millisecond, 0.6}, Events: [2]int{4, 40},
+		Seed: 20261121, First: delay{Median: 60 * time.Millisecond, Sigma: 0.5}, Gap: delay{Median: 9 * time.Millisecond, Sigma: 0.6}, Events: [2]int{4, 40},
 		Reasoning: 6, Failures: []failure{{40, 7, 429}, {40, 17, 500}, {40, 27, 503}, {40, 37, 200}},
 	}
 }

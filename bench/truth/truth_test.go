@@ -216,6 +216,15 @@ func TestScriptsFollowTheSeed(t *testing.T) {
 	if m := median(firsts); m < 58 || m > 62 { // 60 ms, three standard errors are 1.8
 		t.Errorf("median of the first token is %v ms", m)
 	}
+	even := plan{First: delay{Median: 25 * time.Millisecond, Spread: 10 * time.Millisecond}, Events: [2]int{1, 1}}
+	low, high := time.Hour, time.Duration(0)
+	for n := range int64(1000) {
+		d := even.script(n).First
+		low, high = min(low, d), max(high, d)
+	}
+	if low < 15*time.Millisecond || low > 16*time.Millisecond || high < 34*time.Millisecond || high >= 35*time.Millisecond {
+		t.Errorf("delays evenly spread over 15 to 35 ms are %v to %v", low, high)
+	}
 	other := p
 	other.Seed++
 	if cmp.Equal(p.script(1), other.script(1)) {
