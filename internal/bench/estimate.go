@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"sluice/internal/llm"
@@ -65,18 +66,20 @@ func Estimate(o SuiteOptions) (*Estimation, error) {
 			e.Unpriced = append(e.Unpriced, t.Cell.Target)
 		}
 	}
+	if o.Sweep {
+		err := e.addSweep(&o, levels, repeats)
+		if err != nil {
+			return nil, err
+		}
+		repeats = 0
+	}
 	for repeat := range repeats {
 		for step, rate := range levels {
-			sched, err := o.Workload.Schedule(workload.ScheduleOptions{Key: workload.Key{Seed: o.Workload.Seed, Repeat: repeat, Step: step}, Rate: rate})
+			sched, err := schedule(&o, repeat, step, rate)
 			if err != nil {
-				return nil, fmt.Errorf("estimate workload %s: %w", o.Workload.Name, err)
+				return nil, err
 			}
-			for _, t := range o.Targets {
-				if err := checkLimits(sched.Arrival.Concurrency, t.shares()); err != nil {
-					return nil, fmt.Errorf("estimate load on %s: %w", t.Cell.Target, err)
-				}
-			}
-			e.add(&o, sched)
+			e.add(&o, sched, 1, 1)
 		}
 	}
 	for i := range e.Cells {
@@ -89,32 +92,69 @@ func Estimate(o SuiteOptions) (*Estimation, error) {
 	return e, nil
 }
 
-// add adds one run of each cell.
-func (e *Estimation) add(o *SuiteOptions, s *workload.Schedule) {
+// schedule makes the schedule of one run, and finds what would keep it from being run.
+func schedule(o *SuiteOptions, repeat, step int, rate float64) (*workload.Schedule, error) {
+	s, err := o.Workload.Schedule(workload.ScheduleOptions{Key: workload.Key{Seed: o.Workload.Seed, Repeat: repeat, Step: step}, Rate: rate})
+	if err != nil {
+		return nil, fmt.Errorf("estimate workload %s: %w", o.Workload.Name, err)
+	}
+	for _, t := range o.Targets {
+		if err := checkLimits(s.Arrival.Concurrency, t.shares()); err != nil {
+			return nil, fmt.Errorf("estimate load on %s: %w", t.Cell.Target, err)
+		}
+	}
+	return s, nil
+}
+
+// addSweep adds all levels of an open-ended sweep, which double. A schedule of the highest has millions of requests and is
+// hardly ever sent: what each sends follows from the first level by its rate.
+func (e *Estimation) addSweep(o *SuiteOptions, levels []float64, repeats int) error {
+	first, err := schedule(o, 0, 0, levels[0])
+	if err != nil {
+		return err
+	}
+	for _, rate := range levels {
+		e.add(o, first, repeats, rate/levels[0])
+	}
+	return nil
+}
+
+// add adds runs of a schedule to each cell. Each sends so many times what the schedule has.
+func (e *Estimation) add(o *SuiteOptions, s *workload.Schedule, runs int, times float64) {
 	_, meanOutput := o.Workload.Expected()
 	span := s.Phases.Warmup + s.Phases.Ramp + s.Phases.Sustain + s.Phases.Cooldown
 	if s.Arrival.Process == workload.Closed {
 		e.addClosed(o, span)
 		return
 	}
+	times *= float64(runs)
 	for i, t := range o.Targets {
 		c := &e.Cells[i]
-		c.Runs++
-		e.Runs++
-		e.Duration += span
+		c.Runs += runs
+		e.Runs += runs
+		e.Duration += time.Duration(runs) * span
+		var sum llm.Usage
+		nanos := int64(0)
 		for j := range s.Slots {
 			u := expected(&s.Slots[j], meanOutput)
-			c.Requests++
-			e.Requests++
-			e.InputTokens += u.Input
-			e.OutputTokens += u.Output
+			sum.Input += u.Input
+			sum.Output += u.Output
 			if c.Priced {
 				nano, _ := t.Price(u)
-				c.Dollars += float64(nano) / 1e9
+				nanos += nano
 			}
 		}
+		requests := scaled(int64(len(s.Slots)), times)
+		c.Requests += requests
+		e.Requests += requests
+		e.InputTokens += scaled(sum.Input, times)
+		e.OutputTokens += scaled(sum.Output, times)
+		c.Dollars += float64(nanos) / 1e9 * times
 	}
 }
+
+// scaled is n times a factor, in whole numbers.
+func scaled(n int64, times float64) int64 { return int64(math.Round(float64(n) * times)) }
 
 // addClosed adds one run of each cell of a closed loop, of which only the mean request is known.
 func (e *Estimation) addClosed(o *SuiteOptions, span time.Duration) {

@@ -222,13 +222,24 @@ func (s *suite) levels() []float64 {
 		return []float64{0}
 	}
 	rate := s.firstRate()
-	var out []float64
-	for range s.o.steps() {
-		out = append(out, rate)
+	out := []float64{rate}
+	for len(out) < s.o.steps() && s.fits(2*rate) {
 		rate *= 2
+		out = append(out, rate)
 	}
 	return out
 }
+
+// fits reports whether a schedule at a rate can be made: a sweep of a target that no such rate saturates ends there. A trace has
+// its number of rows, whatever the rate.
+func (s *suite) fits(rate float64) bool {
+	p := s.o.Workload.Phases
+	span := (p.Warmup + p.Ramp + p.Sustain).Seconds()
+	return rate <= workload.MaxRate && (s.o.Workload.Arrival.Process == workload.Trace || rate*span < sweepRoom*workload.MaxRequests)
+}
+
+// sweepRoom is the share of a schedule's room that the levels of a sweep take at most in the mean, since arrivals are random.
+const sweepRoom = 0.99
 
 func (s *suite) firstRate() float64 {
 	if len(s.o.Rates) > 0 {

@@ -213,6 +213,28 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// TestEstimateSweep estimates sweeps whose highest levels would have more requests than a schedule holds: they end before.
+func TestEstimateSweep(t *testing.T) {
+	t.Parallel()
+	f := func(text string, runs int, requests int64) {
+		t.Helper()
+		e, err := Estimate(SuiteOptions{Workload: parse(t, text), Targets: cells(1), Sweep: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Runs != runs || e.Requests != requests || !e.AtMost || !e.Bounded {
+			t.Errorf("%s: %+v, want %d runs and %d requests", text, e, runs, requests)
+		}
+		per := float64(e.InputTokens+e.OutputTokens) * 1e-6
+		if math.Abs(e.Dollars-per) > 1e-6*per {
+			t.Errorf("%s: $%v, want $%v", text, e.Dollars, per)
+		}
+	}
+	base := "  arrival: {process: constant, rate: 10}\n  phases: {warmup: 0s, ramp: 0s, cooldown: 1s, sustain: "
+	f(base+"10s}\n  repeats: 1\n", 16, 100*(1<<16-1))
+	f(base+"1h}\n  repeats: 2\n", 2*8, 2*36_000*(1<<8-1)) // 36,000 x 128 is the last that fits
+}
+
 // TestHunt searches for random limits: the rate that is found holds, and what is little above it does not.
 func TestHunt(t *testing.T) {
 	t.Parallel()

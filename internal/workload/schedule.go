@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// maxSlots is how many requests a schedule holds: some 300 MB.
-const maxSlots = 5_000_000
+// MaxRequests is how many requests a schedule holds: some 300 MB.
+const MaxRequests = 5_000_000
 
 // ScheduleOptions choose a run of a workload.
 type ScheduleOptions struct {
@@ -59,7 +59,7 @@ func (w *Workload) Schedule(o ScheduleOptions) (*Schedule, error) {
 		}
 		s.Arrival.Rate = w.load.Trace.rate() * s.Arrival.Speed
 	}
-	b := builder{s: s, room: maxSlots, due: make(dueTalks, 0)}
+	b := builder{s: s, room: MaxRequests, due: make(dueTalks, 0)}
 	var err error
 	if s.Arrival.Process == Trace {
 		err = b.replay(o.Key)
@@ -96,8 +96,8 @@ type builder struct {
 // draw adds the slots of a process that is drawn.
 func (b *builder) draw(key Key, p profile) error {
 	expected := p.total()
-	if expected > maxSlots {
-		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the rate, or the length of the phases", expected, maxSlots)
+	if expected > MaxRequests {
+		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the rate, or the length of the phases", expected, MaxRequests)
 	}
 	b.s.Slots = slices.Grow(b.s.Slots, int(expected+4*math.Sqrt(expected))+1)
 	arrival := b.s.Arrival.gaps(key.common("gaps"))
@@ -107,7 +107,7 @@ func (b *builder) draw(key Key, p profile) error {
 			return nil
 		}
 		if len(b.s.Slots) == b.room {
-			return fmt.Errorf("there are more than the %d requests that a schedule holds; lower the rate, or the length of the phases", maxSlots)
+			return fmt.Errorf("there are more than the %d requests that a schedule holds; lower the rate, or the length of the phases", MaxRequests)
 		}
 		at := time.Duration(seconds * float64(time.Second))
 		b.add(at, b.s.Phases.At(at), b.take(at))
@@ -208,8 +208,8 @@ func (b *builder) replay(key Key) error {
 	phases.Sustain = 0
 	tr := b.s.design.Trace
 	p := before.profile(phases)
-	if total := p.total() + float64(len(tr.rows)); total > maxSlots {
-		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the speed, or the length of the phases", total, maxSlots)
+	if total := p.total() + float64(len(tr.rows)); total > MaxRequests {
+		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the speed, or the length of the phases", total, MaxRequests)
 	}
 	arrival := before.gaps(key.common("gaps"))
 	rows := key.common("rows")
