@@ -95,7 +95,7 @@ written anew, as are the tables (summary.csv, series.csv, aggregate.json).`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.html, "html", "", "`file` for the report in place of report.html in the directory; - for standard output, and nothing else there")
-	fl.StringSliceVar(&f.exports, "export", nil, "also write the results as `vllm` or aiperf do, into the directory")
+	fl.StringSliceVar(&f.exports, "export", nil, "also write the results in these `forms` of other tools, into the directory: vllm, aiperf")
 	fl.BoolVar(&f.detailed, "detailed", false, "with --export vllm: write the arrays of single requests too")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd

@@ -176,6 +176,15 @@ func TestBenchWrongFlags(t *testing.T) {
 		}
 	}
 	f("--rate is -1", "--rate", "-1")
+	f("--rate is 0", "--rate", "0")
+	f("--rate is NaN", "--rate", "NaN")
+	f("--users is 0", "--users", "0")
+	f("--duration is 0s", "--duration", "0s")
+	f("--warmup is -5s", "--warmup", "-5s")
+	f("--repeats is 0, want a number from 1 to 1000", "--repeats", "0")
+	f("--repeats is 1001, want a number from 1 to 1000", "--repeats", "1001")
+	f("--max-spend is 0", "--max-spend", "0")
+	f("--sweep is empty", "--sweep", "")
 	f("not both", "--sweep", "1,2", "--search")
 	f(`--sweep has "x"`, "--sweep", "1,x")
 	f("rising rates", "--sweep", "4,2")
