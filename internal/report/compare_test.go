@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -244,7 +245,7 @@ func TestComparisonTexts(t *testing.T) {
 	}
 	table := text(func(w *bytes.Buffer) error { return c.WriteText(w, false) })
 	want("table", table, "q/slow_|x at 5/s poisson ttft_p50_ms 100 ms ±0.71% 110.4 ms ±1% +10.4% +9.0% .. +11.8% <0.0001 worse",
-		"1 worse, 0 better, 3 the same, 0 unsure, 2 missing: a regression.", "missing: baseline: no request has it")
+		"1 worse, 0 better, 3 the same, 0 unsure, 2 missing: a regression.", "- missing (baseline: no request has it)")
 	if strings.Contains(table, "p/fast at 5/s poisson  ttft") {
 		t.Errorf("the table shows what is the same:\n%s", table)
 	}
@@ -254,6 +255,42 @@ func TestComparisonTexts(t *testing.T) {
 	var back Comparison
 	if err := json.Unmarshal([]byte(text(func(w *bytes.Buffer) error { return c.WriteJSON(w) })), &back); err != nil || back.Counts != c.Counts || len(back.Differences) != 6 {
 		t.Errorf("JSON: %v, %+v", err, back.Counts)
+	}
+}
+
+// TestComparisonUnsure: each row that is not sure says how many repeats it needs, and one sentence has the largest number.
+func TestComparisonUnsure(t *testing.T) {
+	t.Parallel()
+	near, far := []float64{99, 100, 101}, []float64{97, 100, 103}
+	a := suiteOf("a", map[string][]float64{"p/near": {98, 100, 102}, "p/far": far, "p/wild": {50, 100, 150}, "p/one": near[:1]})
+	b := suiteOf("b", map[string][]float64{"p/near": {97, 99, 101}, "p/far": {104, 106, 111}, "p/wild": {60, 110, 150}, "p/one": near[:1]})
+	c, err := Compare(a, b, CompareOptions{Metrics: []string{"ttft_p50_ms"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text, md bytes.Buffer
+	if err := errors.Join(c.WriteText(&text, false), c.WriteMarkdown(&md)); err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for _, d := range c.Differences {
+		want := map[string]string{"p/one": "unsure (one run)", "p/wild": "unsure (over 50 repeats)"}[d.Cell.Target]
+		if want == "" {
+			want = fmt.Sprintf("unsure (%d repeats)", d.Repeats)
+			most = max(most, d.Repeats)
+		}
+		row := regexp.MustCompile(`(?m)^` + d.Cell.Target + `.*  ` + regexp.QuoteMeta(want) + `$`)
+		if !row.MatchString(text.String()) {
+			t.Errorf("no row of %s ends with %q:\n%s", d.Cell.Target, want, &text)
+		}
+		if marked := strings.Replace(want, "unsure", "**unsure**", 1); !strings.Contains(md.String(), "| "+marked+" | "+d.Cell.Target) {
+			t.Errorf("no row of %s begins with %q:\n%s", d.Cell.Target, marked, &md)
+		}
+	}
+	for _, out := range []string{text.String(), md.String()} {
+		if n := strings.Count(out, "would tell"); n != 1 || !strings.Contains(out, fmt.Sprintf("%d repeats of each suite would tell", most)) {
+			t.Errorf("%d sentences, want one with %d repeats:\n%s", n, most, out)
+		}
 	}
 }
 

@@ -33,33 +33,64 @@ func (c *Comparison) WriteText(w io.Writer, all bool) error {
 		}
 		shown++
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", d.Cell, d.Metric, d.side(d.Base), d.side(d.Candidate),
-			d.change(d.Change), d.interval(), pText(d.Adjusted), d.Outcome)
+			d.change(d.Change), d.interval(), pText(d.Adjusted), d.verdict())
 	}
 	if shown > 0 {
 		if err := t.Flush(); err != nil {
 			return err
 		}
 		fmt.Fprintln(w)
-		c.writeReasons(w)
+		if more := c.moreRepeats(); more != "" {
+			fmt.Fprintln(w, more)
+		}
 	}
 	_, err := fmt.Fprintln(w, c.Sentence())
 	return err
 }
 
-// writeReasons explains the verdicts, each reason once.
-func (c *Comparison) writeReasons(w io.Writer) {
-	seen := map[string]bool{}
-	for _, d := range c.Differences {
-		line := fmt.Sprintf("%s: %s", d.Outcome, d.Reason)
-		if d.Outcome == Same || seen[line] {
-			continue
+// verdict is the outcome with what a reader of a table has to know of this row; Reason has the whole.
+func (d *Difference) verdict() string {
+	switch {
+	case d.Outcome == Missing:
+		return fmt.Sprintf("%s (%s)", d.Outcome, d.Reason)
+	case d.Outcome != Unsure:
+		return string(d.Outcome)
+	case d.P == nil:
+		return string(d.Outcome) + " (one run)"
+	case d.Repeats > 0:
+		return fmt.Sprintf("%s (%d repeats)", d.Outcome, d.Repeats)
+	}
+	return fmt.Sprintf("%s (over %d repeats)", d.Outcome, maxRepeats)
+}
+
+// moreRepeats says once what would make the rows sure that are not; "" if all are. Rows name their own number.
+func (c *Comparison) moreRepeats() string {
+	most, single, wild := 0, false, false
+	for i := range c.Differences {
+		switch d := &c.Differences[i]; {
+		case d.Outcome != Unsure:
+		case d.P == nil:
+			single = true
+		case d.Repeats > 0:
+			most = max(most, d.Repeats)
+		default:
+			wild = true
 		}
-		seen[line] = true
-		fmt.Fprintln(w, "  "+line)
 	}
-	if len(seen) > 0 {
-		fmt.Fprintln(w)
+	var say []string
+	if single {
+		say = append(say, "one run says nothing of chance: measure at least 2 of each, better 5")
 	}
+	if most > 0 {
+		say = append(say, fmt.Sprintf("chance can do that: %d repeats of each suite would tell where a number of repeats is given", most))
+	}
+	if wild {
+		say = append(say, fmt.Sprintf("where it says over %d repeats, the runs differ too much among themselves: measure longer ones", maxRepeats))
+	}
+	if len(say) == 0 {
+		return ""
+	}
+	return "unsure: " + strings.Join(say, "; ")
 }
 
 // WriteMarkdown writes the comparison for a comment on a change: what is not the same in a table, the rest folded away.
@@ -84,6 +115,9 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 		fmt.Fprintln(w)
 		mdTable(w, told)
 	}
+	if more := c.moreRepeats(); more != "" {
+		fmt.Fprintf(w, "\n%s.\n", mdEscape(more))
+	}
 	if len(folded) > 0 {
 		fmt.Fprintf(w, "\n<details><summary>%d figures are the same</summary>\n\n", len(folded))
 		mdTable(w, folded)
@@ -97,9 +131,14 @@ func (c *Comparison) WriteMarkdown(w io.Writer) error {
 func mdTable(w io.Writer, rows []*Difference) {
 	fmt.Fprintln(w, "| | cell | metric | baseline | candidate | change | 95 % interval | p |\n|---|---|---|---:|---:|---:|---|---:|")
 	for _, d := range rows {
-		fmt.Fprintf(w, "| **%s** | %s | `%s` | %s | %s | %s | %s | %s |\n", d.Outcome, mdEscape(d.Cell.String()), d.Metric,
+		fmt.Fprintf(w, "| %s | %s | `%s` | %s | %s | %s | %s | %s |\n", d.markedVerdict(), mdEscape(d.Cell.String()), d.Metric,
 			d.side(d.Base), d.side(d.Candidate), d.change(d.Change), d.interval(), pText(d.Adjusted))
 	}
+}
+
+// markedVerdict is the verdict with the outcome in bold.
+func (d *Difference) markedVerdict() string {
+	return strings.Replace(mdEscape(d.verdict()), string(d.Outcome), "**"+string(d.Outcome)+"**", 1)
 }
 
 // mdEscape keeps names from being read as Markdown or HTML.
