@@ -112,9 +112,14 @@ func (t *textWriter) head() {
 	}
 	if s.Stopped != "" {
 		t.printf(" · %s", styled("stopped: "+clean(s.Stopped), styleWarn, t.o.Color))
+	} else if s.Ended.IsZero() {
+		t.printf(" · %s", styled(unfinished, styleWarn, t.o.Color))
 	}
 	t.printf("\n")
 }
+
+// unfinished is said of a suite without an end.
+const unfinished = "not finished: its command was killed, or still runs"
 
 // labels are the first columns of each table: what was measured.
 func (t *textWriter) labels() []string {
