@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,8 +22,11 @@ type fleet struct {
 	cells  []*bench.Target // in the order of the configuration
 	closer []func() error
 	exact  bool   // every server knows how to answer with an exact number of tokens
-	prices string // latest day of the prices that are used, YYYY-MM-DD; "" if none is
+	prices string // latest day of the prices that are used, YYYY-MM-DD, or undated; "" if none is
 }
+
+// undated stands for the day of prices from a file whose rows have none.
+const undated = "a day that the prices file does not state"
 
 // via is a gateway that requests are sent through.
 type via struct {
@@ -88,7 +92,10 @@ func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v v
 		}
 		if info, ok := prices.Lookup(pricedAs, name); ok {
 			t.Price = func(u llm.Usage) (int64, bool) { return info.Cost(u, "") }
-			f.prices = max(f.prices, info.AsOf)
+			if f.prices == undated {
+				f.prices = ""
+			}
+			f.prices = cmp.Or(max(f.prices, info.AsOf), undated)
 		}
 		f.cells = append(f.cells, t)
 	}

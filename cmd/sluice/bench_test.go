@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,12 +141,73 @@ func TestBenchRunFailures(t *testing.T) {
 	t.Parallel()
 	dir, conf, load := benchDir(t)
 	text, _, err := runBench(t, "run", load, "-c", conf, "-t", "busy/m", "-o", filepath.Join(dir, "out"), "--repeats", "1", "--no-save", "-q")
-	if coded := (*codedError)(nil); err != nil && !errors.As(err, &coded) {
-		t.Fatal(err)
+	if coded := (*codedError)(nil); !errors.As(err, &coded) && (err == nil || !strings.Contains(err.Error(), "no request was answered by busy/m (provider_rate_limited 20 times)")) {
+		t.Fatalf("%v, want an error that says that nothing was measured", err)
 	}
 	if !strings.Contains(text, "rate_limited") || !strings.Contains(text, "20") {
 		t.Errorf("the tables do not name the 20 refused requests:\n%s", text)
 	}
+}
+
+// closedPipe is an output that nobody reads any more.
+type closedPipe struct{}
+
+func (closedPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestBenchKeepsFirst: what was measured is in the database before it is printed, since printing may end the process.
+func TestBenchKeepsFirst(t *testing.T) {
+	t.Parallel()
+	dir, conf, load := benchDir(t)
+	cmd := newBenchCommand()
+	cmd.SetOut(closedPipe{})
+	cmd.SetErr(io.Discard)
+	cmd.SilenceErrors = true
+	cmd.SetArgs([]string{"run", load, "-c", conf, "-t", "near/m", "-o", filepath.Join(dir, "out"), "--repeats", "1", "--warmup", "0s", "--duration", "100ms"})
+	if err := cmd.ExecuteContext(t.Context()); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v, want the error of the output", err)
+	}
+	list, _, err := runBench(t, "history", "-c", conf)
+	if err != nil || !strings.Contains(list, "quick") {
+		t.Errorf("the database has not got the suite: %v\n%s", err, list)
+	}
+}
+
+// TestBenchOpensDatabaseFirst: a database that cannot be opened is told before a request is sent.
+func TestBenchOpensDatabaseFirst(t *testing.T) {
+	t.Parallel()
+	dir, conf, load := benchDir(t)
+	out := filepath.Join(dir, "out")
+	_, _, err := runBench(t, "run", load, "-c", conf, "-t", "near/m", "-o", out, "--data-dir", filepath.Join(conf, "below-a-file"))
+	if err == nil || !strings.Contains(err.Error(), "--no-save") {
+		t.Errorf("%v, want an error that names --no-save", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it was measured all the same")
+	}
+}
+
+func TestBenchPricesOfAFile(t *testing.T) {
+	t.Parallel()
+	dir, conf, _ := benchDir(t)
+	f := func(row, want string) {
+		t.Helper()
+		prices := filepath.Join(dir, "prices.json")
+		text := `{"models": [{"provider": "near", "model": "m", "input_per_mtok": 1, "output_per_mtok": 2` + row + `}]}`
+		if err := os.WriteFile(prices, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(conf, func(string) (string, bool) { return "", false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Prices.PricesFile = prices
+		fl, err := newFleet(c, nil, via{url: "http://127.0.0.1:1/v1"}, false)
+		if err != nil || fl.prices != want {
+			t.Errorf("prices of %q, %v; want %q", fl.prices, err, want)
+		}
+	}
+	f("", undated)
+	f(`, "as_of": "2026-11-01"`, "2026-11-01")
 }
 
 func TestBenchDryRun(t *testing.T) {
