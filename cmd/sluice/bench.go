@@ -82,7 +82,7 @@ func newBenchReportCommand() *cobra.Command {
 		Short: "Show the results in a directory again",
 		Long: `Computes the figures in a directory of results from its records again and prints them. report.html in the directory is
 written anew, as are the tables (summary.csv, series.csv, aggregate.json).`,
-		Example: "  sluice bench report bench-results/20261121-101500_chatbot-support\n" +
+		Example: "  sluice bench report bench-results/2026-11-21T10-15-00Z_chatbot-support\n" +
 			"  sluice bench report DIR --export vllm,aiperf --detailed",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

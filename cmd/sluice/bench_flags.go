@@ -57,7 +57,7 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.via, "via", "", "base `URL` of a gateway to send through (http://127.0.0.1:4000/v1)")
 	fl.StringVar(&f.viaKey, "via-key", "", "`name` of the environment variable that holds the gateway's key")
 	fl.Float64Var(&f.rate, "rate", 0, "requests a second, over the workload's; makes the loop open")
-	fl.IntVar(&f.users, "users", 0, "concurrent users, over the workload's; makes the loop closed, or caps what is in flight when there is a rate")
+	fl.IntVar(&f.users, "users", 0, "concurrent users, over the workload's; makes the loop closed; beside --rate, a cap on what is in flight")
 	fl.DurationVar(&f.duration, "duration", 0, "measured `time` of each run, over the workload's")
 	fl.DurationVar(&f.warmup, "warmup", 0, "`time` of warm-up before it, over the workload's; 0s for none")
 	fl.IntVar(&f.repeats, "repeats", 0, "repeats of each run, over the workload's (3 unless it says otherwise)")

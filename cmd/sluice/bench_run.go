@@ -100,6 +100,12 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string, matrix bool) (err er
 	if err != nil {
 		return err
 	}
+	if len(f.targets) == 0 {
+		var others []string
+		if targets, others = fl.able(targets, w); len(others) > 0 && (matrix || len(targets) == 0) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "left out, since the workload has no request for them (--target measures them all the same): %s\n", strings.Join(others, ", "))
+		}
+	}
 	if len(targets) == 0 {
 		return errors.New("there is no target to measure: name one with --target provider/model, or list models in the configuration")
 	}

@@ -186,6 +186,44 @@ func TestBenchOpensDatabaseFirst(t *testing.T) {
 	}
 }
 
+// TestBenchLeavesOut: a matrix of all targets leaves out those that cannot answer the workload, unless they are named.
+func TestBenchLeavesOut(t *testing.T) {
+	t.Parallel()
+	dir, _, chat := benchDir(t)
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	conf := write("both.yaml", "providers: {p: {api: sim, sim: {models: [{name: talk}, {name: vec, kind: embedding}]}}}\n")
+	embed := write("embed.yaml", "benchmark_workload: {name: e, request_distribution: {input_tokens: 5}, mix: [{kind: embeddings}], arrival: {rate: 5}}\n")
+	mixed := write("mixed.yaml", "benchmark_workload: {name: x, request_distribution: {input_tokens: 5, output_tokens: 5}, mix: [{kind: chat}, {kind: embeddings}], arrival: {rate: 5}}\n")
+	f := func(want string, left bool, args ...string) {
+		t.Helper()
+		text, log, err := runBench(t, append(args, "-c", conf, "--dry-run")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, name := range []string{"p/talk", "p/vec"} {
+			if strings.Contains(text, name) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want || strings.Contains(log, "left out") != left {
+			t.Errorf("%v: measures %v, want %q; says %q", args, got, want, log)
+		}
+	}
+	f("p/talk", true, "matrix", chat)
+	f("p/vec", true, "matrix", embed)
+	f("p/talk p/vec", false, "matrix", mixed)
+	f("p/vec", false, "matrix", chat, "-t", "p/vec")
+	f("p/vec", false, "run", embed)
+}
+
 func TestBenchPricesOfAFile(t *testing.T) {
 	t.Parallel()
 	dir, conf, _ := benchDir(t)
