@@ -187,6 +187,7 @@ func TestSuiteRefuses(t *testing.T) {
 	f(SuiteOptions{Workload: w, Sweep: true, Search: true}, "exclude each other")
 	f(SuiteOptions{Workload: w, Search: true}, "no SLO")
 	f(SuiteOptions{Workload: closed, Sweep: true}, "needs the rate to begin with")
+	f(SuiteOptions{Workload: parse(t, "  arrival: {rate: 10}\n  phases: {warmup: 0s, sustain: 2s}\n"), Sweep: true}, "needs 4s of measured time")
 	f(SuiteOptions{Workload: w, Rates: []float64{1, -1}}, "rate -1 is not above 0")
 	f(SuiteOptions{Workload: w, MaxSpend: 1, Targets: []*Target{mocked()}}, "there is no price for mock/m")
 }
