@@ -49,6 +49,9 @@ type benchFlags struct {
 // maxRepeats is how often a run is repeated at most, as in a workload file.
 const maxRepeats = 1000
 
+// maxLabel is the length of a label: it stands in heads, lists and titles.
+const maxLabel = 200
+
 func (f *benchFlags) add(cmd *cobra.Command) {
 	f.source.flags(cmd)
 	fl := cmd.Flags()
@@ -96,6 +99,8 @@ func (f *benchFlags) check() error {
 		return fmt.Errorf("--max-spend is %v, want dollars above 0", f.maxSpend)
 	case f.given("sweep") && f.sweep == "":
 		return errors.New("--sweep is empty, want rates above 0 separated by commas, or auto")
+	case len(f.label) > maxLabel:
+		return fmt.Errorf("--label has %d bytes, want at most %d", len(f.label), maxLabel)
 	case f.sweep != "" && f.search:
 		return errors.New("give --sweep or --search, not both: a search chooses its rates itself")
 	case f.sweep != "" && f.rate > 0 && f.sweep != "auto":

@@ -346,7 +346,11 @@ func (m *measurement) consent(ctx context.Context, e *bench.Estimation) error {
 		return nil
 	}
 	if !live.IsTerminal(m.in) || !live.IsTerminal(m.log) {
-		return fmt.Errorf("this would cost %s at real providers: allow it with --yes, or set a limit with --max-spend (--dry-run shows what would be sent)", cost)
+		way := "or set a limit with --max-spend"
+		if len(e.Unpriced) > 0 {
+			way = "or state prices in prices_file and set a limit with --max-spend"
+		}
+		return fmt.Errorf("this would cost %s at real providers: allow it with --yes, %s (--dry-run shows what would be sent)", cost, way)
 	}
 	fmt.Fprintf(m.log, "This sends requests to real providers and costs %s. Go on? [y/N] ", cost)
 	answer := make(chan string, 1) // sent by the goroutine below, which ends with the line or with the process

@@ -284,6 +284,7 @@ func TestBenchWrongFlags(t *testing.T) {
 	f("--repeats is 0, want a number from 1 to 1000", "--repeats", "0")
 	f("--repeats is 1001, want a number from 1 to 1000", "--repeats", "1001")
 	f("--max-spend is 0", "--max-spend", "0")
+	f("--label has 201 bytes, want at most 200", "--label", strings.Repeat("x", 201))
 	f("--sweep is empty", "--sweep", "")
 	f("not both", "--sweep", "1,2", "--search")
 	f(`--sweep has "x"`, "--sweep", "1,x")
@@ -308,6 +309,21 @@ func TestBenchAsksBeforeItSpends(t *testing.T) {
 	_, _, err := runBench(t, "run", load, "-c", conf, "-o", filepath.Join(dir, "out"))
 	if err == nil || !strings.Contains(err.Error(), "--yes") || !strings.Contains(err.Error(), "--max-spend") {
 		t.Errorf("%v, want an error that names --yes and --max-spend", err)
+	}
+}
+
+// TestBenchAsksWithoutPrices does not propose a limit on the spend that would be refused.
+func TestBenchAsksWithoutPrices(t *testing.T) {
+	t.Parallel()
+	dir, _, load := benchDir(t)
+	conf := filepath.Join(dir, "local.yaml")
+	text := "providers:\n  local: {api: openai, api_key: k, base_url: \"http://127.0.0.1:9/v1\", models: [llama]}\n"
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := runBench(t, "run", load, "-c", conf, "-o", filepath.Join(dir, "out"))
+	if err == nil || !strings.Contains(err.Error(), "no price is known for local/llama") || !strings.Contains(err.Error(), "prices_file") {
+		t.Errorf("%v, want an error that names the target and prices_file", err)
 	}
 }
 
