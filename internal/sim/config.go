@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -191,6 +192,20 @@ func (m *ModelConfig) validate(fail func(key, message string)) {
 	if s.Overhead < 0 || s.Prefill < 0 || s.Step < 0 || s.StepPerStream < 0 || s.Batch < 0 || s.Jitter < 0 || s.Jitter > 3 {
 		fail("speed", "has a value that is negative, or a jitter above 3")
 	}
+}
+
+// KindOf returns what a model of a configuration is for, chat or embedding; "" if it has no such model.
+func KindOf(c Config, name string) string {
+	models := c.Models
+	if len(models) == 0 {
+		models = DefaultModels()
+	}
+	for _, m := range models {
+		if m.Name == name {
+			return cmp.Or(m.Kind, "chat")
+		}
+	}
+	return ""
 }
 
 // ModelNames returns the names that a simulated provider serves.
