@@ -117,6 +117,7 @@ func freezeAll(ctx context.Context, server *rig.Process, clock rig.Clock, cycles
 		return nil, err
 	}
 	defer alarm.Close()
+	defer context.AfterFunc(ctx, func() { alarm.Close() })() // ends a wait
 	var all []freeze
 	begin := clock.Now()
 	for i := range cycles {
@@ -134,9 +135,6 @@ func freezeAll(ctx context.Context, server *rig.Process, clock rig.Clock, cycles
 			return nil, err
 		}
 		all = append(all, freeze{from, to})
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 	}
 	return all, nil
 }
