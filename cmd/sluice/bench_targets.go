@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"slices"
 	"strings"
 
@@ -69,7 +71,7 @@ func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v v
 		return fmt.Errorf("measure provider %s: its api %q has no codec", p.Name, p.API)
 	}
 	base := p.URL()
-	pricedAs := model.ProviderOf(base)
+	pricedAs := model.PricedAs(p.Name, base)
 	switch {
 	case v.url != "":
 		base = strings.TrimRight(v.url, "/")
@@ -80,8 +82,8 @@ func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v v
 		}
 		base = url
 	}
-	if pricedAs == "" || p.API == "sim" {
-		pricedAs = p.Name // rows of a price file may name a provider as the configuration does
+	if p.API == "sim" {
+		pricedAs = model.PricedAs(p.Name, "") // it is at no provider's address
 	}
 	for _, name := range names {
 		t := &bench.Target{
@@ -137,7 +139,9 @@ func (f *fleet) able(targets []*bench.Target, w *workload.Workload) (able []*ben
 
 // simulate starts a simulated provider and returns its base URL.
 func (f *fleet) simulate(p *config.Provider) (string, error) {
-	server, err := sim.New(p.Sim)
+	c := p.Sim
+	c.ErrorLog = log.New(io.Discard, "", 0) // its words would fall into the live view; what fails is in the records
+	server, err := sim.New(c)
 	if err != nil {
 		return "", fmt.Errorf("start simulated provider %q: %w", p.Name, err)
 	}

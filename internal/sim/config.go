@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type Config struct {
 	Record int `yaml:"record"`
 	// Models are served models; empty means the default ones (see DefaultModels).
 	Models []ModelConfig `yaml:"models"`
+	// ErrorLog is told of connections that fail; nil is the log package's own.
+	ErrorLog *log.Logger `yaml:"-"`
 	// Faults are applied to requests that name no fault themselves.
 	Faults []FaultRule `yaml:"faults"`
 }
