@@ -6,6 +6,7 @@ import (
 	"container/heap"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // Act does what is due of one answer and returns when the next part is, 0 after the last. It must not block.
@@ -16,7 +17,11 @@ type Act func(now int64) (next int64, err error)
 //  1. The heap orders answers by the time of their next part; the alarm is set to the first.
 //  2. An act is told the time just before it, so that what it stamps or logs holds the pacer's own lateness.
 //  3. An act never waits, so that no answer holds up another.
+//  4. With a slack the pacer rests that long after all that was due is done. Under load it then acts for many answers in one
+//     go, as a server with batches does, and does not wake for each.
 type Pacer struct {
+	Slack time.Duration // set once, before Run of the server
+
 	clock Clock
 	alarm *Alarm
 
@@ -58,7 +63,7 @@ func (p *Pacer) push(a *answer) error {
 	if p.queue[0] != a {
 		return nil
 	}
-	return p.alarm.Set(a.due)
+	return p.alarm.Set(a.due) // without slack: a later setting would hold up what was first before
 }
 
 // run acts until the alarm is closed.
@@ -98,7 +103,7 @@ func (p *Pacer) take() (*answer, error) {
 		return nil, nil
 	}
 	if first := p.queue[0]; first.due > now {
-		return nil, p.alarm.Set(first.due)
+		return nil, p.alarm.Set(max(first.due, now+int64(p.Slack)))
 	}
 	return heap.Pop(&p.queue).(*answer), nil
 }

@@ -35,14 +35,73 @@ func statTime(pid int) (time.Duration, error) {
 }
 
 func parseStat(b []byte) (time.Duration, error) {
+	f, err := statFields(b, 13)
+	if err != nil {
+		return 0, err
+	}
+	return sumTicks(f[11:13]) // fields 14 and 15 of proc(5)
+}
+
+// OthersTime returns the CPU time that all processes have used but the named one and its descendants: ended ones too, once
+// they have been waited for. It is read from the kernel's ticks.
+func OthersTime(pid int) (time.Duration, error) {
+	dirs, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, fmt.Errorf("list processes: %w", err)
+	}
+	parent, used := make(map[int]int), make(map[int]time.Duration)
+	for _, d := range dirs {
+		id, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + d.Name() + "/stat")
+		if err != nil || bytes.Contains(b, []byte("(ksoftirqd/")) {
+			continue // it may have ended meanwhile
+		}
+		if parent[id], used[id], err = parseFamily(b); err != nil {
+			return 0, err
+		}
+	}
+	var sum time.Duration
+	for id, d := range used {
+		for up := id; up != pid; up = parent[up] {
+			if up == 0 {
+				sum += d
+				break
+			}
+		}
+	}
+	return sum, nil
+}
+
+// parseFamily returns the parent from /proc/PID/stat, and the time used with that of children that were waited for.
+func parseFamily(b []byte) (parent int, used time.Duration, err error) {
+	f, err := statFields(b, 15)
+	if err != nil {
+		return 0, 0, err
+	}
+	if parent, err = strconv.Atoi(string(f[1])); err != nil { // field 4 of proc(5)
+		return 0, 0, fmt.Errorf("read parent of a process: %w", err)
+	}
+	used, err = sumTicks(f[11:15]) // fields 14 to 17
+	return parent, used, err
+}
+
+// statFields returns the fields of /proc/PID/stat after the command.
+func statFields(b []byte, least int) ([][]byte, error) {
 	// The second field is the command in brackets and may hold spaces and brackets itself.
 	end := bytes.LastIndexByte(b, ')')
 	f := bytes.Fields(b[end+1:])
-	if end < 0 || len(f) < 13 {
-		return 0, fmt.Errorf("read cpu time: stat has %d fields after the command", len(f))
+	if end < 0 || len(f) < least {
+		return nil, fmt.Errorf("read cpu time: stat has %d fields after the command", len(f))
 	}
+	return f, nil
+}
+
+func sumTicks(fields [][]byte) (time.Duration, error) {
 	var ticks int64
-	for _, s := range f[11:13] { // fields 14 and 15 of proc(5)
+	for _, s := range fields {
 		n, err := strconv.ParseInt(string(s), 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("read cpu time: %w", err)

@@ -87,3 +87,32 @@ func TestParseCPUs(t *testing.T) {
 		}
 	}
 }
+
+func TestParseFamily(t *testing.T) {
+	t.Parallel()
+	parent, used, err := parseFamily([]byte("77 (a b) c) S 42 1 1 0 -1 4194560 5 6 7 8 123 45 9 3 20 0 1 0 100 0 0\n"))
+	if err != nil || parent != 42 || used != 1800*time.Millisecond {
+		t.Errorf("parent %d, used %v, %v; want 42 and 1.8s", parent, used, err)
+	}
+	for _, bad := range []string{"", "77 (a) S 42", "77 (a) S x 1 1 0 -1 1 5 6 7 8 1 2 3 4 20"} {
+		if _, _, err := parseFamily([]byte(bad)); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+// TestOthersTime burns CPU here: that is nobody else's, unless this process is asked about as another.
+func TestOthersTime(t *testing.T) {
+	t.Parallel()
+	mine, err := OthersTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := OthersTime(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own, err := statTime(os.Getpid()); err != nil || mine <= 0 || all < mine+own {
+		t.Errorf("all processes used %v, all others %v, this one %v, %v", all, mine, own, err)
+	}
+}

@@ -100,10 +100,11 @@ func (p *Process) Signal(s syscall.Signal) error {
 	return nil
 }
 
-// Stop ends the process and its group, by force if it does not go by itself. It is to be called for each process, ended
-// ones too.
+// Stop ends the process and its group: by the end of its stdin, by a signal, at last by force. It is to be called for each
+// process, ended ones too.
 func (p *Process) Stop() {
 	defer p.pipe.Close()
+	p.In.Close()
 	for _, step := range []struct {
 		sig  syscall.Signal
 		wait time.Duration

@@ -5,6 +5,7 @@ package rig
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -19,7 +20,7 @@ func TestProcess(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	start := func(name, script string) *Process {
 		t.Helper()
-		p, err := Start(Spec{Dir: t.TempDir(), Name: name, Env: []string{"RIG_WORD=hello"}, Args: []string{"/bin/sh", "-c", script}})
+		p, err := Start(Spec{Dir: t.TempDir(), Name: name, Env: []string{"RIG_WORD=hello", "RIG_FIFO=" + filepath.Join(t.TempDir(), "fifo")}, Args: []string{"/bin/sh", "-c", script}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +59,8 @@ func TestProcess(t *testing.T) {
 		t.Errorf("failed with %q, %v", text, err)
 	}
 
-	p = start("stubborn", `trap "" TERM; echo up; while :; do read x || sleep 0.01; done`)
+	// It neither ends with its stdin nor by a signal that it may ignore, and has no child of its own.
+	p = start("stubborn", `trap "" TERM; mkfifo "$RIG_FIFO"; exec 3<>"$RIG_FIFO"; echo up; read x <&3`)
 	if _, err := p.ReadLine(t.Context(), 5*time.Second); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func run(args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
 		case "mock":
-			return runMock()
+			return runMock(args[1:])
 		case "burn":
 			return burn()
 		case "engine":
@@ -57,7 +57,15 @@ func run(args []string) error {
 	return measure(ctx, o)
 }
 
-func runMock() error {
+// runMock serves the mock. An argument is the slack of its times.
+func runMock(args []string) error {
+	var slack time.Duration
+	if len(args) > 0 {
+		var err error
+		if slack, err = time.ParseDuration(args[0]); err != nil {
+			return fmt.Errorf("slack of the mock: %w", err)
+		}
+	}
 	c, err := rig.NewClock()
 	if err != nil {
 		return err
@@ -66,6 +74,7 @@ func runMock() error {
 	if err != nil {
 		return err
 	}
+	m.Pace.Slack = slack
 	return m.RunChild()
 }
 
@@ -179,7 +188,7 @@ func (l *lab) runSections(ctx context.Context, rec *record) error {
 		}
 		fmt.Fprintf(l.progress, "%s: %s\n", s.name, s.about)
 		r := &findings{Name: s.name, About: s.about}
-		watch, err := startNoise(l)
+		watch, err := startNoise()
 		if err != nil {
 			return err
 		}
@@ -188,7 +197,7 @@ func (l *lab) runSections(ctx context.Context, rec *record) error {
 			r.Error = err.Error()
 		}
 		r.Took = time.Since(start).Round(100 * time.Millisecond).String()
-		r.Noise = watch.end(l)
+		r.Noise = watch.String()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -13,11 +13,11 @@ import (
 	"sluice/internal/workload"
 )
 
-// The server of this section takes 40 ms for each answer, so that microseconds of difference between clients do not matter,
+// The server of this section takes 30 ms for each answer, so that microseconds of difference between clients do not matter,
 // and neither client is near its limit.
 const (
-	peerAfter = 40 * time.Millisecond
-	peerUsers = 16  // of a closed loop: near 400 answers a second
+	peerAfter = 30 * time.Millisecond
+	peerUsers = 8   // of a closed loop: near 270 answers a second. More would send in bursts, each tool in its own
 	peerRate  = 300 // of an open loop
 	barPeers  = 0.03
 )
@@ -53,7 +53,7 @@ type pairing struct {
 
 // pair runs both, several times, each first in turn.
 func (l *lab) pair(ctx context.Context, tl *tool, addr string) (*pairing, error) {
-	length := l.span(3, 2)
+	length := l.span(4, 2)
 	model := rig.MockModel(peerAfter, 0)
 	s := shape{Process: workload.Closed, Users: peerUsers, Warmup: 500 * time.Millisecond, Sustain: length, Cooldown: time.Second, Output: mockTokens, Whole: true}
 	p := &pairing{tool: tl, load: fmt.Sprintf("closed loop of %d", peerUsers)}
@@ -62,7 +62,7 @@ func (l *lab) pair(ctx context.Context, tl *tool, addr string) (*pairing, error)
 		p.load = fmt.Sprintf("%d/s", peerRate)
 	}
 	url := "http://" + addr + "/v1"
-	for round := range l.rounds(4) {
+	for round := range l.rounds(3) {
 		l.say("%s, %s, round %d", tl.name, p.load, round+1)
 		for turn := range 2 {
 			if turn == round%2 {

@@ -149,28 +149,35 @@ func hey() *tool {
 				path, "-z", t.length.String(), "-c", strconv.Itoa(t.users), "-m", "POST", "-T", "application/json", "-d", t.body, "-t", "30", "-o", "csv", t.url,
 			}, nil
 		},
-		read: func(out []byte, t target) (measured, error) {
+		read: func(out []byte, _ target) (measured, error) {
 			rows, err := csv.NewReader(bytes.NewReader(out)).ReadAll()
 			if err != nil || len(rows) < 2 || rows[0][0] != "response-time" {
 				return measured{}, fmt.Errorf("no table of requests: %w", err)
 			}
-			var m measured
-			var v []float64
-			for _, row := range rows[1:] {
-				s, err := strconv.ParseFloat(row[0], 64)
-				if err != nil {
-					return m, err
-				}
-				if row[len(row)-2] != "200" {
-					m.Failed++
-					continue
-				}
-				v = append(v, 1000*s)
-			}
-			m.N, m.Latency, m.Rate = int64(len(v)), threeOf(v), float64(len(v))/t.length.Seconds()
-			return m, nil
+			return readRequests(rows[1:])
 		},
 	}
+}
+
+// readRequests reads hey's table: the time of each request, its status, and when it began.
+func readRequests(rows [][]string) (m measured, err error) {
+	var v []float64
+	end := 0.0
+	for _, row := range rows {
+		took, err1 := strconv.ParseFloat(row[0], 64)
+		began, err2 := strconv.ParseFloat(row[len(row)-1], 64)
+		if err := errors.Join(err1, err2); err != nil {
+			return m, err
+		}
+		end = max(end, began+took)
+		if row[len(row)-2] != "200" {
+			m.Failed++
+			continue
+		}
+		v = append(v, 1000*took)
+	}
+	m.N, m.Latency, m.Rate = int64(len(v)), threeOf(v), float64(len(v))/end
+	return m, nil
 }
 
 // k6 is an open loop in Go, with JavaScript for each request.

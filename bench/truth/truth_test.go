@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -256,21 +257,18 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-func TestNoiseShare(t *testing.T) {
+func TestNoise(t *testing.T) {
 	t.Parallel()
-	if got := noiseShare(time.Second, 1200*time.Millisecond, time.Second, 2); math.Abs(got-0.1) > 1e-9 {
-		t.Errorf("share %v, want 0.1", got)
-	}
-	if got := noiseShare(time.Second, time.Second, 1010*time.Millisecond, 2); got != 0 {
-		t.Errorf("share %v, want 0", got)
-	}
-	l := &lab{}
-	n, err := startNoise(l)
+	n, err := startNoise()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := n.end(l); !strings.HasPrefix(text, "others used ") {
+	if text := n.String(); !strings.HasPrefix(text, "others used ") {
 		t.Errorf("noise: %s", text)
+	}
+	loud := &noise{time.Now().Add(-time.Second), n.used - time.Duration(runtime.NumCPU())*time.Second/2}
+	if text := loud.String(); !strings.HasSuffix(text, "TOO NOISY to settle a bar") {
+		t.Errorf("half of the CPUs: %s", text)
 	}
 }
 
@@ -322,7 +320,7 @@ func TestToolsAreRead(t *testing.T) {
 	f(wrk(), "Running 2s test\nRESULT 1600 2000000 3 20100.000000 20500.000000 21000.000000\n", measured{800, three{20.1, 20.5, 21}, 1600, 3})
 	f(wrk(), "unable to connect", measured{})
 	f(hey(), "response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset\n"+
-		"0.0200,0,0,0,0.02,0,200,0.1\n0.0300,0,0,0,0.02,0,200,0.2\n0.5,0,0,0,0.02,0,503,0.3\n", measured{1, three{25, 29.5, 29.9}, 2, 1})
+		"0.0200,0,0,0,0.02,0,200,0.1\n0.0300,0,0,0,0.02,0,200,0.2\n0.5,0,0,0,0.02,0,503,0.3\n", measured{2.5, three{25, 29.5, 29.9}, 2, 1})
 	f(hey(), "Error: 3", measured{})
 	f(k6(), `{"http_reqs":{"values":{"count":600}},"http_req_failed":{"values":{"passes":2}},"http_req_duration":{"values":{"p(50)":20,"p(95)":21,"p(99)":22}}}`,
 		measured{300, three{20, 21, 22}, 600, 2})
