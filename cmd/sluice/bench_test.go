@@ -350,3 +350,15 @@ func TestFleetThroughGateway(t *testing.T) {
 		t.Error("a simulation was started that nothing is sent to")
 	}
 }
+
+// TestBenchExample: the example of a matrix is whole, with prices for each of its targets.
+func TestBenchExample(t *testing.T) {
+	t.Chdir("../../examples/bench")
+	text, _, err := runBench(t, "matrix", "workload.yaml", "-c", "sluice.yaml", "--dry-run", "-o", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(text, "ap-southeast-2")+strings.Count(text, "sydney/") == 0 || strings.Contains(text, "unpriced") || !strings.Contains(text, "27 runs") {
+		t.Errorf("the estimate of the example:\n%s", text)
+	}
+}
