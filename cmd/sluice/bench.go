@@ -83,7 +83,7 @@ func newBenchReportCommand() *cobra.Command {
 		Short: "Show the results in a directory again",
 		Long: `Computes the figures in a directory of results from its records again and prints them. report.html in the directory is
 written anew, as are the tables (summary.csv, series.csv, aggregate.json).`,
-		Example: "  sluice bench report bench-results/20261121-101500_chatbot-support\n" +
+		Example: "  sluice bench report bench-results/2026-11-21T10-15-00Z_chatbot-support\n" +
 			"  sluice bench report DIR --export vllm,aiperf --detailed",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -96,7 +96,7 @@ written anew, as are the tables (summary.csv, series.csv, aggregate.json).`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.html, "html", "", "`file` for the report in place of report.html in the directory; - for standard output, and nothing else there")
-	fl.StringSliceVar(&f.exports, "export", nil, "also write the results as `vllm` or aiperf do, into the directory")
+	fl.StringSliceVar(&f.exports, "export", nil, "also write the results in these `forms` of other tools, into the directory: vllm, aiperf")
 	fl.BoolVar(&f.detailed, "detailed", false, "with --export vllm: write the arrays of single requests too")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd

@@ -42,19 +42,28 @@ type benchFlags struct {
 	dryRun   bool
 
 	json, plain, quiet bool
+
+	given func(flag string) bool // whether a flag stood in the command line; set by add
 }
+
+// maxRepeats is how often a run is repeated at most, as in a workload file.
+const maxRepeats = 1000
+
+// maxLabel is the length of a label: it stands in heads, lists and titles.
+const maxLabel = 200
 
 func (f *benchFlags) add(cmd *cobra.Command) {
 	f.source.flags(cmd)
 	fl := cmd.Flags()
+	f.given = fl.Changed
 	fl.StringArrayVarP(&f.targets, "target", "t", nil, "`provider/model` to measure, a pattern with *, or a model of the configuration; may be repeated")
 	fl.StringVar(&f.via, "via", "", "base `URL` of a gateway to send through (http://127.0.0.1:4000/v1)")
 	fl.StringVar(&f.viaKey, "via-key", "", "`name` of the environment variable that holds the gateway's key")
 	fl.Float64Var(&f.rate, "rate", 0, "requests a second, over the workload's; makes the loop open")
-	fl.IntVar(&f.users, "users", 0, "concurrent users, over the workload's; makes the loop closed, or caps what is in flight when there is a rate")
+	fl.IntVar(&f.users, "users", 0, "concurrent users, over the workload's; makes the loop closed; beside --rate, a cap on what is in flight")
 	fl.DurationVar(&f.duration, "duration", 0, "measured `time` of each run, over the workload's")
-	fl.DurationVar(&f.warmup, "warmup", -1, "`time` of warm-up before it, over the workload's")
-	fl.IntVar(&f.repeats, "repeats", 0, "repeats of each run, over the workload's (3)")
+	fl.DurationVar(&f.warmup, "warmup", 0, "`time` of warm-up before it, over the workload's; 0s for none")
+	fl.IntVar(&f.repeats, "repeats", 0, "repeats of each run, over the workload's (3 unless it says otherwise)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of lengths, gaps and prompts, over the workload's")
 	fl.BoolVar(&f.noStream, "no-stream", false, "ask for whole answers in place of streams")
 	fl.BoolVar(&f.exact, "exact-output", false, "ask for answers of exactly the workload's length, of servers that know ignore_eos and min_tokens (vLLM, SGLang)")
@@ -62,7 +71,7 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.search, "search", false, "search for the highest rate at which the SLO holds")
 	fl.StringVarP(&f.out, "out", "o", "bench-results", "`directory` under which the results get one of their own")
 	fl.StringVar(&f.label, "label", "", "`name` of the measurement in reports and history (the workload's)")
-	fl.StringSliceVar(&f.exports, "export", nil, "also write the results as `vllm` or aiperf do")
+	fl.StringSliceVar(&f.exports, "export", nil, "also write the results in these `forms` of other tools: vllm, aiperf")
 	fl.BoolVar(&f.detailed, "detailed", false, "with --export vllm: write the arrays of single requests too")
 	fl.BoolVar(&f.noSave, "no-save", false, "do not keep the figures in the database")
 	fl.Float64Var(&f.maxSpend, "max-spend", 0, "`dollars` that the whole measurement may cost, over the workload's max_spend_usd")
@@ -75,17 +84,23 @@ func (f *benchFlags) add(cmd *cobra.Command) {
 
 // check finds what is wrong with the flags themselves.
 func (f *benchFlags) check() error {
-	switch {
-	case f.rate < 0:
+	switch { // a zero that somebody wrote is a mistake, not the default
+	case f.given("rate") && !(f.rate > 0):
 		return fmt.Errorf("--rate is %v, want requests a second above 0", f.rate)
-	case f.users < 0:
+	case f.given("users") && f.users <= 0:
 		return fmt.Errorf("--users is %d, want a number above 0", f.users)
-	case f.duration < 0:
+	case f.given("duration") && f.duration <= 0:
 		return fmt.Errorf("--duration is %v, want a time above 0, such as 60s", f.duration)
-	case f.repeats < 0:
-		return fmt.Errorf("--repeats is %d, want a number above 0", f.repeats)
-	case f.maxSpend < 0:
+	case f.warmup < 0:
+		return fmt.Errorf("--warmup is %v, want a time such as 10s, or 0s for none", f.warmup)
+	case f.given("repeats") && (f.repeats < 1 || f.repeats > maxRepeats):
+		return fmt.Errorf("--repeats is %d, want a number from 1 to %d", f.repeats, maxRepeats)
+	case f.given("max-spend") && !(f.maxSpend > 0):
 		return fmt.Errorf("--max-spend is %v, want dollars above 0", f.maxSpend)
+	case f.given("sweep") && f.sweep == "":
+		return errors.New("--sweep is empty, want rates above 0 separated by commas, or auto")
+	case len(f.label) > maxLabel:
+		return fmt.Errorf("--label has %d bytes, want at most %d", len(f.label), maxLabel)
 	case f.sweep != "" && f.search:
 		return errors.New("give --sweep or --search, not both: a search chooses its rates itself")
 	case f.sweep != "" && f.rate > 0 && f.sweep != "auto":
@@ -127,17 +142,17 @@ func (f *benchFlags) workload(name string) (*workload.Workload, error) {
 	if f.levels() && o.Rate == 0 {
 		o.Rate = f.firstRate(w)
 	}
-	if f.duration > 0 || f.warmup >= 0 {
+	if f.duration > 0 || f.given("warmup") {
 		p := w.Phases
 		if f.duration > 0 {
 			p.Sustain = f.duration
 		}
-		if f.warmup >= 0 {
+		if f.given("warmup") {
 			p.Warmup = f.warmup
 		}
 		o.Phases = &p
 	}
-	if f.seed > 0 {
+	if f.given("seed") {
 		o.Seed = &f.seed
 	}
 	if f.noStream {

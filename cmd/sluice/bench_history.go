@@ -179,6 +179,7 @@ type suiteView struct {
 	Cells    int       `json:"cells"`
 	Runs     int       `json:"runs"`
 	Invalid  int       `json:"invalid_runs"`
+	Stopped  string    `json:"stopped,omitempty"` // why it ended early
 	Baseline bool      `json:"baseline"`
 	Causes   []string  `json:"annotated_causes,omitempty"`
 }
@@ -196,7 +197,7 @@ func (h *historyFlags) list(ctx context.Context, w io.Writer, s *store.Store, su
 	views := make([]suiteView, 0, len(suites))
 	for _, x := range slices.Backward(suites) {
 		v := suiteView{
-			ID: x.ID, Name: x.Name, Workload: x.Workload.Name, Hash: x.Workload.Hash, Started: x.Started.UTC(), Runs: len(x.Runs),
+			ID: x.ID, Name: x.Name, Workload: x.Workload.Name, Hash: x.Workload.Hash, Started: x.Started.UTC(), Runs: len(x.Runs), Stopped: x.Stopped,
 			Baseline: slices.ContainsFunc(baselines, func(b store.Baseline) bool { return b.Suite == x.ID }),
 		}
 		cells := map[report.Cell]bool{}
@@ -231,6 +232,9 @@ func writeSuites(w io.Writer, views []suiteView) error {
 		notes := v.Causes
 		if v.Invalid > 0 {
 			notes = append([]string{fmt.Sprintf("%d invalid", v.Invalid)}, notes...)
+		}
+		if v.Stopped != "" {
+			notes = append([]string{"ended early: " + plain(v.Stopped)}, notes...)
 		}
 		if v.Baseline {
 			notes = append([]string{baselineWord}, notes...)

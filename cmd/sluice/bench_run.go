@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -98,6 +100,12 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string, matrix bool) (err er
 	if err != nil {
 		return err
 	}
+	if len(f.targets) == 0 {
+		var others []string
+		if targets, others = fl.able(targets, w); len(others) > 0 && (matrix || len(targets) == 0) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "left out, since the workload has no request for them (--target measures them all the same): %s\n", strings.Join(others, ", "))
+		}
+	}
 	if len(targets) == 0 {
 		return errors.New("there is no target to measure: name one with --target provider/model, or list models in the configuration")
 	}
@@ -177,6 +185,11 @@ func (m *measurement) run(ctx context.Context) error {
 	if err := m.consent(ctx, estimate); err != nil {
 		return err
 	}
+	if !m.flags.noSave { // better now than when everything is measured and paid for
+		if err := m.withStore(ctx, func(*store.Store) error { return nil }); err != nil {
+			return err
+		}
+	}
 	suite := bench.NewSuite(&m.options)
 	w, err := report.Create(m.flags.out, suite)
 	if err != nil {
@@ -213,20 +226,20 @@ func (m *measurement) finish(ctx context.Context, suite *report.Suite, dir strin
 	if err != nil {
 		return err
 	}
+	saved, failed := "", error(nil)
+	if !m.flags.noSave && len(suite.Runs) > 0 { // before anything is printed: a closed pipe ends the process
+		saved = ", and in the database as " + suite.ID
+		failed = m.withStore(context.WithoutCancel(ctx), func(s *store.Store) error {
+			return s.SaveSuite(context.WithoutCancel(ctx), suite)
+		})
+		if failed != nil {
+			saved = ""
+		}
+	}
 	if m.flags.json {
 		err = report.JSON(m.out, suite, cells)
 	} else {
 		err = report.Text(m.out, suite, cells, textOptions(m.out))
-	}
-	if err != nil {
-		return err
-	}
-	saved := ""
-	if !m.flags.noSave && len(suite.Runs) > 0 {
-		if err := m.save(context.WithoutCancel(ctx), suite); err != nil {
-			return err
-		}
-		saved = ", and in the database as " + suite.ID
 	}
 	if !m.flags.quiet {
 		fmt.Fprintf(m.log, "results are in %s%s\n", dir, saved)
@@ -234,16 +247,16 @@ func (m *measurement) finish(ctx context.Context, suite *report.Suite, dir strin
 			fmt.Fprintln(m.log, "  "+name)
 		}
 	}
-	return nil
+	return errors.Join(err, failed)
 }
 
-// save keeps the figures in the database that the configuration names.
-func (m *measurement) save(ctx context.Context, suite *report.Suite) error {
+// withStore opens the database that the configuration names, for the figures.
+func (m *measurement) withStore(ctx context.Context, do func(*store.Store) error) error {
 	s, err := store.Open(ctx, m.config.Database.Reveal(), m.config.DataDir)
 	if err != nil {
 		return fmt.Errorf("keep the figures in the database (--no-save does without): %w", err)
 	}
-	return errors.Join(s.SaveSuite(ctx, suite), s.Close())
+	return errors.Join(do(s), s.Close())
 }
 
 // verdict is the error that the command ends with when what it measured cannot be believed or is not whole.
@@ -256,11 +269,50 @@ func verdict(suite *report.Suite) error {
 	}
 	switch {
 	case suite.Stopped != "": // an invalid last run is then a matter of course
-		return fmt.Errorf("the measurement ended early: %s", suite.Stopped)
-	case invalid > 0:
-		return &codedError{exitInvalid, fmt.Errorf("%d of %d runs are invalid: their figures describe this machine, not the target", invalid, len(suite.Runs))}
+		return fmt.Errorf("the measurement ended early: %s", stopText(suite.Stopped))
+	case invalid > 0: // mostly by this machine, but a run may also have been too short
+		return &codedError{exitInvalid, fmt.Errorf("%d of %d runs invalid: their figures are not the target's, the verdict says why", invalid, len(suite.Runs))}
+	}
+	if dead := unanswered(suite); len(dead) > 0 {
+		return errors.New("nothing was measured: no request was answered by " + strings.Join(dead, ", nor by "))
 	}
 	return nil
+}
+
+// stopText says why a suite ended early, for those who do not know the words of the record.
+func stopText(stopped string) string {
+	if stopped == "spend" {
+		return "the limit on the spend was reached (--max-spend, or max_spend_usd of the workload)"
+	}
+	return stopped
+}
+
+// unanswered names the targets of which no measured request succeeded in any run, with what they failed by.
+func unanswered(suite *report.Suite) []string {
+	var names []string // in the order of the suite
+	failures, good := map[string]map[string]int64{}, map[string]bool{}
+	for _, r := range suite.Runs {
+		name := r.Cell.Target
+		if failures[name] == nil {
+			names, failures[name] = append(names, name), map[string]int64{}
+		}
+		good[name] = good[name] || r.Summary.OK > 0 || r.Summary.Failed == 0
+		for kind, n := range r.Summary.Errors {
+			failures[name][kind] += n
+		}
+	}
+	var dead []string
+	for _, name := range names {
+		if good[name] {
+			continue
+		}
+		var kinds []string
+		for _, kind := range slices.Sorted(maps.Keys(failures[name])) {
+			kinds = append(kinds, fmt.Sprintf("%s %d times", kind, failures[name][kind]))
+		}
+		dead = append(dead, fmt.Sprintf("%s (%s)", name, strings.Join(kinds, ", ")))
+	}
+	return dead
 }
 
 // consent asks before money is spent, where there is somebody to ask. A limit on the spend is an answer too.
@@ -278,7 +330,11 @@ func (m *measurement) consent(ctx context.Context, e *bench.Estimation) error {
 		return nil
 	}
 	if !live.IsTerminal(m.in) || !live.IsTerminal(m.log) {
-		return fmt.Errorf("this would cost %s at real providers: allow it with --yes, or set a limit with --max-spend (--dry-run shows what would be sent)", cost)
+		way := "or set a limit with --max-spend"
+		if len(e.Unpriced) > 0 {
+			way = "or state prices in prices_file and set a limit with --max-spend"
+		}
+		return fmt.Errorf("this would cost %s at real providers: allow it with --yes, %s (--dry-run shows what would be sent)", cost, way)
 	}
 	fmt.Fprintf(m.log, "This sends requests to real providers and costs %s. Go on? [y/N] ", cost)
 	answer := make(chan string, 1) // sent by the goroutine below, which ends with the line or with the process

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"slices"
 	"strings"
 
@@ -14,15 +17,20 @@ import (
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
 	"sluice/internal/wire/openai"
+	"sluice/internal/workload"
 )
 
 // fleet is what a configuration offers to measure. It owns the simulated providers that it had to start.
 type fleet struct {
-	cells  []*bench.Target // in the order of the configuration
+	cells  []*bench.Target        // in the order of the configuration
+	embeds map[*bench.Target]bool // those that only embed, and those that only answer; absent if it is not known
 	closer []func() error
 	exact  bool   // every server knows how to answer with an exact number of tokens
-	prices string // latest day of the prices that are used, YYYY-MM-DD; "" if none is
+	prices string // latest day of the prices that are used, YYYY-MM-DD, or undated; "" if none is
 }
+
+// undated stands for the day of prices from a file whose rows have none.
+const undated = "a day that the prices file does not state"
 
 // via is a gateway that requests are sent through.
 type via struct {
@@ -42,7 +50,7 @@ func newFleet(c *config.Config, extra []string, v via, exact bool) (*fleet, erro
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{exact: exact}
+	f := &fleet{exact: exact, embeds: map[*bench.Target]bool{}}
 	for i := range c.Providers {
 		p := &c.Providers[i]
 		names := modelsOf(c, p, extra)
@@ -63,7 +71,7 @@ func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v v
 		return fmt.Errorf("measure provider %s: its api %q has no codec", p.Name, p.API)
 	}
 	base := p.URL()
-	pricedAs := model.ProviderOf(base)
+	pricedAs := model.PricedAs(p.Name, base)
 	switch {
 	case v.url != "":
 		base = strings.TrimRight(v.url, "/")
@@ -74,8 +82,8 @@ func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v v
 		}
 		base = url
 	}
-	if pricedAs == "" || p.API == "sim" {
-		pricedAs = p.Name // rows of a price file may name a provider as the configuration does
+	if p.API == "sim" {
+		pricedAs = model.PricedAs(p.Name, "") // it is at no provider's address
 	}
 	for _, name := range names {
 		t := &bench.Target{
@@ -86,18 +94,54 @@ func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v v
 		if v.url != "" {
 			t.Model, t.Key, t.Headers = t.Cell.Target, v.key, nil
 		}
-		if info, ok := prices.Lookup(pricedAs, name); ok {
+		info, ok := prices.Lookup(pricedAs, name)
+		if ok {
 			t.Price = func(u llm.Usage) (int64, bool) { return info.Cost(u, "") }
-			f.prices = max(f.prices, info.AsOf)
+			if f.prices == undated {
+				f.prices = ""
+			}
+			f.prices = cmp.Or(max(f.prices, info.AsOf), undated)
+		}
+		if kind := kindOf(p, name, info); kind != "" {
+			f.embeds[t] = kind == "embedding"
 		}
 		f.cells = append(f.cells, t)
 	}
 	return nil
 }
 
+// kindOf is what a model of a provider is for, chat or embedding; "" if it is not known.
+func kindOf(p *config.Provider, name string, info *model.Info) string {
+	if p.API == "sim" {
+		return sim.KindOf(p.Sim, name)
+	}
+	if info != nil {
+		return info.Kind
+	}
+	return ""
+}
+
+// able returns the targets that can answer a workload, and the names of the others: those that only embed where nothing is
+// to be embedded, or the other way round. It is for targets that nobody has named.
+func (f *fleet) able(targets []*bench.Target, w *workload.Workload) (able []*bench.Target, others []string) {
+	kinds := w.Kinds()
+	for _, t := range targets {
+		embeds, known := f.embeds[t]
+		serves := func(k workload.Kind) bool { return (k == workload.Embeddings) == embeds }
+		if known && len(kinds) > 0 && !slices.ContainsFunc(kinds, serves) {
+			others = append(others, t.Cell.Target)
+			continue
+		}
+		able = append(able, t)
+	}
+	return able, others
+}
+
 // simulate starts a simulated provider and returns its base URL.
 func (f *fleet) simulate(p *config.Provider) (string, error) {
-	server, err := sim.New(p.Sim)
+	c := p.Sim
+	c.ErrorLog = log.New(io.Discard, "", 0) // its words would fall into the live view; what fails is in the records
+	server, err := sim.New(c)
 	if err != nil {
 		return "", fmt.Errorf("start simulated provider %q: %w", p.Name, err)
 	}

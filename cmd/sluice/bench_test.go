@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,12 +141,111 @@ func TestBenchRunFailures(t *testing.T) {
 	t.Parallel()
 	dir, conf, load := benchDir(t)
 	text, _, err := runBench(t, "run", load, "-c", conf, "-t", "busy/m", "-o", filepath.Join(dir, "out"), "--repeats", "1", "--no-save", "-q")
-	if coded := (*codedError)(nil); err != nil && !errors.As(err, &coded) {
-		t.Fatal(err)
+	if coded := (*codedError)(nil); !errors.As(err, &coded) && (err == nil || !strings.Contains(err.Error(), "no request was answered by busy/m (provider_rate_limited 20 times)")) {
+		t.Fatalf("%v, want an error that says that nothing was measured", err)
 	}
 	if !strings.Contains(text, "rate_limited") || !strings.Contains(text, "20") {
 		t.Errorf("the tables do not name the 20 refused requests:\n%s", text)
 	}
+}
+
+// closedPipe is an output that nobody reads any more.
+type closedPipe struct{}
+
+func (closedPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestBenchKeepsFirst: what was measured is in the database before it is printed, since printing may end the process.
+func TestBenchKeepsFirst(t *testing.T) {
+	t.Parallel()
+	dir, conf, load := benchDir(t)
+	cmd := newBenchCommand()
+	cmd.SetOut(closedPipe{})
+	cmd.SetErr(io.Discard)
+	cmd.SilenceErrors = true
+	cmd.SetArgs([]string{"run", load, "-c", conf, "-t", "near/m", "-o", filepath.Join(dir, "out"), "--repeats", "1", "--warmup", "0s", "--duration", "100ms"})
+	if err := cmd.ExecuteContext(t.Context()); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("%v, want the error of the output", err)
+	}
+	list, _, err := runBench(t, "history", "-c", conf)
+	if err != nil || !strings.Contains(list, "quick") {
+		t.Errorf("the database has not got the suite: %v\n%s", err, list)
+	}
+}
+
+// TestBenchOpensDatabaseFirst: a database that cannot be opened is told before a request is sent.
+func TestBenchOpensDatabaseFirst(t *testing.T) {
+	t.Parallel()
+	dir, conf, load := benchDir(t)
+	out := filepath.Join(dir, "out")
+	_, _, err := runBench(t, "run", load, "-c", conf, "-t", "near/m", "-o", out, "--data-dir", filepath.Join(conf, "below-a-file"))
+	if err == nil || !strings.Contains(err.Error(), "--no-save") {
+		t.Errorf("%v, want an error that names --no-save", err)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("it was measured all the same")
+	}
+}
+
+// TestBenchLeavesOut: a matrix of all targets leaves out those that cannot answer the workload, unless they are named.
+func TestBenchLeavesOut(t *testing.T) {
+	t.Parallel()
+	dir, _, chat := benchDir(t)
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	conf := write("both.yaml", "providers: {p: {api: sim, sim: {models: [{name: talk}, {name: vec, kind: embedding}]}}}\n")
+	embed := write("embed.yaml", "benchmark_workload: {name: e, request_distribution: {input_tokens: 5}, mix: [{kind: embeddings}], arrival: {rate: 5}}\n")
+	mixed := write("mixed.yaml", "benchmark_workload: {name: x, request_distribution: {input_tokens: 5, output_tokens: 5}, mix: [{kind: chat}, {kind: embeddings}], arrival: {rate: 5}}\n")
+	f := func(want string, left bool, args ...string) {
+		t.Helper()
+		text, log, err := runBench(t, append(args, "-c", conf, "--dry-run")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, name := range []string{"p/talk", "p/vec"} {
+			if strings.Contains(text, name) {
+				got = append(got, name)
+			}
+		}
+		if strings.Join(got, " ") != want || strings.Contains(log, "left out") != left {
+			t.Errorf("%v: measures %v, want %q; says %q", args, got, want, log)
+		}
+	}
+	f("p/talk", true, "matrix", chat)
+	f("p/vec", true, "matrix", embed)
+	f("p/talk p/vec", false, "matrix", mixed)
+	f("p/vec", false, "matrix", chat, "-t", "p/vec")
+	f("p/vec", false, "run", embed)
+}
+
+func TestBenchPricesOfAFile(t *testing.T) {
+	t.Parallel()
+	dir, conf, _ := benchDir(t)
+	f := func(row, want string) {
+		t.Helper()
+		prices := filepath.Join(dir, "prices.json")
+		text := `{"models": [{"provider": "near", "model": "m", "input_per_mtok": 1, "output_per_mtok": 2` + row + `}]}`
+		if err := os.WriteFile(prices, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(conf, func(string) (string, bool) { return "", false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Prices.PricesFile = prices
+		fl, err := newFleet(c, nil, via{url: "http://127.0.0.1:1/v1"}, false)
+		if err != nil || fl.prices != want {
+			t.Errorf("prices of %q, %v; want %q", fl.prices, err, want)
+		}
+	}
+	f("", undated)
+	f(`, "as_of": "2026-11-01"`, "2026-11-01")
 }
 
 func TestBenchDryRun(t *testing.T) {
@@ -176,6 +276,16 @@ func TestBenchWrongFlags(t *testing.T) {
 		}
 	}
 	f("--rate is -1", "--rate", "-1")
+	f("--rate is 0", "--rate", "0")
+	f("--rate is NaN", "--rate", "NaN")
+	f("--users is 0", "--users", "0")
+	f("--duration is 0s", "--duration", "0s")
+	f("--warmup is -5s", "--warmup", "-5s")
+	f("--repeats is 0, want a number from 1 to 1000", "--repeats", "0")
+	f("--repeats is 1001, want a number from 1 to 1000", "--repeats", "1001")
+	f("--max-spend is 0", "--max-spend", "0")
+	f("--label has 201 bytes, want at most 200", "--label", strings.Repeat("x", 201))
+	f("--sweep is empty", "--sweep", "")
 	f("not both", "--sweep", "1,2", "--search")
 	f(`--sweep has "x"`, "--sweep", "1,x")
 	f("rising rates", "--sweep", "4,2")
@@ -202,6 +312,21 @@ func TestBenchAsksBeforeItSpends(t *testing.T) {
 	}
 }
 
+// TestBenchAsksWithoutPrices does not propose a limit on the spend that would be refused.
+func TestBenchAsksWithoutPrices(t *testing.T) {
+	t.Parallel()
+	dir, _, load := benchDir(t)
+	conf := filepath.Join(dir, "local.yaml")
+	text := "providers:\n  local: {api: openai, api_key: k, base_url: \"http://127.0.0.1:9/v1\", models: [llama]}\n"
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := runBench(t, "run", load, "-c", conf, "-o", filepath.Join(dir, "out"))
+	if err == nil || !strings.Contains(err.Error(), "no price is known for local/llama") || !strings.Contains(err.Error(), "prices_file") {
+		t.Errorf("%v, want an error that names the target and prices_file", err)
+	}
+}
+
 func TestFleetThroughGateway(t *testing.T) {
 	t.Parallel()
 	_, conf, _ := benchDir(t)
@@ -223,5 +348,17 @@ func TestFleetThroughGateway(t *testing.T) {
 	}
 	if len(fl.closer) != 0 {
 		t.Error("a simulation was started that nothing is sent to")
+	}
+}
+
+// TestBenchExample: the example of a matrix is whole, with prices for each of its targets.
+func TestBenchExample(t *testing.T) {
+	t.Chdir("../../examples/bench")
+	text, _, err := runBench(t, "matrix", "workload.yaml", "-c", "sluice.yaml", "--dry-run", "-o", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(text, "ap-southeast-2")+strings.Count(text, "sydney/") == 0 || strings.Contains(text, "unpriced") || !strings.Contains(text, "27 runs") {
+		t.Errorf("the estimate of the example:\n%s", text)
 	}
 }

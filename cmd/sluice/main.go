@@ -61,5 +61,32 @@ simulated providers to test clients against (sim), and tools around them.`,
 	}
 	root.AddCommand(newServeCommand(), newSimCommand(), newKeysCommand(openStore), newUsageCommand(openStore),
 		newConfigCommand(), newTokensCommand(), newDoctorCommand(), newBenchCommand(), newPlanCommand(openStore))
+	for _, cmd := range root.Commands() {
+		refuseUnknown(cmd)
+	}
 	return root
+}
+
+// refuseUnknown makes commands that only hold others fail on a name that none of them has. Cobra would print the help and call it
+// a success, so that a slip in a CI job would pass.
+func refuseUnknown(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		refuseUnknown(sub)
+	}
+	if !cmd.HasSubCommands() || cmd.Runnable() {
+		return
+	}
+	cmd.DisableFlagsInUseLine = true
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return fmt.Errorf("%s; did you mean %q?", text, near[0])
+		}
+		return fmt.Errorf("%s; %s --help lists them", text, cmd.CommandPath())
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }

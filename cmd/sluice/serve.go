@@ -41,6 +41,12 @@ func (s *source) load() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.Adjust(s.adjust)
+	return c, nil
+}
+
+// adjust puts the flags over a configuration.
+func (s *source) adjust(c *config.Config) {
 	if s.listen != "" {
 		c.Ingress.Listen = s.listen
 	}
@@ -50,7 +56,6 @@ func (s *source) load() (*config.Config, error) {
 	if s.database != "" {
 		c.Database = llm.NewSecret(s.database)
 	}
-	return c, nil
 }
 
 func newServeCommand() *cobra.Command {

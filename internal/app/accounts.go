@@ -38,7 +38,7 @@ func (a *App) open(c *config.Config) (map[string]*gateway.Account, map[string]*s
 			return nil, nil, err
 		}
 		accounts[p.Name] = &gateway.Account{
-			Account: account, Settings: p, StreamUsage: p.StreamUsage != "off", PriceOf: model.ProviderOf(p.URL()),
+			Account: account, Settings: p, StreamUsage: p.StreamUsage != "off", PriceOf: model.PricedAs(p.Name, p.URL()),
 			MaxAnswer: p.MaxAnswer, MaxEvent: int(p.MaxEvent),
 		}
 	}

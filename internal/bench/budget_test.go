@@ -77,5 +77,5 @@ func TestSlowSinkIsASlowClient(t *testing.T) {
 	if m.Verdict.State != Invalid {
 		t.Errorf("%+v with %+v", m.Verdict, m.Client.Lag)
 	}
-	mentions(t, m.Verdict.Reasons, "after their user was free")
+	mentions(t, m.Verdict.Reasons, "held their place until their record could be kept")
 }

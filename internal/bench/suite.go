@@ -105,6 +105,10 @@ func (o *SuiteOptions) check() error {
 	if o.Search && o.Workload.SLO == (workload.SLO{}) {
 		return fmt.Errorf("measure workload %s: a search needs limits to look for, and the workload has no SLO", o.Workload.Name)
 	}
+	if p := o.Workload.Phases; o.Sweep && p.Sustain > 0 && p.Sustain < leastSweep {
+		return fmt.Errorf("measure workload %s: a sweep until saturation looks at how the load in flight grows, and needs %v of measured time for that; the workload has %v",
+			o.Workload.Name, leastSweep, p.Sustain)
+	}
 	for _, r := range o.Rates {
 		if !(r > 0) {
 			return fmt.Errorf("measure: rate %v is not above 0", r)
@@ -121,6 +125,9 @@ func (o *SuiteOptions) check() error {
 	}
 	return nil
 }
+
+// leastSweep is the shortest window that has three thirds of whole seconds, wherever it begins: see Saturated.
+const leastSweep = 4 * time.Second
 
 // suite is a suite under way. It is used by one goroutine.
 type suite struct {

@@ -251,6 +251,7 @@ func TestSuiteRefuses(t *testing.T) {
 	f(SuiteOptions{Workload: w, Sweep: true, Search: true}, "exclude each other")
 	f(SuiteOptions{Workload: w, Search: true}, "no SLO")
 	f(SuiteOptions{Workload: closed, Sweep: true}, "needs the rate to begin with")
+	f(SuiteOptions{Workload: parse(t, "  arrival: {rate: 10}\n  phases: {warmup: 0s, sustain: 2s}\n"), Sweep: true}, "needs 4s of measured time")
 	f(SuiteOptions{Workload: w, Rates: []float64{1, -1}}, "rate -1 is not above 0")
 	f(SuiteOptions{Workload: w, MaxSpend: 1, Targets: []*Target{mocked()}}, "there is no price for mock/m")
 }
@@ -306,6 +307,28 @@ func TestEstimateOfASweep(t *testing.T) {
 	if h.low() != 5120 || !strings.Contains(h.reason, "a schedule holds no more") {
 		t.Errorf("a search ended at %v: %s", h.low(), h.reason)
 	}
+}
+
+// TestEstimateSweep estimates sweeps whose highest levels would have more requests than a schedule holds: they end before.
+func TestEstimateSweep(t *testing.T) {
+	t.Parallel()
+	f := func(text string, runs int, requests int64) {
+		t.Helper()
+		e, err := Estimate(SuiteOptions{Workload: parse(t, text), Targets: cells(1), Sweep: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Runs != runs || e.Requests != requests || !e.AtMost || !e.Bounded {
+			t.Errorf("%s: %+v, want %d runs and %d requests", text, e, runs, requests)
+		}
+		per := float64(e.InputTokens+e.OutputTokens) * 1e-6
+		if math.Abs(e.Dollars-per) > 1e-6*per {
+			t.Errorf("%s: $%v, want $%v", text, e.Dollars, per)
+		}
+	}
+	base := "  arrival: {process: constant, rate: 10}\n  phases: {warmup: 0s, ramp: 0s, cooldown: 1s, sustain: "
+	f(base+"10s}\n  repeats: 1\n", 16, 100*(1<<16-1))
+	f(base+"1h}\n  repeats: 2\n", 2*7, 2*36_000*(1<<7-1)) // 36,000 x 64 is the last that is sure to fit
 }
 
 // TestHunt searches for random limits: the rate that is found holds, and what is little above it does not.

@@ -84,6 +84,7 @@ type source struct {
 	file    string   // path as it was named; empty when the environment was the source
 	files   []string // the file and all files that its values refer to
 	notices []Notice
+	adjust  func(*Config) // what a command line changed; nil for nothing
 }
 
 // Notice is something that a user should know of a configuration that is valid.
@@ -123,6 +124,13 @@ func (m *Model) SetDefaults() {
 
 // File returns the path of the file that the configuration was read from; empty if there was none.
 func (c *Config) File() string { return c.source.file }
+
+// Adjust changes the configuration by what a command line says, which holds over the file and after each reload of it. f is
+// called at once and for each later configuration, and must not depend on what it changes.
+func (c *Config) Adjust(f func(*Config)) {
+	f(c)
+	c.source.adjust = f
+}
 
 // Notices returns what a user should know of the configuration, in the order of the file.
 func (c *Config) Notices() []Notice { return c.source.notices }

@@ -168,11 +168,16 @@ func (w *Watcher) load() Reload {
 	return Reload{Config: c, Changes: changes, Restart: held}
 }
 
-func (w *Watcher) read() (*Config, error) {
+func (w *Watcher) read() (c *Config, err error) {
 	if w.path == "" {
-		return FromEnv(w.env)
+		c, err = FromEnv(w.env)
+	} else {
+		c, err = Load(w.path, w.env)
 	}
-	return Load(w.path, w.env)
+	if adjust := w.current.source.adjust; adjust != nil && err == nil {
+		c.Adjust(adjust)
+	}
+	return c, err
 }
 
 // digest is of the content of all files that the configuration comes from. A file that is gone has a digest too.

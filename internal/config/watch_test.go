@@ -257,6 +257,30 @@ func TestReloadWithoutWatch(t *testing.T) {
 	}
 }
 
+// TestReloadKeepsAdjustments: what a command line changed is no change of the file, and holds after the file has changed.
+func TestReloadKeepsAdjustments(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sluice.yaml")
+	replace(t, path, "listen: 127.0.0.1:1\nmax_body: 1MiB\n")
+	c, err := Load(path, environ())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Adjust(func(c *Config) { c.Ingress.Listen = "127.0.0.1:0" })
+	w := NewWatcher(c, environ(), func(*Config) error { return nil }, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { w.Answer(ctx); close(done) }()
+	for _, body := range []string{"2MiB", "3MiB"} {
+		replace(t, path, "listen: 127.0.0.1:1\nmax_body: "+body+"\n")
+		r := w.Reload(t.Context())
+		if r.Err != nil || len(r.Restart) != 0 || r.Config.Ingress.Listen != "127.0.0.1:0" || !slices.Equal(keys(r.Changes), []string{"max_body"}) {
+			t.Errorf("reload: %+v, listening on %s", r, r.Config.Ingress.Listen)
+		}
+	}
+	cancel()
+	<-done
+}
+
 func TestReloadFromEnvironment(t *testing.T) {
 	t.Parallel()
 	c, err := FromEnv(environ())

@@ -189,7 +189,7 @@ func (a *account) pick(prices *model.Table) string {
 		}
 		var info *model.Info
 		if prices != nil && !a.Simulated {
-			info, _ = prices.Lookup(a.priceOf, id)
+			info, _ = prices.Lookup(a.pricedAs, id)
 		}
 		cost, priced := info.Cost(llm.Usage{Input: promptTokens, Output: promptTokens}, "")
 		switch {

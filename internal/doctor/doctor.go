@@ -98,12 +98,13 @@ type Exam struct {
 // account is one account under examination. While a method of Exam runs it is owned by one goroutine; targets by one each.
 type account struct {
 	Account
-	up      *upstream.Account
-	priceOf string
-	broken  bool     // no call can work
-	listed  []string // models that the account says it has
-	report  AccountReport
-	targets []*target
+	up       *upstream.Account
+	priceOf  string   // whose API it is; "" if unknown
+	pricedAs string   // for lookups of prices
+	broken   bool     // no call can work
+	listed   []string // models that the account says it has
+	report   AccountReport
+	targets  []*target
 }
 
 // target is one model of an account.
@@ -126,7 +127,7 @@ func New(o Options) (*Exam, error) {
 			x.Close()
 			return nil, err
 		}
-		ac := &account{Account: a, up: up, priceOf: model.ProviderOf(a.Provider.URL())}
+		ac := &account{Account: a, up: up, priceOf: model.ProviderOf(a.Provider.URL()), pricedAs: model.PricedAs(a.Provider.Name, a.Provider.URL())}
 		ac.report = AccountReport{Account: a.Provider.Name, BaseURL: a.Provider.URL(), Region: a.Provider.Region, Targets: []TargetReport{}}
 		for _, m := range a.Models {
 			x.addTarget(ac, m)
@@ -139,7 +140,7 @@ func New(o Options) (*Exam, error) {
 func (x *Exam) addTarget(a *account, name string) {
 	t := &target{account: a, report: TargetReport{Target: a.Provider.Name + "/" + name, Model: name}}
 	if x.o.Prices != nil && !a.Simulated {
-		t.info, _ = x.o.Prices.Lookup(a.priceOf, name)
+		t.info, _ = x.o.Prices.Lookup(a.pricedAs, name)
 	}
 	a.targets = append(a.targets, t)
 }

@@ -157,7 +157,7 @@ func TestMachine(t *testing.T) {
 
 func TestPick(t *testing.T) {
 	t.Parallel()
-	a := &account{priceOf: "openai", listed: []string{"text-embedding-3-small", "gpt-4o", "gpt-4o-mini", "whisper-1", "unheard-of"}}
+	a := &account{pricedAs: "openai", listed: []string{"text-embedding-3-small", "gpt-4o", "gpt-4o-mini", "whisper-1", "unheard-of"}}
 	x, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)

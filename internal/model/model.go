@@ -63,11 +63,13 @@ func (t *Table) all() map[string]*provider {
 	return t.providers
 }
 
-func (t *Table) put(i *Info) {
-	p := t.providers[i.Provider]
+func (t *Table) put(i *Info) { t.putAs(i.Provider, i) }
+
+func (t *Table) putAs(name string, i *Info) {
+	p := t.providers[name]
 	if p == nil {
 		p = &provider{models: map[string]*Info{}}
-		t.providers[i.Provider] = p
+		t.providers[name] = p
 	}
 	if p.models[i.Model] == nil {
 		p.names = append(p.names, i.Model)
@@ -92,6 +94,20 @@ func (t *Table) override(i *Info) {
 		}
 	}
 	t.put(&own)
+	t.putAs(ownRows+own.Provider, &own)
+}
+
+// ownRows begins a name by which only rows of an override file are found.
+const ownRows = "account:"
+
+// PricedAs returns the provider that Lookup is to be asked for, for the models of an account: the one whose API its base URL is.
+// For any other server that is the account's own name, by which only rows of the override file are found: an account may be
+// called openai without being OpenAI's.
+func PricedAs(account, baseURL string) string {
+	if p := ProviderOf(baseURL); p != "" {
+		return p
+	}
+	return ownRows + account
 }
 
 // Lookup finds a model of a provider of the price table ("openai", "azure", ...): by its name, or by its name without a
@@ -145,7 +161,9 @@ func (t *Table) Names(provider string) []string {
 func (t *Table) Providers() []string {
 	var names []string
 	for n := range t.all() {
-		names = append(names, n)
+		if !strings.HasPrefix(n, ownRows) {
+			names = append(names, n)
+		}
 	}
 	slices.Sort(names)
 	return names

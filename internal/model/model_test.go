@@ -182,6 +182,37 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// TestPricedAs: an account at a server that is no provider's has the prices of the override file, by its own name, and no others.
+func TestPricedAs(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "prices.json")
+	text := `{"models": [{"provider": "sydney", "model": "llama", "input_per_mtok": 1, "output_per_mtok": 2}]}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	table, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(account, url, name string, want bool) {
+		t.Helper()
+		if _, ok := table.Lookup(PricedAs(account, url), name); ok != want {
+			t.Errorf("account %s at %q has a price for %s: %v, want %v", account, url, name, ok, want)
+		}
+	}
+	f("sydney", "http://10.0.0.5:8000/v1", "llama", true)
+	f("sydney", "http://10.0.0.5:8000/v1", "gpt-4o", false)
+	f("melbourne", "http://10.0.0.5:8000/v1", "llama", false)
+	f("openai", "http://10.0.0.5:8000/v1", "gpt-4o", false) // it is called so, but is not OpenAI's
+	f("mine", "https://api.openai.com/v1", "gpt-4o", true)
+	f("sydney", "https://api.openai.com/v1", "llama", false)
+	for _, name := range table.Providers() {
+		if strings.Contains(name, ":") {
+			t.Errorf("%s is listed as a provider", name)
+		}
+	}
+}
+
 func TestOverrideErrors(t *testing.T) {
 	t.Parallel()
 	f := func(text, want string) {

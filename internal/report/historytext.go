@@ -93,7 +93,7 @@ func (l *Line) write(w io.Writer, width int, searched bool) {
 	last := l.Points[len(l.Points)-1]
 	fmt.Fprintf(w, "  %-*s %s  %s\n", nameWidth, l.Metric, l.Sparkline(max(10, width-nameWidth-24)), figureText(last.Value, l.Unit))
 	if searched && len(l.Points) < MinHistory {
-		fmt.Fprintf(w, "    %d points; changes are looked for from %d on\n", len(l.Points), MinHistory)
+		fmt.Fprintf(w, "    %s; changes are looked for from %d on\n", plural(len(l.Points), "point"), MinHistory)
 	}
 	for _, c := range l.Changes {
 		size := "from 0"

@@ -113,9 +113,14 @@ func (t *textWriter) head() {
 	}
 	if s.Stopped != "" {
 		t.printf(" · %s", styled("stopped: "+clean(s.Stopped), styleWarn, t.o.Color))
+	} else if s.Ended.IsZero() {
+		t.printf(" · %s", styled(Unfinished, styleWarn, t.o.Color))
 	}
 	t.printf("\n")
 }
+
+// Unfinished is said of a suite without an end.
+const Unfinished = "not finished: its command was killed, or still runs"
 
 // labels are the first columns of each table: what was measured.
 func (t *textWriter) labels() []string {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clipperhouse/displaywidth"
 	"github.com/google/go-cmp/cmp"
@@ -200,4 +201,23 @@ func TestTextOfASearch(t *testing.T) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
 		}
 	}
+}
+
+// TestTextUnfinished: a suite whose command was killed does not look like one that was asked for so few runs.
+func TestTextUnfinished(t *testing.T) {
+	t.Parallel()
+	f := func(ended time.Time, stopped string, want bool) {
+		t.Helper()
+		var out bytes.Buffer
+		s := &Suite{Name: "chat", Started: time.Unix(1_700_000_000, 0), Ended: ended, Stopped: stopped}
+		if err := Text(&out, s, nil, TextOptions{Width: 100}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(out.String(), "not finished"); got != want {
+			t.Errorf("ended %v, stopped %q: not finished is said: %v, want %v", ended, stopped, got, want)
+		}
+	}
+	f(time.Time{}, "", true)
+	f(time.Time{}, "interrupted", false)
+	f(time.Unix(1_700_000_100, 0), "", false)
 }

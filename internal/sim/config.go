@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log"
 	"strings"
 	"time"
 
@@ -27,6 +29,8 @@ type Config struct {
 	Record int `yaml:"record"`
 	// Models are served models; empty means the default ones (see DefaultModels).
 	Models []ModelConfig `yaml:"models"`
+	// ErrorLog is told of connections that fail; nil is the log package's own.
+	ErrorLog *log.Logger `yaml:"-"`
 	// Faults are applied to requests that name no fault themselves.
 	Faults []FaultRule `yaml:"faults"`
 }
@@ -191,6 +195,20 @@ func (m *ModelConfig) validate(fail func(key, message string)) {
 	if s.Overhead < 0 || s.Prefill < 0 || s.Step < 0 || s.StepPerStream < 0 || s.Batch < 0 || s.Jitter < 0 || s.Jitter > 3 {
 		fail("speed", "has a value that is negative, or a jitter above 3")
 	}
+}
+
+// KindOf returns what a model of a configuration is for, chat or embedding; "" if it has no such model.
+func KindOf(c Config, name string) string {
+	models := c.Models
+	if len(models) == 0 {
+		models = DefaultModels()
+	}
+	for _, m := range models {
+		if m.Name == name {
+			return cmp.Or(m.Kind, "chat")
+		}
+	}
+	return ""
 }
 
 // ModelNames returns the names that a simulated provider serves.

@@ -82,7 +82,7 @@ func New(c Config) (*Server, error) {
 		s.models[mc.Name] = m
 	}
 	s.life, s.end = context.WithCancelCause(context.Background())
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second, Protocols: new(http.Protocols)}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second, ErrorLog: c.ErrorLog, Protocols: new(http.Protocols)}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetUnencryptedHTTP2(true)
 	return s, nil

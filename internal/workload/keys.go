@@ -12,7 +12,7 @@ import (
 
 // Limits on values of workload files.
 const (
-	maxRate  = 1_000_000 // requests a second
+	MaxRate  = 1_000_000 // requests a second, the most that a workload may ask for
 	maxUsers = 1_000_000
 	maxRows  = 128 // of a table of percentiles, or of a mix
 )
@@ -141,8 +141,8 @@ func (f *file) arrival(n ast.Node, path string) {
 	f.object(
 		n, path,
 		field{"process", f.oneOf(&a.Process, Closed, Constant, Poisson, Gamma, Trace, Rising)},
-		field{"rate", f.float(&a.Rate, 0.000001, maxRate)},
-		field{"from", f.float(&a.From, 0, maxRate)},
+		field{"rate", f.float(&a.Rate, 0.000001, MaxRate)},
+		field{"from", f.float(&a.From, 0, MaxRate)},
 		field{"shape", f.float(&a.Shape, 0.01, 1000)},
 		field{"concurrency", whole(&f.decoder, &a.Concurrency, 1, maxUsers)},
 		field{"think", f.duration(&a.Think)},

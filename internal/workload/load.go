@@ -199,6 +199,18 @@ func (d *design) fromCorpus(s *Slot, kind *share, src source, c int64, row int32
 	}
 }
 
+// Kinds returns the kinds of requests that the workload has. It is nil where the lines of a file of prompts decide.
+func (w *Workload) Kinds() []Kind {
+	if w.load.Corpus != nil {
+		return nil
+	}
+	var kinds []Kind
+	for _, s := range w.load.Mix {
+		kinds = append(kinds, s.Kind)
+	}
+	return kinds
+}
+
 // Expected returns the mean tokens of a request, for estimates of cost. Output is 0 if the workload does not limit it. It is
 // the mean over the first conversations that the workload's seed gives.
 func (w *Workload) Expected() (input, output float64) {

@@ -117,8 +117,8 @@ type Overrides struct {
 func (w *Workload) With(o Overrides) (*Workload, error) {
 	c := *w
 	switch {
-	case o.Rate < 0 || o.Rate > maxRate:
-		return nil, fmt.Errorf("change workload: the rate is %v; it must be between 0 and %d requests a second", o.Rate, maxRate)
+	case !(o.Rate >= 0 && o.Rate <= MaxRate): // NaN too
+		return nil, fmt.Errorf("change workload: the rate is %v; it must be between 0 and %d requests a second", o.Rate, MaxRate)
 	case o.Concurrency < 0 || o.Concurrency > maxUsers:
 		return nil, fmt.Errorf("change workload: concurrency is %d; it must be between 0 and %d", o.Concurrency, maxUsers)
 	case o.Rate > 0:

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// maxSlots is how many requests a schedule holds: some 300 MB.
-const maxSlots = 5_000_000
+// MaxRequests is how many requests a schedule holds: some 300 MB.
+const MaxRequests = 5_000_000
 
 // ScheduleOptions choose a run of a workload.
 type ScheduleOptions struct {
@@ -59,7 +59,7 @@ func (w *Workload) Schedule(o ScheduleOptions) (*Schedule, error) {
 		}
 		s.Arrival.Rate = w.load.Trace.rate() * s.Arrival.Speed
 	}
-	b := builder{s: s, room: maxSlots, due: make(dueTalks, 0)}
+	b := builder{s: s, room: MaxRequests, due: make(dueTalks, 0)}
 	var err error
 	if s.Arrival.Process == Trace {
 		err = b.replay(o.Key)
@@ -87,12 +87,12 @@ func (a Arrival) atRate(rate float64) Arrival {
 // MaxRate returns the highest rate at which a run of the workload is sure to fit into a schedule.
 func (w *Workload) MaxRate() float64 {
 	a, p := w.Arrival.atRate(1), w.Phases
-	room := 0.9 * maxSlots  // how many requests there are is a matter of chance
-	if a.Process == Trace { // its rows are as many at each rate
+	room := 0.9 * MaxRequests // how many requests there are is a matter of chance
+	if a.Process == Trace {   // its rows are as many at each rate
 		a.Process, p.Sustain = Poisson, 0
 		room = max(room-float64(len(w.load.Trace.rows)), 0)
 	}
-	return room / a.profile(p).total()
+	return min(MaxRate, room/a.profile(p).total())
 }
 
 // builder fills the slots of an open loop.
@@ -107,8 +107,8 @@ type builder struct {
 // draw adds the slots of a process that is drawn.
 func (b *builder) draw(key Key, p profile) error {
 	expected := p.total()
-	if expected > maxSlots {
-		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the rate, or the length of the phases", expected, maxSlots)
+	if expected > MaxRequests {
+		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the rate, or the length of the phases", expected, MaxRequests)
 	}
 	b.s.Slots = slices.Grow(b.s.Slots, int(expected+4*math.Sqrt(expected))+1)
 	arrival := b.s.Arrival.gaps(key.common("gaps"))
@@ -118,7 +118,7 @@ func (b *builder) draw(key Key, p profile) error {
 			return nil
 		}
 		if len(b.s.Slots) == b.room {
-			return fmt.Errorf("there are more than the %d requests that a schedule holds; lower the rate, or the length of the phases", maxSlots)
+			return fmt.Errorf("there are more than the %d requests that a schedule holds; lower the rate, or the length of the phases", MaxRequests)
 		}
 		at := time.Duration(seconds * float64(time.Second))
 		b.add(at, b.s.Phases.At(at), b.take(at))
@@ -219,8 +219,8 @@ func (b *builder) replay(key Key) error {
 	phases.Sustain = 0
 	tr := b.s.design.Trace
 	p := before.profile(phases)
-	if total := p.total() + float64(len(tr.rows)); total > maxSlots {
-		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the speed, or the length of the phases", total, maxSlots)
+	if total := p.total() + float64(len(tr.rows)); total > MaxRequests {
+		return fmt.Errorf("%.0f requests are more than the %d that a schedule holds; lower the speed, or the length of the phases", total, MaxRequests)
 	}
 	arrival := before.gaps(key.common("gaps"))
 	rows := key.common("rows")

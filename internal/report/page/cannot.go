@@ -17,6 +17,8 @@ func (v *view) cannot() []sentence {
 	v.cannotBelieve(add)
 	if v.suite.Stopped != "" {
 		add(plain("The suite ended early (%s): targets later in its order have fewer runs, or none.", v.suite.Stopped))
+	} else if v.suite.Ended.IsZero() {
+		add(plain("The suite is %s: runs that had not ended by then are missing.", report.Unfinished))
 	}
 	if len(v.believed()) > 0 {
 		v.cannotRepeat(add)

@@ -63,6 +63,8 @@ func (v *view) facts() []fact {
 	}
 	if s.Stopped != "" {
 		facts = append(facts, fact{Name: "Ended early", Text: s.Stopped, Wide: true})
+	} else if s.Ended.IsZero() {
+		facts = append(facts, fact{Name: "Ended early", Text: report.Unfinished, Wide: true})
 	}
 	return facts
 }
