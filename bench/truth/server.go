@@ -100,7 +100,7 @@ func (t *truthServer) whole(c *rig.Conn, e *entry, s *script) error {
 		`"message":{"role":"assistant","content":%q},"finish_reason":"stop"}],%s}`, requestID(e.N), strings.Repeat(" word", int(tokens)), usageText(tokens, reasoning))
 	if s.Status != 200 {
 		tokens, reasoning = 0, 0
-		body = fmt.Sprintf(`{"error":{"message":"refused by plan","type":"test","code":null,"param":null}}`)
+		body = `{"error":{"message":"refused by plan","type":"test","code":null,"param":null}}`
 	}
 	b := rig.AppendAnswer(nil, s.Status, "X-Request-Id: "+requestID(e.N)+"\r\n", []byte(body))
 	return t.pace.Do(e.Received+int64(s.First), func(now int64) (int64, error) {
