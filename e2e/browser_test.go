@@ -125,7 +125,7 @@ func (p *tab) click(selector string) {
 func TestBrowserHears(t *testing.T) {
 	t.Parallel()
 	path := harness.WriteFile(t, t.TempDir()+"/loud.html", `<!doctype html><meta http-equiv="Content-Security-Policy" content="img-src 'none'">
-<script>console.error("loud"); setTimeout(() => { throw new Error("thrown") });</script><img src="http://192.0.2.1/pixel.png">
+<script>console.error("loud"); setTimeout(() => { throw new Error("thrown") });</script><img src="http://127.0.0.1:48999/pixel.png">
 <link rel="stylesheet" href="http://127.0.0.1:9/far.css">`)
 	p := startBrowser(t).open(t, "file://"+path, 800)
 	harness.Eventually(t, harness.Wait, func() error {

@@ -180,8 +180,7 @@ providers:
   closed: {base_url: "http://%s/v1", models: [x]}
   page: {base_url: %q, models: [x]}
   html: {base_url: %q, models: [x]}
-  clear: {base_url: "http://192.0.2.1/v1", api_key: "${K:-sk-clear-text}", headers: {X-Key: "${H:-header-secret}"}}
-timeouts: {connect: 300ms}
+  clear: {base_url: "http://provider.invalid/v1", api_key: "${K:-sk-clear-text}", headers: {X-Key: "${H:-header-secret}"}}
 `, secure.URL+"/v1", closed, page.URL, page.URL+"/app"))
 	if err == nil {
 		t.Error("no error")
@@ -193,7 +192,7 @@ timeouts: {connect: 300ms}
 	wantCheck(t, &r, "page/x", "call", doctor.Fail, "", "")
 	wantCheck(t, &r, "html", "models", doctor.Warn, "no JSON", "base_url")
 	wantCheck(t, &r, "clear", "settings", doctor.Warn, "key secret:", "clear text")
-	wantCheck(t, &r, "clear", "tcp", doctor.Fail, "no connection to 192.0.2.1", "")
+	wantCheck(t, &r, "clear", "dns", doctor.Fail, "provider.invalid", "")
 }
 
 // TestDoctorFindsWords is for servers that refuse a parameter: they are asked again, without it.
