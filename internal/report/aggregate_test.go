@@ -203,3 +203,11 @@ func TestOrderAndBest(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestStatBounds: two repeats that differ give a wide interval, which does not go below what a figure can be.
+func TestStatBounds(t *testing.T) {
+	t.Parallel()
+	if s := newStat([]float64{2, 4}); s.Mean != 3 || s.Lo != 0 || s.Hi < 15 {
+		t.Errorf("%+v, want a mean of 3 between 0 and more than 15", s)
+	}
+}

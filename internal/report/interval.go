@@ -21,6 +21,7 @@ func newStat(xs []float64) Stat {
 	if s.N > 1 {
 		s.Std = stat.Std(xs)
 		s.Lo, s.Hi = stat.TInterval(xs, Confidence)
+		s.Lo = max(s.Lo, 0) // no figure of a run can be below
 		if s.Mean != 0 {
 			s.CV = s.Std / math.Abs(s.Mean)
 		}

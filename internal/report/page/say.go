@@ -65,7 +65,7 @@ func (v *view) sayWhat() sentence {
 	}
 	models, regions := map[string]bool{}, map[string]bool{}
 	for _, c := range v.cells {
-		models[c.Target], regions[c.Region] = true, true
+		models[cmp.Or(c.Model, c.Target)], regions[c.Region] = true, true
 	}
 	var s sentence
 	s.text("%s", counted(int64(len(v.cells)), "target was", "targets were"))
