@@ -57,7 +57,7 @@ func (l *lab) suite(id, workload string, day int, ttft ...float64) string {
 }
 
 // run executes one of the commands and returns what it wrote, its error and the exit code that the error stands for.
-func (l *lab) run(args ...string) (out string, err error, code int) {
+func (l *lab) run(args ...string) (out string, code int, err error) {
 	l.t.Helper()
 	open := func(cmd *cobra.Command) (*store.Store, *auth.Config, error) {
 		s, err := store.Open(cmd.Context(), "", l.data)
@@ -72,13 +72,13 @@ func (l *lab) run(args ...string) (out string, err error, code int) {
 	if err = root.ExecuteContext(l.t.Context()); err != nil {
 		code = exitCode(err)
 	}
-	return b.String(), err, code
+	return b.String(), code, err
 }
 
 // want fails unless a command ends with a code and its output and error say all of the words.
 func (l *lab) want(code int, words []string, args ...string) string {
 	l.t.Helper()
-	out, err, got := l.run(args...)
+	out, got, err := l.run(args...)
 	text := out
 	if err != nil {
 		text += "\n" + err.Error()
