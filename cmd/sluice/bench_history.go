@@ -203,7 +203,7 @@ func (h *historyFlags) list(ctx context.Context, w io.Writer, s *store.Store, su
 		cells := map[report.Cell]bool{}
 		for _, r := range x.Runs {
 			cells[r.Cell] = true
-			if r.Verdict.State == "invalid" {
+			if r.Verdict.State == report.StateInvalid {
 				v.Invalid++
 			}
 		}

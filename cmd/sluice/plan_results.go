@@ -150,7 +150,7 @@ func (m *measured) pick(target string) (*report.CellResult, error) {
 		if target != "" && target != name && target != r.Cell.Target {
 			continue
 		}
-		if r.Verdict.State == "valid" && (best == nil || r.TPS.Mean > best.TPS.Mean) {
+		if r.Verdict.State == report.StateValid && (best == nil || r.TPS.Mean > best.TPS.Mean) {
 			best = r
 		}
 	}

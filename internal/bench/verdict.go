@@ -28,9 +28,9 @@ const (
 
 // The states of a verdict.
 const (
-	Valid    = "valid"
-	Degraded = "degraded"
-	Invalid  = "invalid"
+	Valid    = report.StateValid
+	Degraded = report.StateDegraded
+	Invalid  = report.StateInvalid
 )
 
 // judge says whether the figures of a run are those of the target. Invalid: no, they are of this client. Degraded: yes, but

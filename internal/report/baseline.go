@@ -16,7 +16,7 @@ type TargetFigures struct{ TTFT50, TTFT95, TPOT50 float64 }
 func (s *Suite) Target(target, region string) (f TargetFigures, ok bool) {
 	var runs []*Run
 	for _, r := range s.Runs {
-		if r.Cell.Target == target && r.Verdict.State != stateInvalid && (region == "" || r.Cell.Region == "" || r.Cell.Region == region) {
+		if r.Cell.Target == target && r.Verdict.State != StateInvalid && (region == "" || r.Cell.Region == "" || r.Cell.Region == region) {
 			runs = append(runs, r)
 		}
 	}

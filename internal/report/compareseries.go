@@ -46,9 +46,6 @@ func (l Load) String() string {
 	return fmt.Sprintf("%.6g/s %s", l.Rate, l.Process)
 }
 
-// stateInvalid is the verdict on a run that describes the measuring side rather than the target.
-const stateInvalid = "invalid"
-
 // bySeries returns the figures of a suite's runs by cell, repeats in order. Invalid runs are left out; a cell of which
 // nothing else is left has an empty list.
 func bySeries(s *Suite) map[CellAt][]*Summary {
@@ -60,7 +57,7 @@ func bySeries(s *Suite) map[CellAt][]*Summary {
 		if series[at] == nil {
 			series[at] = []*Summary{}
 		}
-		if r.Verdict.State != stateInvalid {
+		if r.Verdict.State != StateInvalid {
 			series[at] = append(series[at], &r.Summary)
 		}
 	}
@@ -183,12 +180,12 @@ func suiteWarnings(which string, s *Suite) []string {
 	why := map[string]bool{}
 	for _, r := range s.Runs {
 		switch r.Verdict.State {
-		case stateInvalid:
+		case StateInvalid:
 			invalid++
 			for _, reason := range r.Verdict.Reasons {
 				why[reason] = true
 			}
-		case "degraded":
+		case StateDegraded:
 			degraded++
 		}
 		if r.Stopped != "" {
