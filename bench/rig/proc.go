@@ -63,7 +63,11 @@ func OthersTime(pid int) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	var sum time.Duration
+	return timeOutside(pid, parent, used), nil
+}
+
+// timeOutside sums the time of all processes but pid and its descendants. A process whose parent is unknown has none.
+func timeOutside(pid int, parent map[int]int, used map[int]time.Duration) (sum time.Duration) {
 	for id, d := range used {
 		for up := id; up != pid; up = parent[up] {
 			if up == 0 {
@@ -72,7 +76,7 @@ func OthersTime(pid int) (time.Duration, error) {
 			}
 		}
 	}
-	return sum, nil
+	return sum
 }
 
 // parseFamily returns the parent from /proc/PID/stat, and the time used with that of children that were waited for.
