@@ -106,7 +106,7 @@ func (p *tab) quiet() {
 // eval returns what an expression of JavaScript is in the page.
 func eval[T any](p *tab, expression string) T {
 	p.t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		p.t.Fatalf("evaluate %.200s: %v", expression, err)
 	}

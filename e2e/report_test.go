@@ -414,10 +414,24 @@ func (p *tab) checkPaper() {
 	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
 		p.t.Fatal(err)
 	}
-	if width := eval[int](p, `document.documentElement.scrollWidth`); width > paper {
+	// The charts follow the width of the page one frame later (ResizeObserver), so the width is read once it no longer falls.
+	width := eval[int](p, settledWidth)
+	if width > paper {
 		p.t.Errorf("on paper the page is %d pixels wide, want %d", width, paper)
 	}
 }
+
+// settledWidth is the width of a page once ten frames in a row have not changed it.
+const settledWidth = `new Promise((resolve) => {
+  let width = 0, same = 0;
+  const look = () => {
+    const now = document.documentElement.scrollWidth;
+    same = now === width ? same + 1 : 0;
+    width = now;
+    same < 10 ? requestAnimationFrame(look) : resolve(width);
+  };
+  look();
+})`
 
 // checkChoices chooses another target over time, and the other latency of the curve.
 func (p *tab) checkChoices() {
