@@ -173,7 +173,8 @@ func (w *worker) exchange(ctx context.Context, cancel context.CancelFunc, j *job
 }
 
 func (w *worker) readHeader(h http.Header, rec *report.Record) {
-	rec.Limits = report.Limits(w.r.target.Dialect.Limits(h))
+	l := w.r.target.Dialect.Limits(h)
+	rec.Limits = report.Limits{Requests: l.Requests, RequestsLeft: l.RequestsLeft, Tokens: l.Tokens, TokensLeft: l.TokensLeft}
 	for _, name := range []string{"X-Request-Id", "Request-Id", "Apim-Request-Id"} {
 		if v := h[name]; len(v) > 0 {
 			rec.RequestID = v[0]

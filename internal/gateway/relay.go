@@ -71,7 +71,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 func (rl *relay) reset(r *run) {
 	rl.w, rl.live, rl.sent = r.w, false, 0
 	rl.reader.Reset(r.info.account.MaxEvent)
-	rl.stream.Reset(openai.StreamOptions{
+	rl.stream.Reset(wire.FollowOptions{
 		Choices:    r.x.Call.Choices,
 		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
 		Model:      r.answerModel(),
@@ -180,7 +180,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		switch {
 		case rl.stream.Done && !rl.stream.Finished():
 			return nil // an error event follows, and clients do not read past [DONE]
-		case action != openai.Forward:
+		case action != wire.Forward:
 		case rl.live:
 			if e := rl.emit(ev.Raw); e != nil {
 				return e

@@ -14,6 +14,7 @@ import (
 	"sluice/internal/pace"
 	"sluice/internal/route"
 	"sluice/internal/upstream"
+	"sluice/internal/wire"
 	"sluice/internal/wire/openai"
 )
 
@@ -235,7 +236,7 @@ func (r *run) request(span *obs.Span) *upstream.Request {
 		Method:      http.MethodPost,
 		Path:        x.Path,
 		Query:       x.Query,
-		Body:        x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(r.target.Model)), x.Body, r.target.Model, inject),
+		Body:        x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(r.target.Model)), x.Body, &wire.Change{Model: r.target.Model, Usage: inject}),
 		Header:      x.Header,
 		TraceParent: r.traceParent(span),
 		Limits:      r.limits(),

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Op is the operation that a call asks for. Its String is the gen_ai.operation.name of the OpenTelemetry conventions.
+// Op is the operation that a call asks for. Its String is the gen_ai.operation.name of the OpenTelemetry conventions where
+// they have one.
 type Op uint8
 
 // The operations that travel the road.
@@ -16,20 +17,26 @@ const (
 	OpChat Op = iota + 1
 	OpCompletion
 	OpEmbedding
+	OpModeration
+	OpRerank
+	OpCountTokens
+	OpImage         // images/generations, edits, variations
+	OpSpeech        // text to audio
+	OpTranscription // audio to text, in the same language or translated
+	OpRaw           // relayed without being understood
 )
+
+var opNames = [...]string{
+	OpChat: "chat", OpCompletion: "text_completion", OpEmbedding: "embeddings", OpModeration: "moderation", OpRerank: "rerank",
+	OpCountTokens: "count_tokens", OpImage: "image_generation", OpSpeech: "speech", OpTranscription: "transcription", OpRaw: "raw",
+}
 
 // String returns the operation's name in the OpenTelemetry GenAI conventions.
 func (o Op) String() string {
-	switch o {
-	case OpChat:
-		return "chat"
-	case OpCompletion:
-		return "text_completion"
-	case OpEmbedding:
-		return "embeddings"
-	default:
+	if o == 0 || int(o) >= len(opNames) {
 		return "unknown"
 	}
+	return opNames[o]
 }
 
 // Dialect is a wire protocol, spoken by a front (towards clients) or by a provider.
@@ -37,15 +44,27 @@ type Dialect uint8
 
 // The dialects that have a codec.
 const (
-	OpenAI Dialect = iota + 1
+	OpenAI    Dialect = iota + 1 // chat completions, and OpenAI's other operations
+	Responses                    // OpenAI's Responses API
+	Anthropic                    // Messages
+	Gemini                       // generateContent
+	Converse                     // AWS Bedrock's Converse
+	Cohere                       // embed and rerank
+	Voyage                       // embeddings and rerank
+	Jina                         // embeddings and rerank
 )
 
-// String returns the dialect's name as it is written in configuration (`api: openai`).
+var dialectNames = [...]string{
+	OpenAI: "openai", Responses: "responses", Anthropic: "anthropic", Gemini: "gemini", Converse: "converse", Cohere: "cohere",
+	Voyage: "voyage", Jina: "jina",
+}
+
+// String returns the dialect's name.
 func (d Dialect) String() string {
-	if d == OpenAI {
-		return "openai"
+	if d == 0 || int(d) >= len(dialectNames) {
+		return "unknown"
 	}
-	return "unknown"
+	return dialectNames[d]
 }
 
 // Class is the priority class of a call. Lower values go first.
@@ -128,6 +147,10 @@ type Usage struct {
 	Output      int64
 	Reasoning   int64
 	Estimated   bool // true if the provider did not say and Sluice counted for itself
+
+	CacheWriteLong int64 // part of CacheWrite that is kept for an hour or longer, at a price of its own
+	AudioInput     int64 // part of Input
+	AudioOutput    int64 // part of Output
 }
 
 // Total returns input plus output tokens.

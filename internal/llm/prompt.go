@@ -1,5 +1,7 @@
 package llm
 
+import "time"
+
 // Prompt is what a client asks a model for, before a dialect puts it into words.
 type Prompt struct {
 	Op       Op
@@ -47,9 +49,16 @@ const (
 // RateLimits are the quotas that the headers of one answer tell of, for a minute unless the provider says otherwise. -1
 // where a header is missing.
 type RateLimits struct {
-	Requests, RequestsLeft int64
-	Tokens, TokensLeft     int64
+	Requests, RequestsLeft         int64
+	Tokens, TokensLeft             int64
+	InputTokens, InputTokensLeft   int64
+	OutputTokens, OutputTokensLeft int64
+
+	// When the quota is whole again, from the answer on; 0 where that is not said.
+	RequestsReset, TokensReset, InputTokensReset, OutputTokensReset time.Duration
 }
 
 // NoRateLimits is RateLimits without any header.
-func NoRateLimits() RateLimits { return RateLimits{-1, -1, -1, -1} }
+func NoRateLimits() RateLimits {
+	return RateLimits{Requests: -1, RequestsLeft: -1, Tokens: -1, TokensLeft: -1, InputTokens: -1, InputTokensLeft: -1, OutputTokens: -1, OutputTokensLeft: -1}
+}

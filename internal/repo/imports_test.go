@@ -14,7 +14,7 @@ func order() []string {
 		"cmd/sluice", "bench/gateway", "bench/truth", "bench/rig", // programs, and what they share
 		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report/page", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
 		"auth", "cache", "route", "admit", "pace", "upstream", "ledger",
-		"wire/openai", "wire/anthropic", "wire/gemini", "wire/http1", "wire", "model", "limit", "obs", "llm",
+		"dialect", "wire/openai", "wire/responses", "wire/anthropic", "wire/gemini", "wire/bedrock", "wire/cohere", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}
 }
 
@@ -25,6 +25,7 @@ func never() []struct {
 } {
 	stages := []string{"auth", "cache", "route", "admit", "pace", "upstream", "ledger"}
 	adapters := []string{"store", "cluster"}
+	codecs := []string{"wire/openai", "wire/responses", "wire/anthropic", "wire/gemini", "wire/bedrock", "wire/cohere"}
 	return []struct {
 		from, to []string
 		why      string
@@ -32,7 +33,7 @@ func never() []struct {
 		{stages, stages, "stages never import each other; only gateway composes them"},
 		{[]string{"sim", "bench", "bench/gateway", "bench/truth", "bench/rig"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
 		{[]string{"ingress", "console", "batch", "jobs", "gateway"}, adapters, "adapters import the domain, never the reverse; app joins them"},
-		{[]string{"wire/openai", "wire/anthropic", "wire/gemini"}, []string{"wire/openai", "wire/anthropic", "wire/gemini"}, "a dialect knows itself only; another one goes through llm"},
+		{codecs, codecs, "a dialect knows itself only; another one goes through llm"},
 		{[]string{"obs"}, []string{"wire", "model", "limit"}, "obs is told facts in the words of llm"},
 	}
 }

@@ -5,29 +5,17 @@ import (
 	"sluice/internal/wire"
 )
 
-// Answer is what Sluice reads of a whole answer. It belongs to the body that it was read from.
-type Answer struct {
-	Usage    llm.Usage
-	HasUsage bool
-	// Complete is true if every choice has a finish reason, and there is one; for embeddings, if there is data.
-	Complete bool
-	// Model is where the value of model stands in the body, with its quotes; empty if there is no such string.
-	Model wire.Span
-	// OutputBytes is the size of text, reasoning and tool arguments, for an estimate where usage is missing.
-	OutputBytes int
-}
-
 // ScanAnswer validates the body of a 200 answer that is not a stream, and reads it. White space in front is fine: some
 // providers keep the line open with it.
 //
 // The error is of KindBadAnswer if the body is no JSON object; an error object in the body is classified as
 // ClassifyError would, with KindProviderStream for what says nothing more. Nothing is allocated but the error.
-func ScanAnswer(op llm.Op, body []byte) (Answer, *llm.Error) {
+func ScanAnswer(op llm.Op, body []byte) (wire.Answer, *llm.Error) {
 	var c chunk
 	var sc wire.Scanner
 	sc.Reset(body)
 	if !sc.Object() {
-		return Answer{}, noObject(&sc, body)
+		return wire.Answer{}, noObject(&sc, body)
 	}
 	for {
 		name, ok := sc.Member()
@@ -37,28 +25,31 @@ func ScanAnswer(op llm.Op, body []byte) (Answer, *llm.Error) {
 		c.member(string(name), &sc, body, false)
 	}
 	if !sc.End() {
-		return Answer{}, llm.Errorf(llm.KindBadAnswer, "provider's answer is not valid JSON: %v", sc.Err())
+		return wire.Answer{}, llm.Errorf(llm.KindBadAnswer, "provider's answer is not valid JSON: %v", sc.Err())
 	}
 	if c.isError {
-		return Answer{}, streamError(body)
+		return wire.Answer{}, streamError(body)
 	}
-	a := Answer{Model: c.model}
+	a := answer{Answer: wire.Answer{Model: c.model}}
 	if c.usage.Len() > 0 {
 		a.Usage, a.HasUsage = readUsage(c.usage.Of(body))
 	}
 	if op == llm.OpEmbedding {
 		a.Complete = c.data
-		return a, nil
+		return a.Answer, nil
 	}
 	a.Complete = c.count > 0
 	if !c.each(body, a.scanChoice) {
-		return Answer{}, streamError(body)
+		return wire.Answer{}, streamError(body)
 	}
-	return a, nil
+	return a.Answer, nil
 }
 
+// answer is an answer under way.
+type answer struct{ wire.Answer }
+
 // scanChoice accounts for a choice. It reports false if it ended in an error.
-func (a *Answer) scanChoice(c choice, body []byte) bool {
+func (a *answer) scanChoice(c choice, body []byte) bool {
 	if wire.EqualString(c.finish.Of(body), "error") {
 		return false
 	}
@@ -79,14 +70,4 @@ func noObject(sc *wire.Scanner, body []byte) *llm.Error {
 		return llm.Errorf(llm.KindBadAnswer, "provider's answer is empty")
 	}
 	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", plain(body))
-}
-
-// AppendAnswer appends body with its model name replaced by model; all other bytes are the same. An answer without a
-// model stays without.
-func (a *Answer) AppendAnswer(dst, body []byte, model string) []byte {
-	s := splicer{body: body}
-	if a.Model.Len() > 0 && !wire.EqualString(a.Model.Of(body), model) {
-		dst = s.append(dst, edit{at: a.Model, text: model, quote: true})
-	}
-	return s.rest(dst)
 }

@@ -21,7 +21,7 @@ type chunk struct {
 // How members are removed, so that the commas stay right: a member that follows another goes with the comma in front of
 // it, so the cut is from the end of the member before to its own end, which also holds for several in a row. Members
 // at the very front go with what follows them, up to the name of the first one that stays.
-func (c *chunk) read(b []byte, o *StreamOptions) bool {
+func (c *chunk) read(b []byte, o *wire.FollowOptions) bool {
 	var sc wire.Scanner
 	sc.Reset(b)
 	if !sc.Object() {

@@ -20,7 +20,7 @@ func (Client) Stream(llm.Op) llm.StreamReader {
 type streamReader struct{ s Stream }
 
 // Reset begins another answer.
-func (r *streamReader) Reset() { r.s.Reset(StreamOptions{}) }
+func (r *streamReader) Reset() { r.s.Reset(wire.FollowOptions{}) }
 
 // Observe looks at one event.
 func (r *streamReader) Observe(name, data []byte) llm.Seen {
@@ -63,12 +63,12 @@ func (r *streamReader) End() (llm.Usage, *llm.Error) {
 
 // Limits reads the quota headers of an answer: those of OpenAI, which most servers follow, and those of Mistral.
 func (Client) Limits(h http.Header) llm.RateLimits {
-	return llm.RateLimits{
-		Requests:     quota(h, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Req-Minute"),
-		RequestsLeft: quota(h, "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Remaining-Req-Minute"),
-		Tokens:       quota(h, "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Tokens-Minute"),
-		TokensLeft:   quota(h, "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Remaining-Tokens-Minute"),
-	}
+	l := llm.NoRateLimits()
+	l.Requests = quota(h, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Req-Minute")
+	l.RequestsLeft = quota(h, "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Remaining-Req-Minute")
+	l.Tokens = quota(h, "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Tokens-Minute")
+	l.TokensLeft = quota(h, "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Remaining-Tokens-Minute")
+	return l
 }
 
 // quota returns the value of the first of the headers that is a whole number, -1 if none is. Names are in canonical form.

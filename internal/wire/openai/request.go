@@ -20,15 +20,8 @@ const (
 // Request is what Sluice reads of a request body, and the places that it may change. It belongs to the body that it was
 // read from.
 type Request struct {
-	Model        string
-	Stream       bool
-	IncludeUsage bool   // stream_options.include_usage: the client wants the usage chunk
-	Choices      int    // choices that the answer must have, at least 1: n, times the number of prompts
-	MaxTokens    int64  // max_completion_tokens, or else max_tokens; 0 if there is no limit
-	User         string // the first 256 bytes
-	ServiceTier  string // the first 64 bytes
-	Inputs       int    // embeddings: number of inputs; otherwise 0
-	InputBytes   int    // size of the input as text, for an estimate of its tokens; see input.go
+	wire.Request
+	IncludeUsage bool // stream_options.include_usage: the client wants the usage chunk
 
 	model   wire.Span // value of model
 	options wire.Span // value of stream_options; empty if there is none

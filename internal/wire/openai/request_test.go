@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // parse reads a request that must be good.
@@ -25,35 +26,31 @@ func TestParseRequest(t *testing.T) {
 	f := func(op llm.Op, body string, want Request) {
 		t.Helper()
 		got := parse(t, op, body)
-		got = Request{
-			Model: got.Model, Stream: got.Stream, IncludeUsage: got.IncludeUsage, Choices: got.Choices,
-			MaxTokens: got.MaxTokens, User: got.User, ServiceTier: got.ServiceTier, Inputs: got.Inputs,
-			InputBytes: got.InputBytes,
-		}
+		got = Request{Request: got.Request, IncludeUsage: got.IncludeUsage}
 		if got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", body, got, want)
 		}
 	}
-	f(llm.OpChat, `{"model":"m"}`, Request{Model: "m", Choices: 1})
-	f(llm.OpChat, " \n{\t\"mod\\u0065l\" : \"\\u006d\" , \"x\":{\"x\":1,\"x\":2}}\r\n", Request{Model: "m", Choices: 1})
+	f(llm.OpChat, `{"model":"m"}`, Request{Request: wire.Request{Model: "m", Choices: 1}})
+	f(llm.OpChat, " \n{\t\"mod\\u0065l\" : \"\\u006d\" , \"x\":{\"x\":1,\"x\":2}}\r\n", Request{Request: wire.Request{Model: "m", Choices: 1}})
 	f(llm.OpChat, `{"model":"m","stream":true,"stream_options":{"include_usage":true,"x":1},"n":3.0,"max_tokens":1e3,
 		"max_completion_tokens":50,"user":"u\n","service_tier":"flex"}`,
-		Request{Model: "m", Stream: true, IncludeUsage: true, Choices: 3, MaxTokens: 50, User: "u\n", ServiceTier: "flex"})
+		Request{Request: wire.Request{Model: "m", Stream: true, Choices: 3, MaxTokens: 50, User: "u\n", ServiceTier: "flex"}, IncludeUsage: true})
 	f(llm.OpChat, `{"model":"m","stream":null,"stream_options":null,"n":null,"max_tokens":null,"user":null,"service_tier":null}`,
-		Request{Model: "m", Choices: 1})
-	f(llm.OpChat, `{"model":"m","max_tokens":-1}`, Request{Model: "m", Choices: 1})
-	f(llm.OpChat, `{"model":"m","max_tokens":7,"max_completion_tokens":null}`, Request{Model: "m", Choices: 1, MaxTokens: 7})
-	f(llm.OpChat, `{"model":"m","prompt":{"id":"p"},"input":7}`, Request{Model: "m", Choices: 1})
-	f(llm.OpCompletion, `{"model":"m","prompt":"abc","n":2}`, Request{Model: "m", Choices: 2, InputBytes: 3})
-	f(llm.OpCompletion, `{"model":"m","prompt":["abc","de"],"n":2}`, Request{Model: "m", Choices: 4, InputBytes: 5})
-	f(llm.OpCompletion, `{"model":"m","prompt":[1,2,3]}`, Request{Model: "m", Choices: 1, InputBytes: 12})
-	f(llm.OpCompletion, `{"model":"m","prompt":[[1,2,3],[4]]}`, Request{Model: "m", Choices: 2, InputBytes: 16})
-	f(llm.OpCompletion, `{"model":"m","prompt":null}`, Request{Model: "m", Choices: 1})
-	f(llm.OpEmbedding, `{"model":"m","input":"abc"}`, Request{Model: "m", Choices: 1, Inputs: 1, InputBytes: 3})
-	f(llm.OpEmbedding, `{"model":"m","input":["abc","de",""]}`, Request{Model: "m", Choices: 1, Inputs: 3, InputBytes: 5})
-	f(llm.OpEmbedding, `{"model":"m","input":[1,2]}`, Request{Model: "m", Choices: 1, Inputs: 1, InputBytes: 8})
-	f(llm.OpEmbedding, `{"model":"m","input":[[1,2],[3]]}`, Request{Model: "m", Choices: 1, Inputs: 2, InputBytes: 12})
-	f(llm.OpEmbedding, `{"model":"m","input":[]}`, Request{Model: "m", Choices: 1})
+		Request{Request: wire.Request{Model: "m", Choices: 1}})
+	f(llm.OpChat, `{"model":"m","max_tokens":-1}`, Request{Request: wire.Request{Model: "m", Choices: 1}})
+	f(llm.OpChat, `{"model":"m","max_tokens":7,"max_completion_tokens":null}`, Request{Request: wire.Request{Model: "m", Choices: 1, MaxTokens: 7}})
+	f(llm.OpChat, `{"model":"m","prompt":{"id":"p"},"input":7}`, Request{Request: wire.Request{Model: "m", Choices: 1}})
+	f(llm.OpCompletion, `{"model":"m","prompt":"abc","n":2}`, Request{Request: wire.Request{Model: "m", Choices: 2, InputBytes: 3}})
+	f(llm.OpCompletion, `{"model":"m","prompt":["abc","de"],"n":2}`, Request{Request: wire.Request{Model: "m", Choices: 4, InputBytes: 5}})
+	f(llm.OpCompletion, `{"model":"m","prompt":[1,2,3]}`, Request{Request: wire.Request{Model: "m", Choices: 1, InputBytes: 12}})
+	f(llm.OpCompletion, `{"model":"m","prompt":[[1,2,3],[4]]}`, Request{Request: wire.Request{Model: "m", Choices: 2, InputBytes: 16}})
+	f(llm.OpCompletion, `{"model":"m","prompt":null}`, Request{Request: wire.Request{Model: "m", Choices: 1}})
+	f(llm.OpEmbedding, `{"model":"m","input":"abc"}`, Request{Request: wire.Request{Model: "m", Choices: 1, Inputs: 1, InputBytes: 3}})
+	f(llm.OpEmbedding, `{"model":"m","input":["abc","de",""]}`, Request{Request: wire.Request{Model: "m", Choices: 1, Inputs: 3, InputBytes: 5}})
+	f(llm.OpEmbedding, `{"model":"m","input":[1,2]}`, Request{Request: wire.Request{Model: "m", Choices: 1, Inputs: 1, InputBytes: 8}})
+	f(llm.OpEmbedding, `{"model":"m","input":[[1,2],[3]]}`, Request{Request: wire.Request{Model: "m", Choices: 1, Inputs: 2, InputBytes: 12}})
+	f(llm.OpEmbedding, `{"model":"m","input":[]}`, Request{Request: wire.Request{Model: "m", Choices: 1}})
 }
 
 func TestInputBytes(t *testing.T) {
@@ -161,7 +158,7 @@ func TestAppendUpstream(t *testing.T) {
 	f := func(body, model string, inject bool, want string) {
 		t.Helper()
 		r := parse(t, llm.OpChat, body)
-		if got := string(r.AppendUpstream([]byte("<"), []byte(body), model, inject)); got != "<"+want {
+		if got := string(r.AppendUpstream([]byte("<"), []byte(body), &wire.Change{Model: model, Usage: inject})); got != "<"+want {
 			t.Errorf("%s, %q, %t:\n got %s\nwant <%s", body, model, inject, got, want)
 		}
 	}
@@ -203,13 +200,13 @@ func FuzzRequest(f *testing.F) {
 		if !json.Valid(body) {
 			t.Fatal("accepted what is no JSON")
 		}
-		if got := r.AppendUpstream(nil, body, r.Model, false); !bytes.Equal(got, body) {
+		if got := r.AppendUpstream(nil, body, &wire.Change{Model: r.Model, Usage: false}); !bytes.Equal(got, body) {
 			t.Fatalf("changed to %q", got)
 		}
-		if got := r.AppendUpstream(nil, body, r.Model, r.IncludeUsage); !bytes.Equal(got, body) {
+		if got := r.AppendUpstream(nil, body, &wire.Change{Model: r.Model, Usage: r.IncludeUsage}); !bytes.Equal(got, body) {
 			t.Fatalf("changed to %q", got)
 		}
-		out := r.AppendUpstream(nil, body, model, true)
+		out := r.AppendUpstream(nil, body, &wire.Change{Model: model, Usage: true})
 		var before, after map[string]any
 		if json.Unmarshal(body, &before) != nil || json.Unmarshal(out, &after) != nil {
 			t.Fatalf("no JSON: %q", out)
@@ -244,7 +241,7 @@ func TestParseRequestAllocatesOnlyTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dst = r.AppendUpstream(dst[:0], body, "gpt-4o-mini", true)
+		dst = r.AppendUpstream(dst[:0], body, &wire.Change{Model: "gpt-4o-mini", Usage: true})
 	})
 	if n > 1 {
 		t.Errorf("%v allocations, want only the model's name", n)
@@ -260,7 +257,7 @@ func benchmarkRequest(b *testing.B, size int) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		dst = r.AppendUpstream(dst[:0], body, "gpt-4o-mini", true)
+		dst = r.AppendUpstream(dst[:0], body, &wire.Change{Model: "gpt-4o-mini", Usage: true})
 	}
 }
 

@@ -2,15 +2,25 @@ package openai
 
 import "sluice/internal/wire"
 
-// AppendUpstream appends body as the provider is sent it. Only two places ever differ from what the client wrote: the
-// value of model, if model is another name; and, with injectUsage, stream_options.include_usage, which is made true (the
-// member is added, or replaces false or null). All other bytes are the same. body is the one that r was parsed from.
-func (r *Request) AppendUpstream(dst, body []byte, model string, injectUsage bool) []byte {
-	var first, second edit
-	if model != r.Model {
-		first = edit{at: r.model, text: model, quote: true}
+// AppendUpstream appends body as the provider is sent it. Mostly two places differ from what the client wrote: the value of
+// model, if the change has another name; and, with Usage, stream_options.include_usage, which is made true (the member is
+// added, or replaces false or null). All other bytes are the same, but for the members that the change names. body is the one
+// that r was parsed from.
+func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
+	if !c.Plain() {
+		start := len(dst)
+		dst = r.splice(dst, body, c)
+		return append(dst[:start], wire.AppendChanged(nil, dst[start:], c)...)
 	}
-	if injectUsage {
+	return r.splice(dst, body, c)
+}
+
+func (r *Request) splice(dst, body []byte, c *wire.Change) []byte {
+	var first, second edit
+	if c.Model != "" && c.Model != r.Model {
+		first = edit{at: r.model, text: c.Model, quote: true}
+	}
+	if c.Usage {
 		second = r.usageEdit()
 	}
 	if second.at.Start < first.at.Start {

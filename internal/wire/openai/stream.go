@@ -7,64 +7,32 @@ import (
 	"sluice/internal/wire"
 )
 
-// Action is what to do with an event.
-type Action uint8
-
-// The actions.
-const (
-	Forward Action = iota + 1 // send ev.Raw to the client
-	Drop                      // do not: it is malformed, an error, a usage chunk nobody asked for, or after the end
-)
-
-// StreamOptions says what of a stream is changed on its way.
-type StreamOptions struct {
-	// StripUsage is for a client that did not ask for usage while Sluice did: the usage chunk is dropped, and the
-	// "usage":null that comes with all the others is cut out.
-	StripUsage bool
-	// Model is the model name that the client is shown. Empty leaves the provider's.
-	Model string
-	// Choices is how many the client asked for; 0 is as good as 1.
-	Choices int
-}
-
 const (
 	maxEdits    = 4        // changes to one chunk; more are a sign of a broken one
 	keepScratch = 16 << 10 // a larger scratch buffer is given back after use
 )
 
-// Stream follows one streamed answer, of chat or completions. It is used by one goroutine, and is ready after Reset.
-// The exported fields are for reading.
-type Stream struct {
-	// Content is true once something that the model made has been seen: text, reasoning, a refusal, a piece of a tool
-	// call, audio. Comments, pings, and chunks with nothing but a role are not content.
-	Content bool
-	// Text is Content without reasoning.
-	Text bool
-	// Done is true once [DONE] has been seen. A stream may end well without it.
-	Done bool
-	// Err is the error that the provider sent within the stream. Its Body, if there is one, is a JSON object with an
-	// error object, in the form that OpenAI's clients expect.
-	Err *llm.Error
-	// Malformed counts the events that were dropped because their data is no JSON object.
-	Malformed int
-	// Usage is what the last usage object said, if HasUsage.
-	Usage    llm.Usage
-	HasUsage bool
-	// OutputBytes is the size of text, reasoning and tool arguments so far, for an estimate where usage is missing.
-	OutputBytes int
+// Stream follows one streamed answer, of chat or completions. It is used by one goroutine, and is ready after Reset. It is
+// a wire.Follower.
 
-	options StreamOptions
+type Stream struct {
+	wire.Progress
+
+	options wire.FollowOptions
 	seen    indexes // choices that there are
 	ended   indexes // choices that have their finish reason
 	scratch []byte  // bytes of the last event that was changed
 }
 
 // Reset begins the stream of an answer.
-func (s *Stream) Reset(o StreamOptions) {
+func (s *Stream) Reset(o wire.FollowOptions) {
 	s.seen.reset()
 	s.ended.reset()
 	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
 }
+
+// State returns what was seen so far.
+func (s *Stream) State() *wire.Progress { return &s.Progress }
 
 // Finished reports whether there is a choice, and every one that was seen has its finish reason. Fewer choices than were
 // asked for count only once [DONE] has been seen: servers that ignore n say so by it, while a stream that just ends
@@ -79,18 +47,18 @@ func (s *Stream) Finished() bool {
 //
 // An event counts as a whole or not at all: one that is malformed changes nothing but Malformed, even if a finish
 // reason stands in its readable part.
-func (s *Stream) Observe(ev *wire.Event) Action {
+func (s *Stream) Observe(ev *wire.Event) wire.Action {
 	if cap(s.scratch) > keepScratch {
 		s.scratch = nil
 	}
 	switch {
 	case s.Done || s.Err != nil:
-		return Drop
+		return wire.Drop
 	case ev.Comment:
 		return s.comment(ev)
 	case bytes.HasPrefix(bytes.TrimLeft(ev.Data, " \t\r\n"), []byte("[DONE]")):
 		s.Done = true
-		return Forward
+		return wire.Forward
 	}
 	var c chunk
 	if !c.read(ev.Data, &s.options) {
@@ -98,40 +66,40 @@ func (s *Stream) Observe(ev *wire.Event) Action {
 	}
 	if c.isError || string(ev.Name) == "error" {
 		s.Err = streamError(ev.Data)
-		return Drop
+		return wire.Drop
 	}
 	return s.take(&c, ev)
 }
 
 // comment looks at an event without data. Old builds of llama.cpp send an error as an SSE field of its own.
-func (s *Stream) comment(ev *wire.Event) Action {
+func (s *Stream) comment(ev *wire.Event) wire.Action {
 	if rest, ok := bytes.CutPrefix(ev.Raw, []byte("error:")); ok {
 		s.Err = streamError(bytes.TrimSpace(rest))
-		return Drop
+		return wire.Drop
 	}
-	return Forward
+	return wire.Forward
 }
 
 // odd decides on data that is no JSON object. Named events are not part of this protocol: whoever sends them has a
 // client that knows them.
-func (s *Stream) odd(ev *wire.Event) Action {
+func (s *Stream) odd(ev *wire.Event) wire.Action {
 	switch {
 	case string(ev.Name) == "error":
 		s.Err = streamError(ev.Data)
-		return Drop
+		return wire.Drop
 	case len(ev.Name) > 0:
-		return Forward
+		return wire.Forward
 	}
 	if d := readDetail(ev.Data); d.found && d.json {
 		s.Err = streamError(ev.Data) // an array with an error object in it (Gemini)
-		return Drop
+		return wire.Drop
 	}
 	s.Malformed++
-	return Drop
+	return wire.Drop
 }
 
 // take accounts for a chunk that is well formed and no error, and changes what must change.
-func (s *Stream) take(c *chunk, ev *wire.Event) Action {
+func (s *Stream) take(c *chunk, ev *wire.Event) wire.Action {
 	if c.usage.Len() > 0 {
 		s.takeUsage(c.usage.Of(ev.Data))
 	}
@@ -139,21 +107,21 @@ func (s *Stream) take(c *chunk, ev *wire.Event) Action {
 		v := readVendor(c.vendor.Of(ev.Data))
 		if v.isError {
 			s.Err = streamError(ev.Data)
-			return Drop
+			return wire.Drop
 		}
 		s.takeUsage(v.usage.Of(c.vendor.Of(ev.Data)))
 	}
 	if !c.each(ev.Data, s.takeChoice) {
 		s.Err = streamError(ev.Data)
-		return Drop
+		return wire.Drop
 	}
 	if s.options.StripUsage && c.count == 0 && c.usage.Len() > 0 {
-		return Drop
+		return wire.Drop
 	}
 	if c.edits > 0 {
 		s.change(c, ev)
 	}
-	return Forward
+	return wire.Forward
 }
 
 func (s *Stream) takeUsage(b []byte) {
@@ -196,3 +164,9 @@ func (s *Stream) change(c *chunk, ev *wire.Event) {
 		s.scratch, ev.Raw, ev.Data = out, out, out[ev.At:end]
 	}
 }
+
+// End appends nothing: a stream that is forwarded has its own end.
+func (s *Stream) End(dst []byte) []byte { return dst }
+
+// Fail appends an error event.
+func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return AppendStreamError(dst, e) }

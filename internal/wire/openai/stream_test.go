@@ -29,12 +29,12 @@ func play(t testing.TB, s *Stream, text string) string {
 			if !ok {
 				break
 			}
-			if s.Observe(&ev) == Forward {
+			if s.Observe(&ev) == wire.Forward {
 				out = append(out, ev.Raw...)
 			}
 		}
 		if fillErr == io.EOF {
-			if ev, ok := r.Last(); ok && s.Observe(&ev) == Forward {
+			if ev, ok := r.Last(); ok && s.Observe(&ev) == wire.Forward {
 				out = append(out, ev.Raw...)
 			}
 			return string(out)
@@ -65,7 +65,7 @@ func TestStreamIsForwardedAsItIs(t *testing.T) {
 		text := strings.ReplaceAll(": hi\n\n"+chunks(roleChunk, textChunk, stopChunk, lastChunk)+"event: x\ndata: y\n\nid: 1\n\n"+
 			"data:"+textChunk+"\n\n"+Done, "\n", nl)
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		if got := play(t, &s, text); got != text {
 			t.Errorf("forwarded %q, want %q", got, text)
 		}
@@ -81,7 +81,7 @@ func TestContent(t *testing.T) {
 	f := func(choice string, want bool, size int) {
 		t.Helper()
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		text := chunks(`{"choices":[{"index":0,` + choice + `}]}`)
 		if got := play(t, &s, text); got != text || s.Content != want || s.OutputBytes != size {
 			t.Errorf("%s: content %t, %d bytes, want %t, %d", choice, s.Content, s.OutputBytes, want, size)
@@ -112,8 +112,8 @@ func TestContent(t *testing.T) {
 
 func TestStripUsageAndModel(t *testing.T) {
 	t.Parallel()
-	strip := StreamOptions{StripUsage: true}
-	f := func(o StreamOptions, data, want string) {
+	strip := wire.FollowOptions{StripUsage: true}
+	f := func(o wire.FollowOptions, data, want string) {
 		t.Helper()
 		var s Stream
 		s.Reset(o)
@@ -127,7 +127,7 @@ func TestStripUsageAndModel(t *testing.T) {
 	f(strip, lastChunk, "")
 	f(strip, `{"choices":null,"usage":`+usageJSON+`}`, "")
 	f(strip, `{"usage":`+usageJSON+`}`, "")
-	f(StreamOptions{}, lastChunk, lastChunk)
+	f(wire.FollowOptions{}, lastChunk, lastChunk)
 	f(strip, `{"id":"","model":"","choices":[],"prompt_filter_results":[{}]}`, `{"id":"","model":"","choices":[],"prompt_filter_results":[{}]}`)
 	f(strip, `{"choices":[{"delta":{}}],"usage":`+usageJSON+`}`, `{"choices":[{"delta":{}}],"usage":`+usageJSON+`}`)
 	f(strip, `{"a":1,"usage":null}`, `{"a":1}`)
@@ -138,28 +138,28 @@ func TestStripUsageAndModel(t *testing.T) {
 	f(strip, `{ "usage" : null , "a" : 1 }`, `{ "a" : 1 }`)
 	f(strip, `{"usage":null}`, `{}`)
 	f(strip, `{ "usage":null }`, `{  }`)
-	f(StreamOptions{}, `{"a":1,"usage":null}`, `{"a":1,"usage":null}`)
-	f(StreamOptions{}, `{"error":null,"a":1}`, `{"a":1}`)
-	f(StreamOptions{}, `{"a":1,"error":null}`, `{"a":1}`)
-	f(StreamOptions{}, `{"a":1,"error":""}`, `{"a":1}`)
+	f(wire.FollowOptions{}, `{"a":1,"usage":null}`, `{"a":1,"usage":null}`)
+	f(wire.FollowOptions{}, `{"error":null,"a":1}`, `{"a":1}`)
+	f(wire.FollowOptions{}, `{"a":1,"error":null}`, `{"a":1}`)
+	f(wire.FollowOptions{}, `{"a":1,"error":""}`, `{"a":1}`)
 	f(strip, `{"error":null,"usage":null,"a":1}`, `{"a":1}`)
 	f(strip, `{"a":1,"error":null,"usage":null}`, `{"a":1}`)
 	f(strip, `{"error":null,"a":1,"usage":null}`, `{"a":1}`)
 	f(strip, `{"error":null,"usage":null}`, `{}`)
 	f(strip, `{"us\u0061ge":null,"a":1}`, `{"a":1}`)
-	public := StreamOptions{Model: `a much longer "name"`, StripUsage: true}
+	public := wire.FollowOptions{Model: `a much longer "name"`, StripUsage: true}
 	f(public, `{"model":"p","usage":null,"x":{"model":"p"}}`, `{"model":"a much longer \"name\"","x":{"model":"p"}}`)
 	f(public, `{"error":null,"model": "p"}`, `{"model": "a much longer \"name\""}`)
 	f(public, `{"model":null}`, `{"model":null}`)
-	f(StreamOptions{Model: "p"}, textChunk, textChunk)
+	f(wire.FollowOptions{Model: "p"}, textChunk, textChunk)
 	f(strip, "{\"a\":1,\n\"usage\":null}", `{"a":1}`)
-	f(StreamOptions{Model: "q"}, "{\"a\":1,\n\"model\":\"p\"}", "{\"a\":1,\n\"model\":\"q\"}")
+	f(wire.FollowOptions{Model: "q"}, "{\"a\":1,\n\"model\":\"p\"}", "{\"a\":1,\n\"model\":\"q\"}")
 }
 
 func TestChangedEventKeepsItsOtherLines(t *testing.T) {
 	t.Parallel()
 	var s Stream
-	s.Reset(StreamOptions{Model: "q"})
+	s.Reset(wire.FollowOptions{Model: "q"})
 	got := play(t, &s, ": c\r\nid: 7\r\ndata:{\"model\":\"p\"}\r\nretry: 5\r\n\r\n")
 	if want := ": c\r\nid: 7\r\ndata:{\"model\":\"q\"}\r\nretry: 5\r\n\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -171,7 +171,7 @@ func TestFinished(t *testing.T) {
 	f := func(want bool, data ...string) {
 		t.Helper()
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		play(t, &s, chunks(data...))
 		if s.Finished() != want {
 			t.Errorf("%q: finished %t", data, !want)
@@ -209,7 +209,7 @@ func TestErrorsInTheStream(t *testing.T) {
 	f := func(text string, kind llm.Kind, message string) {
 		t.Helper()
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		before, after := chunks(textChunk), chunks(textChunk)+Done
 		if got := play(t, &s, before+text+after); got != before {
 			t.Errorf("%s: forwarded %q", text, got)
@@ -247,7 +247,7 @@ func TestStreamErrorKeepsNoPartOfTheBuffer(t *testing.T) {
 	t.Parallel()
 	data := []byte(`{"error":{"message":"bad request","code":400,"param":"n"}}`)
 	var s Stream
-	s.Reset(StreamOptions{})
+	s.Reset(wire.FollowOptions{})
 	s.Observe(&wire.Event{Data: data, Raw: data})
 	want := string(data)
 	clear(data)
@@ -260,7 +260,7 @@ func TestMalformedEventsAreDroppedAndCounted(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{`{"choices":[`, `nonsense`, `7`, `null`, `"text"`, `[]`, ``, `{} {}`, `{"a":tru3}`} {
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		if got := play(t, &s, chunks(data, stopChunk)); got != chunks(stopChunk) || s.Malformed != 1 || s.Err != nil {
 			t.Errorf("%q: forwarded %q, malformed %d, error %v", data, got, s.Malformed, s.Err)
 		}
@@ -270,7 +270,7 @@ func TestMalformedEventsAreDroppedAndCounted(t *testing.T) {
 func TestNothingCountsAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	var s Stream
-	s.Reset(StreamOptions{})
+	s.Reset(wire.FollowOptions{})
 	if got := play(t, &s, Done+chunks(textChunk, "nonsense", `{"error":"x"}`)+": c\n\n"+Done); got != Done {
 		t.Errorf("forwarded %q", got)
 	}
@@ -288,7 +288,7 @@ func TestOddChunksAreForwarded(t *testing.T) {
 		`{"choices":[{"index":99999999999,"delta":{}}]}`, `{"object":"chat.completion.chunk"}`,
 	} {
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		if got := play(t, &s, chunks(data)); got != chunks(data) || s.Malformed != 0 || s.Err != nil {
 			t.Errorf("%s: forwarded %q, state %+v", data, got, s)
 		}
@@ -300,7 +300,7 @@ func TestUsage(t *testing.T) {
 	f := func(chunk string, want llm.Usage) {
 		t.Helper()
 		var s Stream
-		s.Reset(StreamOptions{})
+		s.Reset(wire.FollowOptions{})
 		play(t, &s, chunks(chunk))
 		if !s.HasUsage || s.Usage != want {
 			t.Errorf("%s: usage %+v %t, want %+v", chunk, s.Usage, s.HasUsage, want)
@@ -319,7 +319,7 @@ func TestUsage(t *testing.T) {
 	f(`{"usage":{"total_tokens":8}}`, llm.Usage{Input: 8})
 
 	var s Stream
-	s.Reset(StreamOptions{})
+	s.Reset(wire.FollowOptions{})
 	play(t, &s, chunks(`{"usage":{"prompt_tokens":1,"completion_tokens":1}}`, `{"usage":{"prompt_tokens":1,"completion_tokens":9}}`,
 		`{"usage":null}`, `{"usage":{}}`))
 	if s.Usage.Output != 9 {
@@ -330,9 +330,9 @@ func TestUsage(t *testing.T) {
 func TestResetForgets(t *testing.T) {
 	t.Parallel()
 	var s Stream
-	s.Reset(StreamOptions{Model: "q"})
+	s.Reset(wire.FollowOptions{Model: "q"})
 	play(t, &s, chunks(textChunk, stopChunk, lastChunk, `{"choices":[{"index":200,"finish_reason":"stop"}]}`, "x")+Done)
-	s.Reset(StreamOptions{})
+	s.Reset(wire.FollowOptions{})
 	if s.Done || s.Content || s.Finished() || s.HasUsage || s.Malformed != 0 || s.OutputBytes != 0 {
 		t.Errorf("state after Reset %+v", s)
 	}
@@ -353,7 +353,7 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, strip bool, model string) {
 		raw := wire.AppendData(nil, data)
 		var s Stream
-		s.Reset(StreamOptions{StripUsage: strip, Model: model})
+		s.Reset(wire.FollowOptions{StripUsage: strip, Model: model})
 		out := play(t, &s, string(raw))
 		if out == "" || s.Done {
 			return
@@ -410,7 +410,7 @@ type repeat struct{ text []byte }
 func (r *repeat) Read(b []byte) (int, error) { return copy(b, r.text), nil }
 
 // stepper returns a function that reads and observes one event.
-func stepper(t testing.TB, text string, o StreamOptions) func() {
+func stepper(t testing.TB, text string, o wire.FollowOptions) func() {
 	r, s := new(wire.Reader), new(Stream)
 	s.Reset(o)
 	src := &repeat{[]byte(text)}
@@ -419,7 +419,7 @@ func stepper(t testing.TB, text string, o StreamOptions) func() {
 			t.Fatal(err)
 		}
 		ev, ok, err := r.Next()
-		if !ok || err != nil || s.Observe(&ev) != Forward {
+		if !ok || err != nil || s.Observe(&ev) != wire.Forward {
 			t.Fatal("event was not forwarded", err)
 		}
 	}
@@ -428,25 +428,25 @@ func stepper(t testing.TB, text string, o StreamOptions) func() {
 }
 
 func TestForwardedEventsDoNotAllocate(t *testing.T) {
-	f := func(text string, o StreamOptions) {
+	f := func(text string, o wire.FollowOptions) {
 		t.Helper()
 		if n := testing.AllocsPerRun(1000, stepper(t, text, o)); n != 0 {
 			t.Errorf("%q: %v allocations an event", text, n)
 		}
 	}
-	f(sampleChunk, StreamOptions{})
-	f(sampleChunk, StreamOptions{StripUsage: true, Model: "a/public-name"})
-	f(chunks(lastChunk), StreamOptions{})
-	f(chunks(stopChunk), StreamOptions{})
-	f(": ping\n\n", StreamOptions{})
+	f(sampleChunk, wire.FollowOptions{})
+	f(sampleChunk, wire.FollowOptions{StripUsage: true, Model: "a/public-name"})
+	f(chunks(lastChunk), wire.FollowOptions{})
+	f(chunks(stopChunk), wire.FollowOptions{})
+	f(": ping\n\n", wire.FollowOptions{})
 }
 
-func BenchmarkChunkForwarded(b *testing.B) { benchmarkChunk(b, StreamOptions{}) }
+func BenchmarkChunkForwarded(b *testing.B) { benchmarkChunk(b, wire.FollowOptions{}) }
 func BenchmarkChunkChanged(b *testing.B) {
-	benchmarkChunk(b, StreamOptions{StripUsage: true, Model: "a/public-name"})
+	benchmarkChunk(b, wire.FollowOptions{StripUsage: true, Model: "a/public-name"})
 }
 
-func benchmarkChunk(b *testing.B, o StreamOptions) {
+func benchmarkChunk(b *testing.B, o wire.FollowOptions) {
 	step := stepper(b, sampleChunk, o)
 	b.SetBytes(int64(len(sampleChunk)))
 	b.ReportAllocs()
