@@ -26,7 +26,7 @@ data: [DONE]
 	var r wire.Reader
 	r.Reset(1 << 20)
 	var s openai.Stream
-	s.Reset(openai.StreamOptions{StripUsage: true, Model: "smart"})
+	s.Reset(wire.FollowOptions{StripUsage: true, Model: "smart"})
 
 	var client strings.Builder
 	for more := true; more; {
@@ -46,7 +46,7 @@ data: [DONE]
 					break
 				}
 			}
-			if s.Observe(&ev) == openai.Forward {
+			if s.Observe(&ev) == wire.Forward {
 				client.Write(ev.Raw)
 			}
 		}
