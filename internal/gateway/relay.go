@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -71,12 +72,21 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	if !r.committed.IsZero() {
 		if e != nil {
 			r.broken(e, rl)
-		} else if t, ok := rl.stream.(*dialect.Translation); ok && r.x.OnAnswer != nil {
-			r.x.OnAnswer(nil, t.Answer())
+		} else if r.x.OnAnswer != nil {
+			r.handOver(rl)
 		}
 		return nil
 	}
 	return e
+}
+
+// handOver gives the answer of a complete stream to who wants to keep it.
+func (r *run) handOver(rl *relay) {
+	if t, ok := rl.stream.(*dialect.Translation); ok {
+		r.x.OnAnswer(nil, t.Answer())
+	} else if final := rl.state.Final; len(final) > 0 {
+		r.x.OnAnswer(bytes.Clone(final), nil)
+	}
 }
 
 // reset makes the relay ready for a stream. It is kept out of line because its frame is large, and the caller's stays on the

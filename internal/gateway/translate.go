@@ -10,6 +10,7 @@ import (
 	"sluice/internal/obs"
 	"sluice/internal/upstream"
 	"sluice/internal/wire"
+	"sluice/internal/wire/bedrock"
 )
 
 // maxDialect is one more than the last dialect.
@@ -72,7 +73,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 		c.Model = r.target.Model
 	}
 	if l.same {
-		c.Usage = x.Call.Stream && r.info.account.StreamUsage
+		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage, r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
 		}
@@ -128,7 +129,31 @@ func (r *run) policy(notes []dialect.Note) *llm.Error {
 
 // framing returns what cuts the answer's stream into events.
 func (r *run) framing(sse *wire.Reader) frames {
+	if r.leg.surface.Frames == upstream.FrameAWS {
+		f := &bedrock.Frames{Anthropic: r.leg.surface.Dialect == llm.Anthropic}
+		if r.leg.same {
+			return &reframed{Frames: f}
+		}
+		return f
+	}
 	return sse
+}
+
+// reframed makes SSE of a provider's frames, for a client that speaks the dialect within them.
+type reframed struct {
+	*bedrock.Frames
+	raw []byte
+}
+
+// Next returns the next event, with the bytes that a client is sent.
+func (f *reframed) Next() (wire.Event, bool, error) {
+	ev, ok, err := f.Frames.Next()
+	if ok {
+		f.raw = wire.AppendEvent(f.raw[:0], string(ev.Name), ev.Data)
+		ev.Raw, ev.At = f.raw, len(f.raw)-len(ev.Data)-len("\n\n")
+		ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
+	}
+	return ev, ok, err
 }
 
 // follower returns what looks at the stream's events, or translates them.
@@ -153,6 +178,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 		Choices:    x.Call.Choices,
 		StripUsage: r.info.account.StreamUsage && !x.Head.Usage,
 		Model:      r.answerModel(),
+		Keep:       x.OnAnswer != nil,
 	})
 	return f
 }

@@ -7,6 +7,7 @@ import (
 
 	"sluice/internal/dialect"
 	"sluice/internal/llm"
+	"sluice/internal/wire/gemini"
 )
 
 // entry is what a path stands for.
@@ -91,7 +92,7 @@ func findAnthropic(path string) entry {
 // findGemini returns what is at a path of Gemini's.
 func findGemini(path string) entry {
 	en := entry{front: llm.Gemini}
-	_, model, method, ok := splitGemini(path)
+	_, model, method, ok := gemini.SplitPath(path)
 	if !ok {
 		_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/") // after the version
 		if rest == "models" {
@@ -148,14 +149,4 @@ func cleanQuery(raw string) string {
 		kept = append(kept, pair)
 	}
 	return strings.Join(kept, "&")
-}
-
-// splitGemini splits /v1beta/models/{model}:{method}.
-func splitGemini(path string) (version, model, method string, ok bool) {
-	version, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	at := strings.LastIndexByte(rest, ':')
-	if at < 0 || !strings.HasPrefix(rest, "models/") {
-		return version, "", "", false
-	}
-	return version, strings.TrimPrefix(rest[:at], "models/"), rest[at+1:], true
 }
