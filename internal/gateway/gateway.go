@@ -71,13 +71,14 @@ type Gateway struct {
 	tracer  *obs.Tracer
 	log     *slog.Logger
 	budgets *budgets
+	signed  *signatures
 
 	snapshot atomic.Pointer[Snapshot]
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
 func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
-	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets()}
+	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures()}
 }
 
 // Swap puts a new snapshot in force. Calls under way keep the one that they began with.

@@ -72,7 +72,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	if !r.committed.IsZero() {
 		if e != nil {
 			r.broken(e, rl)
-		} else if r.x.OnAnswer != nil {
+		} else {
 			r.handOver(rl)
 		}
 		return nil
@@ -80,12 +80,18 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	return e
 }
 
-// handOver gives the answer of a complete stream to who wants to keep it.
+// handOver gives what has to be kept of a complete stream to those who keep it.
 func (r *run) handOver(rl *relay) {
-	if t, ok := rl.stream.(*dialect.Translation); ok {
+	t, translated := rl.stream.(*dialect.Translation)
+	if translated {
+		r.g.signed.keep(r.x.Call.Key, t.Signed())
+	}
+	switch {
+	case r.x.OnAnswer == nil:
+	case translated:
 		r.x.OnAnswer(nil, t.Answer())
-	} else if final := rl.state.Final; len(final) > 0 {
-		r.x.OnAnswer(bytes.Clone(final), nil)
+	case len(rl.state.Final) > 0:
+		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil)
 	}
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"time"
@@ -113,6 +114,7 @@ func (r *run) readChat() *llm.Error {
 	if e != nil {
 		return e
 	}
+	r.g.signed.restore(x.Call.Key, chat)
 	x.Chat = chat
 	return nil
 }
@@ -150,8 +152,11 @@ func (f *reframed) Next() (wire.Event, bool, error) {
 	ev, ok, err := f.Frames.Next()
 	if ok {
 		f.raw = wire.AppendEvent(f.raw[:0], string(ev.Name), ev.Data)
-		ev.Raw, ev.At = f.raw, len(f.raw)-len(ev.Data)-len("\n\n")
-		ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
+		ev.Raw = f.raw
+		if bytes.IndexAny(ev.Data, "\r\n") < 0 { // else the data stands in several lines
+			ev.At = len(f.raw) - len(ev.Data) - len("\n\n")
+			ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
+		}
 	}
 	return ev, ok, err
 }
@@ -213,6 +218,9 @@ func (r *run) translated(body []byte) ([]byte, *llm.Error) {
 	}
 	if !complete {
 		return nil, noFinish()
+	}
+	for i := range a.Choices {
+		r.g.signed.keep(r.x.Call.Key, a.Choices[i].Parts)
 	}
 	r.leg.adapted.Answer(a)
 	head := r.head()

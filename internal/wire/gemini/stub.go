@@ -12,7 +12,9 @@ import (
 type Request struct{ wire.Request }
 
 // AppendUpstream appends the body for a target of the same dialect.
-func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte { return append(dst, body...) }
+func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
+	return append(dst, body...)
+}
 
 // ParseRequest validates a body.
 func ParseRequest(op llm.Op, body []byte) (*Request, *llm.Error) { return nil, bad("", "not yet") }
@@ -45,7 +47,9 @@ func ReadAnswer(body []byte) (*llm.Answer, *llm.Error) { return nil, bad("", "no
 func NewReader() llm.EventReader { return nil }
 
 // ClassifyError reads an error answer.
-func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error { return bad("", "not yet") }
+func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error {
+	return bad("", "not yet")
+}
 
 // Limits returns llm.NoRateLimits.
 func Limits(http.Header) llm.RateLimits { return llm.NoRateLimits() }
