@@ -3,6 +3,7 @@ package dialect
 import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
+	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/openai"
 )
 
@@ -16,6 +17,18 @@ var codecs = [...]*Codec{
 		AppendError:   appendOpenAI,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
+	},
+	llm.Converse: {
+		Dialect:       llm.Converse,
+		ReadChat:      bedrock.ReadChat,
+		AppendAnswer:  bedrock.AppendAnswer,
+		NewWriter:     bedrock.NewWriter,
+		AppendError:   bedrock.AppendError,
+		AppendChat:    bedrock.AppendChat,
+		ReadAnswer:    bedrock.ReadAnswer,
+		NewReader:     bedrock.NewReader,
+		ClassifyError: bedrock.ClassifyError,
+		Limits:        bedrock.Limits,
 	},
 }
 
