@@ -3,6 +3,7 @@ package dialect
 import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
+	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
 )
 
@@ -15,7 +16,15 @@ var codecs = [...]*Codec{
 		Limits:        openai.Client{}.Limits,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
+
+		ReadEmbed:      openai.ReadEmbed,
+		AppendEmbed:    openai.AppendEmbed,
+		ReadEmbedded:   openai.ReadEmbedded,
+		AppendEmbedded: openai.AppendEmbedded,
 	},
+	llm.Cohere: shape(cohere.Cohere),
+	llm.Voyage: shape(cohere.Voyage),
+	llm.Jina:   shape(cohere.Jina),
 }
 
 func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
