@@ -52,6 +52,8 @@ type Codec struct {
 
 	// NewFollower returns a follower of streams that are forwarded. It must be reset before use.
 	NewFollower func() wire.Follower
+	// NewArrayFollower is NewFollower for clients that want the stream as a JSON array; nil where there is no such form.
+	NewArrayFollower func() wire.Follower
 	// Scan validates a whole answer that is forwarded, and reads what the road needs of it.
 	Scan func(op llm.Op, body []byte) (wire.Answer, *llm.Error)
 
