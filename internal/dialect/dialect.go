@@ -56,6 +56,24 @@ type Codec struct {
 	NewArrayFollower func() wire.Follower
 	// Scan validates a whole answer that is forwarded, and reads what the road needs of it.
 	Scan func(op llm.Op, body []byte) (wire.Answer, *llm.Error)
+
+	// ReadEmbed reads a whole embeddings request for its translation, or to be split.
+	ReadEmbed func(body []byte) (*llm.Embed, *llm.Error)
+	// AppendEmbed appends an embeddings request for a target.
+	AppendEmbed func(dst []byte, e *llm.Embed) []byte
+	// ReadEmbedded reads a whole embeddings answer of a target.
+	ReadEmbedded func(body []byte) (*llm.Embedded, *llm.Error)
+	// AppendEmbedded appends an embeddings answer for a client that sent rq.
+	AppendEmbedded func(dst []byte, a *llm.Embedded, rq *llm.Embed) []byte
+
+	// ReadRerank reads a whole rerank request for its translation.
+	ReadRerank func(body []byte) (*llm.Rerank, *llm.Error)
+	// AppendRerank appends a rerank request for a target.
+	AppendRerank func(dst []byte, r *llm.Rerank) []byte
+	// ReadRanked reads a whole rerank answer of a target.
+	ReadRanked func(body []byte) (*llm.Ranked, *llm.Error)
+	// AppendRanked appends a rerank answer for a client that sent rq.
+	AppendRanked func(dst []byte, a *llm.Ranked, rq *llm.Rerank) []byte
 }
 
 // Of returns the codec of a dialect; nil if there is none.

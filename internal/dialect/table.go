@@ -4,6 +4,7 @@ import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
 	"sluice/internal/wire/bedrock"
+	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
 )
 
@@ -17,6 +18,11 @@ var codecs = [...]*Codec{
 		AppendError:   appendOpenAI,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
+
+		ReadEmbed:      openai.ReadEmbed,
+		AppendEmbed:    openai.AppendEmbed,
+		ReadEmbedded:   openai.ReadEmbedded,
+		AppendEmbedded: openai.AppendEmbedded,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
@@ -30,6 +36,9 @@ var codecs = [...]*Codec{
 		ClassifyError: bedrock.ClassifyError,
 		Limits:        bedrock.Limits,
 	},
+	llm.Cohere: shape(cohere.Cohere),
+	llm.Voyage: shape(cohere.Voyage),
+	llm.Jina:   shape(cohere.Jina),
 }
 
 func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
