@@ -15,7 +15,7 @@ var codecs = [...]*Codec{
 		Parse:         parseOpenAI,
 		ClassifyError: openai.ClassifyError,
 		Limits:        openai.Client{}.Limits,
-		AppendError:   appendOpenAI,
+		AppendError:   openai.AppendError,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
 
@@ -47,8 +47,4 @@ func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return &rq, nil
-}
-
-func appendOpenAI(dst []byte, e *llm.Error, _ string) ([]byte, int) {
-	return openai.AppendError(dst, e), e.Kind.Status()
 }
