@@ -65,6 +65,15 @@ type Codec struct {
 	ReadEmbedded func(body []byte) (*llm.Embedded, *llm.Error)
 	// AppendEmbedded appends an embeddings answer for a client that sent rq.
 	AppendEmbedded func(dst []byte, a *llm.Embedded, rq *llm.Embed) []byte
+	// SplitEmbed returns where the list of inputs of an embeddings request stands, and each input; ok is false if they cannot be
+	// told apart. Nil where a request has to be read and written anew to be split.
+	SplitEmbed func(body []byte) (list wire.Span, inputs []wire.Span, ok bool)
+	// JoinEmbedded appends one answer made of the answers to the parts of a split request, in order, with the bytes of their vectors.
+	// Nil where SplitEmbed is.
+	JoinEmbedded func(dst []byte, parts [][]byte) ([]byte, *llm.Error)
+	// Repack appends an embeddings answer with its vectors as base64 or as numbers, if they are not so already. Nil where clients
+	// have no such choice.
+	Repack func(dst, body []byte, packed bool) (out []byte, changed bool, e *llm.Error)
 
 	// ReadRerank reads a whole rerank request for its translation.
 	ReadRerank func(body []byte) (*llm.Rerank, *llm.Error)

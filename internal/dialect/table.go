@@ -23,6 +23,9 @@ var codecs = [...]*Codec{
 		AppendEmbed:    openai.AppendEmbed,
 		ReadEmbedded:   openai.ReadEmbedded,
 		AppendEmbedded: openai.AppendEmbedded,
+		SplitEmbed:     openai.SplitEmbed,
+		JoinEmbedded:   openai.JoinEmbedded,
+		Repack:         openai.Repack,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,

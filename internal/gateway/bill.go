@@ -51,9 +51,5 @@ func (r *run) bill() {
 	cost, priced := r.info.price.Cost(u, c.tier)
 	r.priced = priced && (r.priced || r.usage == llm.Usage{})
 	r.costNano += cost
-	r.usage = llm.Usage{
-		Input: r.usage.Input + u.Input, CachedInput: r.usage.CachedInput + u.CachedInput, CacheWrite: r.usage.CacheWrite + u.CacheWrite,
-		Output: r.usage.Output + u.Output, Reasoning: r.usage.Reasoning + u.Reasoning, Estimated: r.usage.Estimated || u.Estimated,
-		CacheWriteLong: r.usage.CacheWriteLong + u.CacheWriteLong, AudioInput: r.usage.AudioInput + u.AudioInput, AudioOutput: r.usage.AudioOutput + u.AudioOutput,
-	}
+	r.usage = sum(r.usage, u)
 }

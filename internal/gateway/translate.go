@@ -23,6 +23,7 @@ type leg struct {
 	same    bool           // target and client speak one dialect: bytes are forwarded
 	back    *dialect.Codec // of the target
 	adapted *dialect.Adapted
+	words   retrieval
 	dropped string // value of X-Sluice-Dropped-Params
 }
 
@@ -79,6 +80,9 @@ func (r *run) encode() ([]byte, *llm.Error) {
 			return nil, e
 		}
 		return x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(c.Model)), x.Body, &c), nil
+	}
+	if x.Call.Op == llm.OpEmbedding || x.Call.Op == llm.OpRerank {
+		return r.encodeRetrieval(&c)
 	}
 	if e := r.readChat(); e != nil {
 		return nil, e
@@ -203,6 +207,9 @@ func (r *run) head() llm.Head {
 
 // translated reads a whole answer in another dialect and writes it in the client's.
 func (r *run) translated(body []byte) ([]byte, *llm.Error) {
+	if r.leg.words != (retrieval{}) {
+		return r.retrieved(body)
+	}
 	a, e := r.leg.back.ReadAnswer(body)
 	if e != nil {
 		r.consumed.refused = e.Kind != llm.KindBadAnswer
