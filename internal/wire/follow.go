@@ -102,6 +102,8 @@ type Request struct {
 	Inputs      int    // embeddings, moderations: number of inputs; rerank: of documents; otherwise 0
 	InputBytes  int    // size of the input as text, for an estimate of its tokens; media are counted apart
 	MediaTokens int64  // estimate for images and files
+	// IncludeUsage says that the client wants usage in the stream, where that is a choice.
+	IncludeUsage bool
 }
 
 // Fields returns r: what embeds a Request has the method too.
