@@ -6,6 +6,7 @@ import (
 	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
+	"sluice/internal/wire/responses"
 )
 
 // codecs are all that there are. The table is never written.
@@ -27,6 +28,21 @@ var codecs = [...]*Codec{
 		JoinEmbedded:   openai.JoinEmbedded,
 		Repack:         openai.Repack,
 	},
+	llm.Responses: {
+		Dialect:       llm.Responses,
+		Parse:         parseResponses,
+		ReadChat:      responses.ReadChat,
+		AppendAnswer:  responses.AppendAnswer,
+		NewWriter:     responses.NewWriter,
+		AppendError:   openai.AppendError,
+		AppendChat:    responses.AppendChat,
+		ReadAnswer:    responses.ReadAnswer,
+		NewReader:     responses.NewReader,
+		ClassifyError: openai.ClassifyError,
+		Limits:        openai.Client{}.Limits,
+		NewFollower:   responses.NewFollower,
+		Scan:          responses.Scan,
+	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
 		ReadChat:      bedrock.ReadChat,
@@ -46,6 +62,14 @@ var codecs = [...]*Codec{
 
 func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 	rq, e := openai.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return &rq, nil
+}
+
+func parseResponses(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := responses.ParseRequest(op, body)
 	if e != nil {
 		return nil, e
 	}
