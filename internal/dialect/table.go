@@ -25,7 +25,6 @@ var codecs = [...]*Codec{
 		AppendEmbedded: openai.AppendEmbedded,
 		SplitEmbed:     openai.SplitEmbed,
 		JoinEmbedded:   openai.JoinEmbedded,
-		Repack:         openai.Repack,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
