@@ -3,6 +3,7 @@ package dialect
 import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
+	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/openai"
 )
 
@@ -16,6 +17,22 @@ var codecs = [...]*Codec{
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
 	},
+	llm.Anthropic: {
+		Dialect:       llm.Anthropic,
+		Parse:         parseAnthropic,
+		ReadChat:      anthropic.ReadChat,
+		AppendAnswer:  anthropic.AppendAnswer,
+		NewWriter:     anthropic.NewWriter,
+		AppendError:   anthropic.AppendError,
+		SetLimits:     anthropic.SetLimits,
+		AppendChat:    anthropic.AppendChat,
+		ReadAnswer:    anthropic.ReadAnswer,
+		NewReader:     anthropic.NewReader,
+		ClassifyError: anthropic.ClassifyError,
+		Limits:        anthropic.Limits,
+		NewFollower:   anthropic.NewFollower,
+		Scan:          anthropic.Scan,
+	},
 }
 
 func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
@@ -24,4 +41,12 @@ func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return &rq, nil
+}
+
+func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := anthropic.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return rq, nil
 }
