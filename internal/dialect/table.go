@@ -4,6 +4,8 @@ import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
 	"sluice/internal/wire/anthropic"
+	"sluice/internal/wire/bedrock"
+	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
 )
 
@@ -14,8 +16,17 @@ var codecs = [...]*Codec{
 		Parse:         parseOpenAI,
 		ClassifyError: openai.ClassifyError,
 		Limits:        openai.Client{}.Limits,
+		AppendError:   openai.AppendError,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
+
+		ReadEmbed:      openai.ReadEmbed,
+		AppendEmbed:    openai.AppendEmbed,
+		ReadEmbedded:   openai.ReadEmbedded,
+		AppendEmbedded: openai.AppendEmbedded,
+		SplitEmbed:     openai.SplitEmbed,
+		JoinEmbedded:   openai.JoinEmbedded,
+		Repack:         openai.Repack,
 	},
 	llm.Anthropic: {
 		Dialect:       llm.Anthropic,
@@ -33,6 +44,21 @@ var codecs = [...]*Codec{
 		NewFollower:   anthropic.NewFollower,
 		Scan:          anthropic.Scan,
 	},
+	llm.Converse: {
+		Dialect:       llm.Converse,
+		ReadChat:      bedrock.ReadChat,
+		AppendAnswer:  bedrock.AppendAnswer,
+		NewWriter:     bedrock.NewWriter,
+		AppendError:   bedrock.AppendError,
+		AppendChat:    bedrock.AppendChat,
+		ReadAnswer:    bedrock.ReadAnswer,
+		NewReader:     bedrock.NewReader,
+		ClassifyError: bedrock.ClassifyError,
+		Limits:        bedrock.Limits,
+	},
+	llm.Cohere: shape(cohere.Cohere),
+	llm.Voyage: shape(cohere.Voyage),
+	llm.Jina:   shape(cohere.Jina),
 }
 
 func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {

@@ -20,7 +20,7 @@ type Provider struct {
 	Name string `yaml:"-"`
 	// API is the protocol that the provider speaks: openai for OpenAI and all servers compatible with it, sim for a
 	// simulated provider inside this process.
-	API string `yaml:"api" enum:"openai,sim"`
+	API string `yaml:"api" enum:"openai,anthropic,gemini,vertex,azure,bedrock,groq,together,fireworks,openrouter,mistral,deepseek,xai,cerebras,vllm,sglang,llamacpp,ollama,cohere,voyage,jina,sim"`
 	// BaseURL is the address that operations are appended to, with its version part. The default is
 	// https://api.openai.com/v1.
 	BaseURL string `yaml:"base_url" example:"http://10.0.0.5:8000/v1"`

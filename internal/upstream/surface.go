@@ -13,19 +13,24 @@ type Ask struct {
 	Front  llm.Dialect
 	Model  string // the provider's name
 	Stream bool
-	Path   string // of the front, below its version: "/images/edits"
-	Query  string // raw, without credentials
+	Path   string      // of the front, below its version: "/images/edits"
+	Query  string      // raw, without credentials
+	Header http.Header // the client's; may be nil
 }
 
 // Surface is how an account answers an Ask: in which dialect, and where.
 type Surface struct {
 	Dialect llm.Dialect
-	Method  string      // POST if empty
-	Path    string      // appended to the account's base
-	Query   string      // raw
-	Frames  Frames      // of a streamed answer
-	Change  wire.Change // what of the body differs beside the model's name and the request for usage
-	Header  http.Header // set on the request, before the account's own; may be nil
+	Method  string // POST if empty
+	Path    string // appended to the account's base, escaped as it is sent
+	Query   string // raw
+	Frames  Frames // of a streamed answer
+	// Change says what of the body differs beside the request for usage. Its Model is the name that the body has to carry, where that
+	// is not the target's (a deployment at Azure); empty leaves the target's.
+	Change wire.Change
+	Header http.Header // goes into Request.Set; may be nil
+	// Items is the largest number of inputs that the operation takes at once here; 0 sets no limit beside the model's own.
+	Items int
 }
 
 // Frames is the framing of a stream.
@@ -45,4 +50,10 @@ func (a *Account) Surface(ask *Ask) (s Surface, ok bool) {
 		return Surface{Dialect: llm.OpenAI, Path: ask.Path, Query: ask.Query}, true
 	}
 	return Surface{}, false
+}
+
+// Supports reports whether the account can answer an operation of a front on a model, in its dialect or another.
+func (a *Account) Supports(op llm.Op, front llm.Dialect, model string) bool {
+	_, ok := a.Surface(&Ask{Op: op, Front: front, Model: model})
+	return ok
 }

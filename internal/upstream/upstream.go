@@ -73,13 +73,24 @@ func (a *Account) Close() {
 // Request is one attempt's request. Body must not change until the answer is closed.
 type Request struct {
 	Method      string
-	Path        string // appended to the account's base, begins with "/"
-	Query       string // raw query of the client, forwarded
+	Path        string // appended to the account's base, begins with "/", escaped
+	Query       string // raw; credentials in it are left out
 	Body        []byte
 	Header      http.Header // the client's headers; what may not leave is left out
 	TraceParent string      // sent instead of the client's; empty for none
 	Limits      Limits
 	Stream      bool
+
+	// Foreign says that the client speaks another dialect than the provider: then of its headers only User-Agent goes on.
+	Foreign bool
+	// Set are headers of the surface. They go over the client's, and under the account's own.
+	Set http.Header
+	// ContentType is that of the body; empty for JSON.
+	ContentType string
+	// Upload is the body instead of Body: it is read once, so that such a request is never sent again. UploadLength is its size in
+	// bytes, negative if it is not known.
+	Upload       io.Reader
+	UploadLength int64
 }
 
 // Limits are the timeouts of one attempt, each counted from the end of the one before unless it says otherwise. Zero means
