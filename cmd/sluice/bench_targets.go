@@ -16,6 +16,7 @@ import (
 	"sluice/internal/report"
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
+	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/openai"
 	"sluice/internal/workload"
 )
@@ -40,7 +41,7 @@ type via struct {
 
 // dialects are the protocols that can be measured, by the api of a provider. A simulated provider speaks OpenAI's.
 func dialects() map[string]bench.Dialect {
-	return map[string]bench.Dialect{"openai": openai.Client{}, "sim": openai.Client{}}
+	return map[string]bench.Dialect{"openai": openai.Client{}, "anthropic": anthropic.Client{}, "sim": openai.Client{}}
 }
 
 // newFleet lists the targets of a configuration and starts its simulated providers, unless a gateway stands in between,

@@ -3,6 +3,7 @@ package dialect
 import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
+	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
@@ -25,6 +26,22 @@ var codecs = [...]*Codec{
 		AppendEmbedded: openai.AppendEmbedded,
 		SplitEmbed:     openai.SplitEmbed,
 		JoinEmbedded:   openai.JoinEmbedded,
+	},
+	llm.Anthropic: {
+		Dialect:       llm.Anthropic,
+		Parse:         parseAnthropic,
+		ReadChat:      anthropic.ReadChat,
+		AppendAnswer:  anthropic.AppendAnswer,
+		NewWriter:     anthropic.NewWriter,
+		AppendError:   anthropic.AppendError,
+		SetLimits:     anthropic.SetLimits,
+		AppendChat:    anthropic.AppendChat,
+		ReadAnswer:    anthropic.ReadAnswer,
+		NewReader:     anthropic.NewReader,
+		ClassifyError: anthropic.ClassifyError,
+		Limits:        anthropic.Limits,
+		NewFollower:   anthropic.NewFollower,
+		Scan:          anthropic.Scan,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
@@ -49,4 +66,12 @@ func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return &rq, nil
+}
+
+func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := anthropic.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return rq, nil
 }
