@@ -7,6 +7,7 @@ import (
 	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
+	"sluice/internal/wire/responses"
 )
 
 // codecs are all that there are. The table is never written.
@@ -43,6 +44,21 @@ var codecs = [...]*Codec{
 		NewFollower:   anthropic.NewFollower,
 		Scan:          anthropic.Scan,
 	},
+	llm.Responses: {
+		Dialect:       llm.Responses,
+		Parse:         parseResponses,
+		ReadChat:      responses.ReadChat,
+		AppendAnswer:  responses.AppendAnswer,
+		NewWriter:     responses.NewWriter,
+		AppendError:   openai.AppendError,
+		AppendChat:    responses.AppendChat,
+		ReadAnswer:    responses.ReadAnswer,
+		NewReader:     responses.NewReader,
+		ClassifyError: openai.ClassifyError,
+		Limits:        openai.Client{}.Limits,
+		NewFollower:   responses.NewFollower,
+		Scan:          responses.Scan,
+	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
 		ReadChat:      bedrock.ReadChat,
@@ -74,4 +90,10 @@ func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return rq, nil
+func parseResponses(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := responses.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return &rq, nil
 }
