@@ -90,6 +90,8 @@ func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return rq, nil
+}
+
 func parseResponses(op llm.Op, body []byte) (Request, *llm.Error) {
 	rq, e := responses.ParseRequest(op, body)
 	if e != nil {
