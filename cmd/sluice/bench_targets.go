@@ -39,14 +39,15 @@ type via struct {
 	key llm.Secret
 }
 
-// dialects are the protocols that can be measured, by the api of a provider. A simulated provider speaks OpenAI's.
-func dialects() map[string]bench.Dialect {
-	return map[string]bench.Dialect{"openai": openai.Client{}, "anthropic": anthropic.Client{}, "sim": openai.Client{}}
 // dialectOf returns how a provider is asked for an answer; nil if the load engine does not speak its protocol. A gateway in
 // between is spoken to as one speaks to OpenAI, whatever is behind it.
 func dialectOf(p *config.Provider, v via) bench.Dialect {
 	if v.url != "" {
 		return openai.Client{}
+	}
+	switch p.Kind() {
+	case "anthropic":
+		return anthropic.Client{}
 	}
 	preset := upstream.PresetOf(p.Kind())
 	if preset == nil || preset.Auth != upstream.AuthBearer {
