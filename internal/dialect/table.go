@@ -6,6 +6,7 @@ import (
 	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
+	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
 	"sluice/internal/wire/responses"
 )
@@ -59,6 +60,23 @@ var codecs = [...]*Codec{
 		NewFollower:   responses.NewFollower,
 		Scan:          responses.Scan,
 	},
+	llm.Gemini: {
+		Dialect:          llm.Gemini,
+		Parse:            parseGemini,
+		ReadChat:         gemini.ReadChat,
+		AppendAnswer:     gemini.AppendAnswer,
+		NewWriter:        gemini.NewWriter,
+		AppendError:      gemini.AppendError,
+		SetLimits:        gemini.SetLimits,
+		AppendChat:       gemini.AppendChat,
+		ReadAnswer:       gemini.ReadAnswer,
+		NewReader:        gemini.NewReader,
+		ClassifyError:    gemini.ClassifyError,
+		Limits:           gemini.Limits,
+		NewFollower:      gemini.NewFollower,
+		NewArrayFollower: gemini.NewArrayFollower,
+		Scan:             gemini.Scan,
+	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
 		ReadChat:      bedrock.ReadChat,
@@ -86,6 +104,14 @@ func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 
 func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
 	rq, e := anthropic.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return rq, nil
+}
+
+func parseGemini(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := gemini.ParseRequest(op, body)
 	if e != nil {
 		return nil, e
 	}
