@@ -10,8 +10,9 @@ type consumed struct {
 	begun    bool      // the target has worked on the call, or may have
 	usage    llm.Usage // if reported
 	reported bool
-	outBytes int64 // text received, for an estimate
-	refused  bool  // the provider put an error in the place of an answer, or at the end of one
+	outBytes int64  // text received, for an estimate
+	tier     string // that the provider says it used
+	refused  bool   // the provider put an error in the place of an answer, or at the end of one
 }
 
 // mayHaveWorked reports whether a target was at work on a request when this side ended the attempt. Providers charge for
@@ -47,11 +48,8 @@ func (r *run) bill() {
 	if u == (llm.Usage{}) {
 		return
 	}
-	cost, priced := r.info.price.Cost(u, "")
+	cost, priced := r.info.price.Cost(u, c.tier)
 	r.priced = priced && (r.priced || r.usage == llm.Usage{})
 	r.costNano += cost
-	r.usage = llm.Usage{
-		Input: r.usage.Input + u.Input, CachedInput: r.usage.CachedInput + u.CachedInput, CacheWrite: r.usage.CacheWrite + u.CacheWrite,
-		Output: r.usage.Output + u.Output, Reasoning: r.usage.Reasoning + u.Reasoning, Estimated: r.usage.Estimated || u.Estimated,
-	}
+	r.usage = sum(r.usage, u)
 }

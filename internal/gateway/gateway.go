@@ -14,29 +14,39 @@ import (
 
 	"sluice/internal/admit"
 	"sluice/internal/auth"
+	"sluice/internal/dialect"
 	"sluice/internal/ledger"
 	"sluice/internal/llm"
+	"sluice/internal/model"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
 	"sluice/internal/route"
-	"sluice/internal/wire/openai"
 )
 
 // Exchange is a call as it comes from a front: checked, not yet planned. The gateway owns it until Do returns.
 type Exchange struct {
-	Call    llm.Call
+	Call    llm.Call // Front is the dialect of Body
 	Key     *auth.Principal
-	Request openai.Request // what Body says
+	Request dialect.Request // what Body says
 	Body    []byte
-	Path    string        // of the provider's API, for example "/chat/completions"
-	Query   string        // raw
-	Header  http.Header   // of the client
+	Path    string      // of the front, below its version, for example "/chat/completions"
+	Query   string      // raw, without credentials
+	Header  http.Header // of the client
+	// Head is what a translated answer says about itself and the request.
+	Head llm.Head
+	// Chat is the request in neutral words, for a target of another dialect; nil until one needs it. A front that has
+	// made it (a conversation that Sluice keeps) sets it together with the Body for targets of its own dialect.
+	Chat *llm.Chat
+	// OnAnswer, if set, is called once with a complete answer, before Do returns: raw is its body where the target speaks the
+	// front's dialect and the answer was not streamed, a the answer otherwise. Both are the callee's.
+	OnAnswer func(raw []byte, a *llm.Answer)
+
 	Retried int           // how often the client says it has retried this call already
 	Checked time.Time     // when authentication and parsing were done
 	Auth    time.Duration // part of the time until then that finding out who calls has taken
 }
 
-// Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write and Flush..., [Fail] is used. Headers
+// Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write and Flush... is used. Headers
 // may be set until the first of them. It is used by one goroutine.
 type Reply interface {
 	Header() http.Header
@@ -48,8 +58,9 @@ type Reply interface {
 	Write(p []byte) *llm.Error
 	// Flush sends what was written. The error is as that of Write.
 	Flush() *llm.Error
-	// Fail sends an error in the caller's dialect: as a whole answer, or as the last event of a stream that has begun.
-	Fail(e *llm.Error)
+	// Fail sends an error in the caller's dialect: as a whole answer, or, in a stream that has begun, as event, which is in that
+	// dialect already.
+	Fail(e *llm.Error, event []byte)
 }
 
 // Gateway runs calls. It is safe for concurrent use.
@@ -61,13 +72,15 @@ type Gateway struct {
 	tracer  *obs.Tracer
 	log     *slog.Logger
 	budgets *budgets
+	signed  *signatures
+	counter *model.Counter
 
 	snapshot atomic.Pointer[Snapshot]
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
 func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
-	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets()}
+	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures(), counter: model.NewCounter()}
 }
 
 // Swap puts a new snapshot in force. Calls under way keep the one that they began with.
@@ -111,21 +124,33 @@ func (r *run) serve() {
 		r.fail(e)
 		return
 	}
+	if plan.Tiers = r.able(plan.Tiers); len(plan.Tiers) == 0 {
+		r.fail(llm.Errorf(llm.KindUnsupported, "no target of the model %q can be asked for %s", r.x.Call.Model, r.x.Call.Op))
+		return
+	}
 	r.limit()
-	if e := r.attemptAll(plan); e != nil {
+	parts, e := r.split(&plan)
+	switch {
+	case e != nil:
+	case parts != nil:
+		e = r.attemptParts(plan, parts)
+	default:
+		e = r.attemptAll(plan)
+	}
+	if e != nil {
 		r.fail(e)
 	}
 }
 
 // plan finds the targets of the call's model and checks that the key may use it.
 func (r *run) plan() (route.Plan, *llm.Error) {
-	model := r.x.Call.Model
-	plan, e := r.snap.Routes.Plan(model, rand.Uint64())
+	name := r.x.Call.Model
+	plan, e := r.snap.Routes.Plan(name, rand.Uint64())
 	if e != nil {
 		return plan, e
 	}
-	if !r.x.Key.Allows(model) && !r.x.Key.Allows(sameTarget(plan, model)) {
-		e := llm.Errorf(llm.KindModelForbidden, "the key %q may not use the model %q (keys.models)", r.x.Key.Name(), model)
+	if !r.x.Key.Allows(name) && !r.x.Key.Allows(sameTarget(plan, name)) {
+		e := llm.Errorf(llm.KindModelForbidden, "the key %q may not use the model %q (keys.models)", r.x.Key.Name(), name)
 		e.Param = "model"
 		return plan, e
 	}

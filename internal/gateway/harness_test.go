@@ -20,6 +20,7 @@ import (
 
 	"sluice/internal/admit"
 	"sluice/internal/auth"
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/ledger"
 	"sluice/internal/llm"
@@ -28,7 +29,6 @@ import (
 	"sluice/internal/pace"
 	"sluice/internal/route"
 	"sluice/internal/upstream"
-	"sluice/internal/wire/openai"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -237,14 +237,16 @@ func (rd *road) exchange(op llm.Op, body string, change ...func(*gateway.Exchang
 	for _, f := range change {
 		f(x)
 	}
-	rq, e := openai.ParseRequest(op, x.Body)
+	rq, e := dialect.Of(llm.OpenAI).Parse(op, x.Body)
 	if e != nil {
 		rd.t.Fatal(e)
 	}
 	x.Request = rq
+	fields := rq.Fields()
+	x.Head.Usage = fields.IncludeUsage
 	c := &x.Call
-	c.Model, c.Stream, c.Choices, c.MaxTokens = rq.Model, rq.Stream, rq.Choices, rq.MaxTokens
-	c.InputTokens, c.User = model.EstimateTokens(rq.InputBytes), rq.User
+	c.Model, c.Stream, c.Choices, c.MaxTokens = fields.Model, fields.Stream, fields.Choices, fields.MaxTokens
+	c.InputTokens, c.User = model.EstimateTokens(fields.InputBytes), fields.User
 	if x.Key == nil {
 		x.Key = rd.key("")
 	}

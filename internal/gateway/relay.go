@@ -1,26 +1,40 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
 	"time"
 
+	"sluice/internal/dialect"
 	"sluice/internal/llm"
 	"sluice/internal/upstream"
 	"sluice/internal/wire"
-	"sluice/internal/wire/openai"
 )
 
 // maxHeld bounds what may come before the first content token of a stream (role chunks, comments, filter results).
 const maxHeld = 1 << 20
 
+// frames cuts a stream into events; see wire.Reader.
+type frames interface {
+	Reset(maxEvent int)
+	Fill(src io.Reader) (int, error)
+	Next() (wire.Event, bool, error)
+	Last() (wire.Event, bool)
+}
+
 // relay is what one stream needs; it is used again for later streams.
 type relay struct {
-	reader wire.Reader
-	stream openai.Stream
-	held   []byte // events before the commit point
-	data   bool   // the last read brought an event with data
+	sse       wire.Reader
+	followers [maxDialect]wire.Follower // of streams that are forwarded, made when first needed
+
+	reader frames        // of this stream
+	stream wire.Follower // of this stream
+	state  *wire.Progress
+
+	held []byte // events before the commit point
+	data bool   // the last read brought an event with data
 
 	// What each token needs of the run, so that it does not have to be looked at: with thousands of streams open every
 	// object more is a miss in the processor's caches.
@@ -51,17 +65,34 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	}()
 	rl.reset(r)
 	e := r.forward(answer, rl)
-	c, st := &r.consumed, &rl.stream
-	c.usage, c.reported, c.outBytes, c.refused = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil
-	r.malformed += rl.stream.Malformed
+	c, st := &r.consumed, rl.state
+	c.usage, c.reported, c.outBytes, c.refused, c.tier = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil, st.Tier
+	r.malformed += st.Malformed
 	r.bytesOut += rl.sent
 	if !r.committed.IsZero() {
 		if e != nil {
-			r.broken(e)
+			r.broken(e, rl)
+		} else {
+			r.handOver(rl)
 		}
 		return nil
 	}
 	return e
+}
+
+// handOver gives what has to be kept of a complete stream to those who keep it.
+func (r *run) handOver(rl *relay) {
+	t, translated := rl.stream.(*dialect.Translation)
+	if translated {
+		r.g.signed.keep(r.x.Call.Key, t.Signed())
+	}
+	switch {
+	case r.x.OnAnswer == nil:
+	case translated:
+		r.x.OnAnswer(nil, t.Answer())
+	case len(rl.state.Final) > 0:
+		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil)
+	}
 }
 
 // reset makes the relay ready for a stream. It is kept out of line because its frame is large, and the caller's stays on the
@@ -70,12 +101,10 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 //go:noinline
 func (rl *relay) reset(r *run) {
 	rl.w, rl.live, rl.sent = r.w, false, 0
+	rl.reader = r.framing(&rl.sse)
 	rl.reader.Reset(r.info.account.MaxEvent)
-	rl.stream.Reset(wire.FollowOptions{
-		Choices:    r.x.Call.Choices,
-		StripUsage: r.info.account.StreamUsage && !r.x.Request.IncludeUsage,
-		Model:      r.answerModel(),
-	})
+	rl.stream = r.follower(rl)
+	rl.state = rl.stream.State()
 }
 
 // answerModel returns the model name that answers are to carry, or "" for the provider's own.
@@ -87,7 +116,7 @@ func (r *run) answerModel() string {
 }
 
 func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
-	st := &rl.stream
+	st := rl.state
 	for {
 		_, readErr := rl.reader.Fill(answer)
 		eof := isEOF(readErr)
@@ -98,7 +127,7 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		if fail == nil {
 			fail = st.Err
 		}
-		done := fail == nil && st.Finished() && (st.Done || eof)
+		done := fail == nil && rl.stream.Finished() && (st.Done || eof)
 		if fail == nil && !done {
 			switch {
 			case st.Done:
@@ -106,6 +135,9 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 			case readErr != nil:
 				fail = answer.Fail(readErr)
 			}
+		}
+		if done {
+			fail = rl.finish()
 		}
 		if !rl.live && fail == nil && (st.Content || done) {
 			answer.FirstToken()
@@ -136,7 +168,7 @@ func (r *run) beginStream(answer *upstream.Answer) {
 	r.first = time.Now()
 	r.status = answer.Status
 	r.commit(answer.Header)
-	r.x.Body = nil // no other attempt can follow; a stream may stay open for long
+	r.x.Body, r.x.Chat = nil, nil // no other attempt can follow; a stream may stay open for long
 	r.g.metrics.StreamOpened()
 	r.lease.Begun()
 	r.w.Begin()
@@ -144,14 +176,14 @@ func (r *run) beginStream(answer *upstream.Answer) {
 
 // broken tells the client, in its stream, that the answer ends here. That goes for a client that left too: net/http takes
 // one that has closed its sending side, and still reads, for gone, and would end the stream as if it were complete.
-func (r *run) broken(e *llm.Error) {
+func (r *run) broken(e *llm.Error, rl *relay) {
 	if why := upstream.Cause(r.ctx); e.Kind == llm.KindCanceled && why != nil {
 		e = why // a shutdown that has cut the connection looks like a client that left
 	}
 	r.err = e
 	if e.Kind != llm.KindSlowClient {
 		e.Sent = llm.OutputBegun
-		r.w.Fail(e)
+		r.w.Fail(e, rl.stream.Fail(nil, e))
 	}
 }
 
@@ -161,7 +193,8 @@ var errNoFinish = errors.New("end of stream without a finish reason for each cho
 // not committed.
 func (rl *relay) collect(eof bool) *llm.Error {
 	rl.data = false
-	for !rl.stream.Done && rl.stream.Err == nil {
+	st := rl.state
+	for !st.Done && st.Err == nil {
 		ev, ok, err := rl.reader.Next()
 		if err != nil {
 			return tooMuch("cannot read the provider's stream: %v", err)
@@ -178,18 +211,34 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		rl.data = rl.data || !ev.Comment
 		action := rl.stream.Observe(&ev)
 		switch {
-		case rl.stream.Done && !rl.stream.Finished():
+		case st.Done && !rl.stream.Finished():
 			return nil // an error event follows, and clients do not read past [DONE]
 		case action != wire.Forward:
-		case rl.live:
-			if e := rl.emit(ev.Raw); e != nil {
+		default:
+			if e := rl.add(ev.Raw); e != nil {
 				return e
 			}
-		case len(rl.held)+len(ev.Raw) > maxHeld:
-			return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
-		default:
-			rl.held = append(rl.held, ev.Raw...)
 		}
+	}
+	return nil
+}
+
+// add sends a part of the stream, or keeps it while the call is not committed.
+func (rl *relay) add(p []byte) *llm.Error {
+	if rl.live {
+		return rl.emit(p)
+	}
+	if len(rl.held)+len(p) > maxHeld {
+		return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
+	}
+	rl.held = append(rl.held, p...)
+	return nil
+}
+
+// finish adds what ends the client's stream besides what was forwarded.
+func (rl *relay) finish() *llm.Error {
+	if end := rl.stream.End(nil); len(end) > 0 {
+		return rl.add(end)
 	}
 	return nil
 }
@@ -206,7 +255,7 @@ func (rl *relay) release() {
 	if cap(rl.held) > keep {
 		return
 	}
-	rl.held, rl.w = rl.held[:0], nil
+	rl.held, rl.w, rl.reader, rl.stream, rl.state = rl.held[:0], nil, nil, nil, nil
 	relays.Put(rl)
 }
 

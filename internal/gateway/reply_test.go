@@ -55,7 +55,7 @@ func (w *reply) Write(p []byte) *llm.Error {
 
 func (w *reply) Flush() *llm.Error { return nil }
 
-func (w *reply) Fail(e *llm.Error) {
+func (w *reply) Fail(e *llm.Error, _ []byte) {
 	w.end(true)
 	w.err = e
 	if !w.begun {

@@ -14,8 +14,6 @@ import (
 	"sluice/internal/pace"
 	"sluice/internal/route"
 	"sluice/internal/upstream"
-	"sluice/internal/wire"
-	"sluice/internal/wire/openai"
 )
 
 // maxErrorBody bounds what is read of a provider's error answer.
@@ -48,6 +46,7 @@ type run struct {
 	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
 	consumed consumed
+	leg      leg
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
@@ -114,6 +113,10 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return nil
 		}
 		last = e
+		if e.Kind == llm.KindUnsupported && more {
+			tier++
+			continue
+		}
 		if !e.Retryable() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
 			return e
 		}
@@ -188,7 +191,11 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
 	span := r.span.Attempt("attempt", r.sent)
 	defer func() { r.attempted(span, e) }()
-	answer, e := r.info.account.Send(r.ctx, r.request(span))
+	rq, e := r.request(span)
+	if e != nil {
+		return e
+	}
+	answer, e := r.info.account.Send(r.ctx, rq)
 	if e != nil {
 		r.consumed.begun = mayHaveWorked(e)
 		return e
@@ -228,22 +235,6 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	r.traceAttempt(span, out.Kind, now)
 }
 
-// request encodes the call for the attempt's target.
-func (r *run) request(span *obs.Span) *upstream.Request {
-	x := r.x
-	inject := x.Call.Stream && r.info.account.StreamUsage
-	return &upstream.Request{
-		Method:      http.MethodPost,
-		Path:        x.Path,
-		Query:       x.Query,
-		Body:        x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(r.target.Model)), x.Body, &wire.Change{Model: r.target.Model, Usage: inject}),
-		Header:      x.Header,
-		TraceParent: r.traceParent(span),
-		Limits:      r.limits(),
-		Stream:      x.Call.Stream,
-	}
-}
-
 func (r *run) traceParent(span *obs.Span) string {
 	if tp := span.TraceParent(); tp != "" {
 		return tp
@@ -258,7 +249,11 @@ func (r *run) readError(answer *upstream.Answer) *llm.Error {
 	if e != nil && e.Kind.Cause() != llm.ByProvider {
 		return e
 	}
-	return openai.ClassifyError(answer.Status, answer.Header, body, time.Now())
+	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
+	if !r.leg.same {
+		e.Body = nil // in words that the client does not know
+	}
+	return e
 }
 
 // checkEncoding refuses an answer that Sluice cannot read, streamed or not.
@@ -279,28 +274,41 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 		}
 		return e
 	}
-	got, e := openai.ScanAnswer(r.x.Call.Op, body)
+	out, e := r.understand(body)
 	if e != nil {
-		r.consumed.refused = e.Kind != llm.KindBadAnswer
 		return e
-	}
-	r.consumed.usage, r.consumed.reported, r.consumed.outBytes = got.Usage, got.HasUsage, int64(got.OutputBytes)
-	if !got.Complete {
-		e := llm.Errorf(llm.KindTruncated, "the provider's answer has no finish reason")
-		e.Sent = llm.WasSent
-		return e
-	}
-	if r.snap.RequestedName {
-		body = got.AppendAnswer(make([]byte, 0, len(body)+len(r.x.Call.Model)), body, r.x.Call.Model)
 	}
 	r.first = time.Now()
 	r.commit(answer.Header)
 	r.bill()
 	r.w.Header()["X-Sluice-Cost-Usd"] = []string{r.costText()}
 	r.status = answer.Status
-	r.bytesOut = int64(len(body))
-	r.w.Whole(answer.Status, body)
+	r.bytesOut = int64(len(out))
+	r.w.Whole(answer.Status, out)
 	return nil
+}
+
+// understand reads a whole answer and returns it as the client is to have it.
+func (r *run) understand(body []byte) ([]byte, *llm.Error) {
+	if !r.leg.same {
+		return r.translated(body)
+	}
+	got, e := r.leg.back.Scan(r.x.Call.Op, body)
+	if e != nil {
+		r.consumed.refused = e.Kind != llm.KindBadAnswer
+		return nil, e
+	}
+	r.consumed.usage, r.consumed.reported, r.consumed.outBytes, r.consumed.tier = got.Usage, got.HasUsage, int64(got.OutputBytes), got.Tier
+	if !got.Complete {
+		return nil, noFinish()
+	}
+	if r.snap.RequestedName {
+		body = got.AppendAnswer(make([]byte, 0, len(body)+len(r.x.Call.Model)), body, r.x.Call.Model)
+	}
+	if r.x.OnAnswer != nil {
+		r.x.OnAnswer(body, nil)
+	}
+	return body, nil
 }
 
 // readAll reads an answer of at most limit bytes; name is the limit's setting.
@@ -342,11 +350,7 @@ func (r *run) commit(from http.Header) {
 	r.committed = time.Now()
 	r.upstream += r.first.Sub(r.sent)
 	h := r.w.Header()
-	for k, v := range from {
-		if upstream.ForwardResponseHeader(k) {
-			h[k] = v
-		}
-	}
+	r.answerHeaders(h, from)
 	h["X-Sluice-Target"] = r.info.header
 	r.commonHeaders(h, r.committed)
 }

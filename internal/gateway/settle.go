@@ -22,7 +22,7 @@ func (r *run) fail(e *llm.Error) {
 	if r.noClientRetry(e) {
 		h["X-Should-Retry"] = []string{"false"}
 	}
-	r.w.Fail(e) // also to a client that left: it may have closed only its sending side
+	r.w.Fail(e, nil) // also to a client that left: it may have closed only its sending side
 }
 
 // noClientRetry reports whether a retry by the client's SDK would only add load: the provider says so, the error does
@@ -43,7 +43,7 @@ func (r *run) noClientRetry(e *llm.Error) bool {
 // refuse ends a call for which not even a place in the ledger could be had.
 func (r *run) refuse(e *llm.Error) {
 	r.err = e
-	r.w.Fail(e)
+	r.w.Fail(e, nil)
 	r.observe(time.Now())
 }
 

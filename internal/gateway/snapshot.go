@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/dialect"
 	"sluice/internal/llm"
 	"sluice/internal/model"
 	"sluice/internal/obs"
@@ -42,8 +43,9 @@ type Account struct {
 
 // Settings are a model's own timeouts and retry rules.
 type Settings struct {
-	Timeouts upstream.Timeouts
-	Retry    Retry
+	Timeouts   upstream.Timeouts
+	Retry      Retry
+	Parameters dialect.Policy
 }
 
 // settings returns the settings of a public model name.
@@ -58,7 +60,8 @@ func (s *Snapshot) settings(public string) *Settings {
 type targetInfo struct {
 	account *Account
 	price   *model.Info // nil if the price list does not have it
-	header  []string    // value of X-Sluice-Target
+	traits  model.Traits
+	header  []string // value of X-Sluice-Target
 	target  *obs.Target
 	series  sync.Map // seriesKey -> *obs.Series
 }
@@ -74,6 +77,7 @@ func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetI
 		return v.(*targetInfo)
 	}
 	ti := &targetInfo{account: s.Accounts[t.Provider], header: []string{t.Name}}
+	ti.traits = model.TraitsOf(ti.account.Settings.API, t.Model)
 	if ti.account.PriceOf != "" {
 		ti.price, _ = s.Prices.Lookup(ti.account.PriceOf, t.Model)
 	}

@@ -14,7 +14,7 @@ import (
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/model"
-	"sluice/internal/wire/openai"
+	"sluice/internal/wire"
 )
 
 // Limits on what a client may write into the ledger.
@@ -25,27 +25,35 @@ const (
 	maxModel  = 256
 )
 
-// call takes one operation in OpenAI's dialect from the request to the gateway.
-func (s *Server) call(w http.ResponseWriter, r *http.Request, op llm.Op, path string) {
+// call takes one operation in a front's dialect from the request to the gateway.
+func (s *Server) call(w http.ResponseWriter, r *http.Request, en *entry) {
 	start := time.Now()
 	settings := s.settings.Load()
-	rp := &reply{w: w, stall: settings.Clients.WriteStall}
-	x := &gateway.Exchange{Path: path, Query: r.URL.RawQuery, Header: r.Header}
-	x.Call = llm.Call{ID: newID(start), Op: op, Front: llm.OpenAI, Start: start}
-	h := w.Header()
-	id := []string{x.Call.ID}
-	h["X-Sluice-Request-Id"], h["X-Request-Id"] = id, id
+	x := &gateway.Exchange{Path: en.path, Query: cleanQuery(r.URL.RawQuery), Header: r.Header}
+	x.Call = llm.Call{ID: newID(start), Op: en.op, Front: en.front, Start: start}
+	x.Head.Array = en.stream && !strings.Contains(r.URL.RawQuery, "alt=sse")
+	rp := &reply{w: w, stall: settings.Clients.WriteStall, codec: en.codec(), id: x.Call.ID, array: x.Head.Array}
+	setID(w.Header(), en.front, x.Call.ID)
 
-	if e := s.read(x, w, r, settings); e != nil {
-		s.refuse(w, r, e)
+	if e := s.read(x, w, r, settings, en); e != nil {
+		s.refuse(w, r, en, e)
 		return
 	}
 	x.Checked = time.Now()
 	s.calls.Do(r.Context(), x, rp)
 }
 
+// setID sets the headers that name a call, in the words of all that look for it.
+func setID(h http.Header, front llm.Dialect, id string) {
+	value := []string{id}
+	h["X-Sluice-Request-Id"], h["X-Request-Id"] = value, value
+	if front == llm.Anthropic {
+		h["Request-Id"] = value
+	}
+}
+
 // read checks a request and fills in the exchange.
-func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Request, c *Config) *llm.Error {
+func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Request, c *Config, en *entry) *llm.Error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return methodError(r, http.MethodPost)
@@ -57,7 +65,7 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 		return e
 	}
 	begin := time.Now()
-	key, e := s.keys.Authenticate(r.Context(), credential(r.Header))
+	key, e := s.keys.Authenticate(r.Context(), credential(r))
 	x.Auth = time.Since(begin)
 	if e != nil {
 		return e
@@ -71,21 +79,26 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 	if x.Body, e = readBody(w, r, c); e != nil {
 		return e
 	}
-	if x.Request, e = openai.ParseRequest(x.Call.Op, x.Body); e != nil {
+	if x.Request, e = en.codec().Parse(x.Call.Op, x.Body); e != nil {
 		return e
 	}
-	return fill(&x.Call, &x.Request, r.Header, x)
+	rq := x.Request.Fields()
+	if en.model != "" {
+		rq.Model, rq.Stream = en.model, en.stream
+	}
+	x.Head.Usage = rq.IncludeUsage
+	return fill(&x.Call, rq, r.Header, x)
 }
 
 // fill copies what the body and the headers say into the call.
-func fill(call *llm.Call, rq *openai.Request, h http.Header, x *gateway.Exchange) *llm.Error {
+func fill(call *llm.Call, rq *wire.Request, h http.Header, x *gateway.Exchange) *llm.Error {
 	if len(rq.Model) > maxModel {
 		e := llm.Errorf(llm.KindBadRequest, "the model name is longer than %d bytes", maxModel)
 		e.Param = "model"
 		return e
 	}
 	call.Model, call.Stream, call.Choices = rq.Model, rq.Stream, rq.Choices
-	call.MaxTokens, call.InputTokens = rq.MaxTokens, model.EstimateTokens(rq.InputBytes)
+	call.MaxTokens, call.InputTokens = rq.MaxTokens, model.EstimateTokens(rq.InputBytes)+rq.MediaTokens
 	call.User = clip(rq.User, maxUser)
 	call.TraceParent = h.Get("Traceparent")
 	call.Region = clip(h.Get("X-Sluice-Region"), maxTagLen)

@@ -89,7 +89,7 @@ func TestHalfClosedClientIsTold(t *testing.T) {
 	t.Parallel()
 	c := &calls{answer: func(ctx context.Context, _ *gateway.Exchange, w gateway.Reply) {
 		<-ctx.Done()
-		w.Fail(llm.Errorf(llm.KindCanceled, "the client closed the request"))
+		w.Fail(llm.Errorf(llm.KindCanceled, "the client closed the request"), nil)
 	}}
 	addr := listen(t, server(t, c, nil))
 	conn := dial(t, addr, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"+body)

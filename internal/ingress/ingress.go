@@ -70,46 +70,33 @@ func (s *Server) Drain() { s.draining.Store(true) }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
 	if r.ContentLength != 0 {
 		// Also for who is refused: net/http reads what is left of a body before it lets an answer out.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.settings.Load().Clients.ReadBody))
 	}
-	switch strings.TrimPrefix(path, "/v1") {
-	case "/chat/completions":
-		s.call(w, r, llm.OpChat, "/chat/completions")
-	case "/completions":
-		s.call(w, r, llm.OpCompletion, "/completions")
-	case "/embeddings":
-		s.call(w, r, llm.OpEmbedding, "/embeddings")
-	case "/models":
-		s.models(w, r, "")
-	case "/healthz", "/readyz":
-		s.health.ServeHTTP(w, r)
-	case "/":
-		s.root(w, r)
+	en := find(r)
+	switch {
+	case en.serve != nil:
+		en.serve(s, w, r, &en)
+	case s.admin != nil && s.isAdmin(r.URL.Path):
+		s.admin.ServeHTTP(w, r)
 	default:
-		if id, ok := strings.CutPrefix(strings.TrimPrefix(path, "/v1"), "/models/"); ok {
-			s.models(w, r, id)
-			return
-		}
-		if s.admin != nil && s.isAdmin(path) {
-			s.admin.ServeHTTP(w, r)
-			return
-		}
-		s.refuse(w, r, llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; this gateway answers /v1/chat/completions, /v1/completions, "+
-			"/v1/embeddings and /v1/models", path))
+		s.refuse(w, r, &en, llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; this gateway answers %s", r.URL.Path, paths(en.front)))
 	}
 }
 
+// healthy answers those who ask whether the gateway is well.
+func (s *Server) healthy(w http.ResponseWriter, r *http.Request, _ *entry) { s.health.ServeHTTP(w, r) }
+
 // root tells a person who opens the address what this is.
-func (s *Server) root(w http.ResponseWriter, r *http.Request) {
+func (s *Server) root(w http.ResponseWriter, r *http.Request, en *entry) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		s.refuse(w, r, methodError(r, "GET"))
+		s.refuse(w, r, en, methodError(r, "GET"))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write([]byte("Sluice is running. Point an OpenAI client at " + baseURL(r) + "/v1\n")) // a client that left is no matter
+	_, _ = w.Write([]byte("Sluice is running. Point an OpenAI client at " + baseURL(r) + "/v1, an Anthropic client at " + baseURL(r) +
+		"/anthropic, a Gemini client at " + baseURL(r) + "/gemini\n")) // a client that left is no matter
 }
 
 func baseURL(r *http.Request) string {
@@ -123,14 +110,14 @@ func baseURL(r *http.Request) string {
 
 // refuse answers a request that does not become a call. It is counted as one that ended so, and has no row in the ledger:
 // anybody could otherwise fill that.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, e *llm.Error) {
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, en *entry, e *llm.Error) {
 	s.metrics.Observe(&obs.CallStats{Kind: e.Kind})
 	if s.log.Enabled(r.Context(), slog.LevelInfo) {
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", slog.String("path", r.URL.Path), slog.String("code", e.Kind.Code()),
 			slog.String("error", e.Message), slog.String("remote", r.RemoteAddr))
 	}
-	rp := reply{w: w, stall: s.settings.Load().Clients.WriteStall}
-	rp.Fail(e)
+	rp := reply{w: w, stall: s.settings.Load().Clients.WriteStall, codec: en.codec(), id: w.Header().Get("X-Sluice-Request-Id")}
+	rp.Fail(e, nil)
 }
 
 func methodError(r *http.Request, allowed string) *llm.Error {
@@ -138,7 +125,8 @@ func methodError(r *http.Request, allowed string) *llm.Error {
 }
 
 // credential returns the key that a request presents, in any of the forms that SDKs use; empty if there is none.
-func credential(h http.Header) string {
+func credential(r *http.Request) string {
+	h := r.Header
 	if v := h.Get("Authorization"); v != "" {
 		if len(v) > 7 && strings.EqualFold(v[:7], "Bearer ") {
 			return strings.TrimSpace(v[7:])
@@ -149,6 +137,9 @@ func credential(h http.Header) string {
 		if v := h.Get(name); v != "" {
 			return v
 		}
+	}
+	if r.URL.RawQuery != "" {
+		return r.URL.Query().Get("key") // Gemini
 	}
 	return ""
 }

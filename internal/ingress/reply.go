@@ -5,14 +5,17 @@ import (
 	"strconv"
 	"time"
 
+	"sluice/internal/dialect"
 	"sluice/internal/llm"
-	"sluice/internal/wire/openai"
 )
 
-// reply writes answers in OpenAI's dialect. It implements gateway.Reply.
+// reply writes answers in a front's dialect. It implements gateway.Reply.
 type reply struct {
 	w     http.ResponseWriter
 	stall time.Duration // how long a write may block
+	codec *dialect.Codec
+	id    string // of the call
+	array bool   // a stream is an array of JSON, not SSE
 
 	begun bool
 	armed time.Time // when the write deadline was set last
@@ -40,6 +43,9 @@ func (rp *reply) Begin() {
 	h := rp.w.Header()
 	if len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = []string{"text/event-stream"}
+		if rp.array {
+			h["Content-Type"] = jsonType
+		}
 	}
 	if len(h["Cache-Control"]) == 0 {
 		h["Cache-Control"] = []string{"no-cache"}
@@ -90,10 +96,10 @@ func (rp *reply) arm() {
 	_ = http.NewResponseController(rp.w).SetWriteDeadline(now.Add(rp.stall)) // unsupported by some test writers only
 }
 
-// Fail sends an error.
-func (rp *reply) Fail(e *llm.Error) {
+// Fail sends an error: as a whole answer, or as the last event of a stream that has begun.
+func (rp *reply) Fail(e *llm.Error, event []byte) {
 	if rp.begun {
-		if rp.Write(openai.AppendStreamError(nil, e)) == nil {
+		if rp.Write(event) == nil {
 			_ = rp.Flush() // the last that can be told; a client that left does not hear it
 		}
 		return
@@ -104,12 +110,12 @@ func (rp *reply) Fail(e *llm.Error) {
 		h["Retry-After"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10)} // rounded up: no one comes too early
 		h["Retry-After-Ms"] = []string{strconv.FormatInt(int64((e.RetryAfter+time.Millisecond-1)/time.Millisecond), 10)}
 	}
-	status := e.Kind.Status()
 	if body := e.Body; len(body) > 0 && passBody(e) {
 		rp.Whole(e.ProviderStatus, body)
 		return
 	}
-	rp.Whole(status, openai.AppendError(nil, e))
+	body, status := rp.codec.AppendError(nil, e, rp.id)
+	rp.Whole(status, body)
 }
 
 // passBody reports whether the provider's own error body goes to the client: where the provider speaks about the request

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/wire/openai"
@@ -26,7 +27,7 @@ func TestEveryKindIsToldInOpenAIsShape(t *testing.T) {
 		c := &calls{answer: func(_ context.Context, _ *gateway.Exchange, w gateway.Reply) {
 			e := llm.Errorf(k, "why %s", k)
 			e.Param, e.Err = "model", errors.New("inner secret")
-			w.Fail(e)
+			w.Fail(e, nil)
 		}}
 		w := chat(t, server(t, c, nil))
 		want(t, k.String(), w, k.Status(), k.Code(), "why "+k.Code())
@@ -61,7 +62,7 @@ func TestRetryAfterRoundsUp(t *testing.T) {
 	f := func(wait time.Duration, seconds, ms string) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		(&reply{w: w}).Fail(&llm.Error{Kind: llm.KindRateLimited, Message: "m", RetryAfter: wait})
+		(&reply{w: w, codec: dialect.Of(llm.OpenAI)}).Fail(&llm.Error{Kind: llm.KindRateLimited, Message: "m", RetryAfter: wait}, nil)
 		if got := w.Header().Get("Retry-After"); got != seconds {
 			t.Errorf("%v: Retry-After %q, want %q", wait, got, seconds)
 		}
@@ -84,7 +85,7 @@ func TestProvidersErrorBodies(t *testing.T) {
 	f := func(status int, body string, wantStatus int, code string) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		(&reply{w: w}).Fail(openai.ClassifyError(status, nil, []byte(body), time.Now()))
+		(&reply{w: w, codec: dialect.Of(llm.OpenAI)}).Fail(openai.ClassifyError(status, nil, []byte(body), time.Now()), nil)
 		if code == "" { // passed on as it is
 			if w.Code != wantStatus || w.Body.String() != body {
 				t.Errorf("%d %s: client got %d %s", status, body, w.Code, w.Body)
@@ -120,7 +121,7 @@ func TestBodyOfAnotherKindStays(t *testing.T) {
 	t.Parallel()
 	for _, k := range llm.Kinds() {
 		w := httptest.NewRecorder()
-		(&reply{w: w}).Fail(&llm.Error{Kind: k, Message: "m", ProviderStatus: 402, Body: []byte("its own")})
+		(&reply{w: w, codec: dialect.Of(llm.OpenAI)}).Fail(&llm.Error{Kind: k, Message: "m", ProviderStatus: 402, Body: []byte("its own")}, nil)
 		passed := k == llm.KindRejected || k == llm.KindContentFilter || k == llm.KindContextLength
 		if got := w.Body.String() == "its own" && w.Code == 402; got != passed {
 			t.Errorf("%s: client got %d %s", k, w.Code, w.Body)
@@ -135,7 +136,7 @@ func TestNoProviderStatusBecomes401(t *testing.T) {
 	for status := 300; status < 600; status++ {
 		for _, body := range []string{``, `{}`, `{"error":{"message":"x"}}`, `{"error":{"message":"x","code":"invalid_api_key"}}`, `<html>`} {
 			w := httptest.NewRecorder()
-			(&reply{w: w}).Fail(openai.ClassifyError(status, nil, []byte(body), time.Now()))
+			(&reply{w: w, codec: dialect.Of(llm.OpenAI)}).Fail(openai.ClassifyError(status, nil, []byte(body), time.Now()), nil)
 			if w.Code == http.StatusUnauthorized || w.Code < 400 {
 				t.Errorf("provider's %d %s became %d", status, body, w.Code)
 			}
@@ -152,7 +153,8 @@ func TestStream(t *testing.T) {
 		if e := w.Write([]byte("data: 1\n\n")); e != nil {
 			t.Error(e)
 		}
-		w.Fail(llm.Errorf(llm.KindTruncated, "cut"))
+		e := llm.Errorf(llm.KindTruncated, "cut")
+		w.Fail(e, openai.AppendStreamError(nil, e))
 	}}
 	w := chat(t, server(t, c, nil))
 	if w.Code != 200 {
@@ -190,7 +192,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		chunk := make([]byte, 1<<20)
 		for {
 			if e := w.Write(chunk); e != nil {
-				w.Fail(e)
+				w.Fail(e, nil)
 				result <- e
 				return
 			}

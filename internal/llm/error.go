@@ -57,6 +57,7 @@ const (
 	KindQueueFull
 	KindDeadline
 	KindOrigin
+	KindUnsupported // the model's targets cannot be asked for this
 
 	// The provider.
 	KindRejected        // the provider refused the request itself (400, 404, 413, 422)
@@ -108,6 +109,7 @@ var kinds = [...]kindRow{
 	KindQueueFull:       {"queue_full", http.StatusTooManyRequests, ByPolicy, false},
 	KindDeadline:        {"deadline_unreachable", http.StatusTooManyRequests, ByPolicy, false},
 	KindOrigin:          {"origin_not_allowed", http.StatusForbidden, ByPolicy, false},
+	KindUnsupported:     {"unsupported_by_target", http.StatusBadRequest, ByPolicy, false},
 	KindRejected:        {"provider_rejected", http.StatusBadRequest, ByProvider, false},
 	KindContentFilter:   {"content_filter", http.StatusBadRequest, ByProvider, false},
 	KindContextLength:   {"context_length_exceeded", http.StatusBadRequest, ByProvider, false},

@@ -34,6 +34,9 @@ func ScanAnswer(op llm.Op, body []byte) (wire.Answer, *llm.Error) {
 	if c.usage.Len() > 0 {
 		a.Usage, a.HasUsage = readUsage(c.usage.Of(body))
 	}
+	if c.tier.Len() > 2 {
+		a.Tier = tierOf(c.tier.Of(body))
+	}
 	if op == llm.OpEmbedding {
 		a.Complete = c.data
 		return a.Answer, nil

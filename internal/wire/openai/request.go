@@ -21,7 +21,6 @@ const (
 // read from.
 type Request struct {
 	wire.Request
-	IncludeUsage bool // stream_options.include_usage: the client wants the usage chunk
 
 	model   wire.Span // value of model
 	options wire.Span // value of stream_options; empty if there is none

@@ -26,7 +26,7 @@ func TestParseRequest(t *testing.T) {
 	f := func(op llm.Op, body string, want Request) {
 		t.Helper()
 		got := parse(t, op, body)
-		got = Request{Request: got.Request, IncludeUsage: got.IncludeUsage}
+		got = Request{Request: got.Request}
 		if got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", body, got, want)
 		}
@@ -35,7 +35,7 @@ func TestParseRequest(t *testing.T) {
 	f(llm.OpChat, " \n{\t\"mod\\u0065l\" : \"\\u006d\" , \"x\":{\"x\":1,\"x\":2}}\r\n", Request{Request: wire.Request{Model: "m", Choices: 1}})
 	f(llm.OpChat, `{"model":"m","stream":true,"stream_options":{"include_usage":true,"x":1},"n":3.0,"max_tokens":1e3,
 		"max_completion_tokens":50,"user":"u\n","service_tier":"flex"}`,
-		Request{Request: wire.Request{Model: "m", Stream: true, Choices: 3, MaxTokens: 50, User: "u\n", ServiceTier: "flex"}, IncludeUsage: true})
+		Request{Request: wire.Request{Model: "m", Stream: true, Choices: 3, MaxTokens: 50, User: "u\n", ServiceTier: "flex", IncludeUsage: true}})
 	f(llm.OpChat, `{"model":"m","stream":null,"stream_options":null,"n":null,"max_tokens":null,"user":null,"service_tier":null}`,
 		Request{Request: wire.Request{Model: "m", Choices: 1}})
 	f(llm.OpChat, `{"model":"m","max_tokens":-1}`, Request{Request: wire.Request{Model: "m", Choices: 1}})

@@ -1,0 +1,144 @@
+package dialect
+
+import (
+	"sluice/internal/llm"
+	"sluice/internal/wire"
+)
+
+// Translation is a stream on its way from a target's dialect to a client's. To the road it is a follower like any other: what
+// it makes of an event stands in the event's Raw.
+type Translation struct {
+	wire.Progress
+
+	reader llm.EventReader
+	writer llm.EventWriter
+	folder *llm.Folder // nil if nobody wants the answer
+	signed signed
+	events []llm.Event
+	out    []byte
+	open   map[int]bool // choices seen; true once they have their finish reason
+	begun  int          // choices
+	ended  int
+	want   int
+}
+
+// keepOut is the size over which the buffer of a translated event is not kept for the next one.
+const keepOut = 64 << 10
+
+// Translate returns a follower that translates. Reset is not needed before use. With fold, Answer has the answer at the end.
+func Translate(reader llm.EventReader, writer llm.EventWriter, choices int, fold bool) *Translation {
+	t := &Translation{reader: reader, writer: writer, want: choices, open: map[int]bool{}}
+	if fold {
+		t.folder = new(llm.Folder)
+	}
+	return t
+}
+
+// Reset does nothing: a translation is for one stream, which Translate was told of.
+func (t *Translation) Reset(wire.FollowOptions) {}
+
+// State returns what was seen so far.
+func (t *Translation) State() *wire.Progress { return &t.Progress }
+
+// Observe translates an event. Comments and what else the client's dialect has no word for go.
+func (t *Translation) Observe(ev *wire.Event) wire.Action {
+	if t.Done || t.Err != nil || ev.Comment {
+		return wire.Drop
+	}
+	events, err := t.reader.Read(t.events[:0], ev.Name, ev.Data)
+	t.events = events
+	if cap(t.out) > keepOut {
+		t.out = nil
+	}
+	t.out = t.write(t.out[:0], events)
+	if err != nil {
+		t.Err = err
+		return wire.Drop
+	}
+	if len(t.out) == 0 {
+		return wire.Drop
+	}
+	ev.Raw, ev.Data, ev.At = t.out, t.out, -1
+	return wire.Forward
+}
+
+// write accounts for events and appends them in the client's words.
+func (t *Translation) write(dst []byte, events []llm.Event) []byte {
+	for i := range events {
+		e := &events[i]
+		t.account(e)
+		t.signed.add(e)
+		if t.folder != nil {
+			t.folder.Add(e)
+		}
+		if e.Kind != llm.EventMalformed && e.Kind != llm.EventEnd {
+			dst = t.writer.Write(dst, e)
+		}
+	}
+	return dst
+}
+
+func (t *Translation) account(e *llm.Event) {
+	switch e.Kind {
+	case llm.EventStart, llm.EventUsage:
+		if e.Usage != nil {
+			t.Usage, t.HasUsage = *e.Usage, e.Kind == llm.EventUsage || t.HasUsage
+		}
+		if e.ServiceTier != "" {
+			t.Tier = e.ServiceTier
+		}
+	case llm.EventPart:
+		t.begin(e.Choice)
+		if e.Part == llm.PartToolCall || e.Media != nil {
+			t.Content, t.Text = true, true
+			t.OutputBytes += len(e.Name)
+		}
+	case llm.EventDelta:
+		if len(e.Text) > 0 {
+			t.Content = true
+			t.Text = t.Text || e.Part != llm.PartThinking
+			t.OutputBytes += len(e.Text)
+		}
+	case llm.EventFinish:
+		t.begin(e.Choice)
+		if !t.open[e.Choice] {
+			t.open[e.Choice] = true
+			t.ended++
+		}
+	case llm.EventEnd:
+		t.Done = true
+	case llm.EventMalformed:
+		t.Malformed++
+	}
+}
+
+func (t *Translation) begin(choice int) {
+	if _, seen := t.open[choice]; !seen {
+		t.open[choice] = false
+		t.begun++
+	}
+}
+
+// Finished reports whether every choice that was seen has its finish reason, and there are as many as were asked for, or
+// the protocol's own end says that there are no more.
+func (t *Translation) Finished() bool {
+	return t.Err == nil && t.ended > 0 && t.ended == t.begun && (t.ended >= t.want || t.Done)
+}
+
+// End appends what the reader held back and what ends the client's stream.
+func (t *Translation) End(dst []byte) []byte {
+	events, _ := t.reader.End(t.events[:0]) // it is complete: Finished has said so
+	dst = t.write(dst, events)
+	return t.writer.End(dst)
+}
+
+// Fail appends an error in the client's stream.
+func (t *Translation) Fail(dst []byte, e *llm.Error) []byte { return t.writer.Fail(dst, e) }
+
+// Answer returns what the stream has added up to; nil if Translate was not told to fold.
+func (t *Translation) Answer() *llm.Answer {
+	if t.folder == nil {
+		return nil
+	}
+	return t.folder.Answer()
+}

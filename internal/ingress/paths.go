@@ -1,0 +1,152 @@
+package ingress
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"sluice/internal/dialect"
+	"sluice/internal/llm"
+	"sluice/internal/wire/gemini"
+)
+
+// entry is what a path stands for.
+type entry struct {
+	serve  func(s *Server, w http.ResponseWriter, r *http.Request, en *entry)
+	front  llm.Dialect
+	op     llm.Op
+	path   string // below the front's version, for targets of the same dialect
+	id     string // what the path names: a model of the list, a stored response, a provider
+	model  string // that the path names for a call (Gemini)
+	stream bool   // the path asks for a stream (Gemini)
+}
+
+// codec returns the codec of the entry's front.
+func (en *entry) codec() *dialect.Codec { return dialect.Of(en.front) }
+
+// find returns what is at a request's path. Whose dialect a path is, and so in which one a client is told of an error, is known
+// for every path.
+func find(r *http.Request) entry {
+	path := r.URL.Path
+	if rest, ok := strings.CutPrefix(path, "/gemini"); ok && (rest == "" || rest[0] == '/') {
+		return findGemini(rest)
+	}
+	if rest, ok := strings.CutPrefix(path, "/anthropic"); ok && (rest == "" || rest[0] == '/') {
+		return findAnthropic(rest)
+	}
+	if strings.HasPrefix(path, "/v1beta") {
+		return findGemini(path)
+	}
+	if len(r.Header["Anthropic-Version"]) > 0 && !strings.HasPrefix(path, "/admin/") {
+		if en := findAnthropic(path); en.serve != nil {
+			return en
+		}
+	}
+	return findOpenAI(path)
+}
+
+// findOpenAI returns what is at a path of OpenAI's. The version may be missing.
+func findOpenAI(path string) entry {
+	en := entry{front: llm.OpenAI, path: strings.TrimPrefix(path, "/v1")}
+	switch en.path {
+	case "/chat/completions":
+		en.serve, en.op = (*Server).call, llm.OpChat
+	case "/completions":
+		en.serve, en.op = (*Server).call, llm.OpCompletion
+	case "/embeddings":
+		en.serve, en.op = (*Server).call, llm.OpEmbedding
+	case "/models":
+		en.serve = (*Server).models
+	case "/messages", "/messages/count_tokens":
+		return findAnthropic(path)
+	case "/healthz", "/readyz":
+		en.serve = (*Server).healthy
+	case "/":
+		en.serve = (*Server).root
+	default:
+		if id, ok := strings.CutPrefix(en.path, "/models/"); ok {
+			en.serve, en.id = (*Server).models, id
+		}
+	}
+	return en
+}
+
+// findAnthropic returns what is at a path of Anthropic's.
+func findAnthropic(path string) entry {
+	en := entry{front: llm.Anthropic, path: strings.TrimPrefix(path, "/v1")}
+	switch en.path {
+	case "/messages":
+		en.serve, en.op = (*Server).call, llm.OpChat
+	case "/messages/count_tokens":
+		en.serve, en.op = (*Server).call, llm.OpCountTokens
+	case "/models":
+		en.serve = (*Server).models
+	default:
+		if id, ok := strings.CutPrefix(en.path, "/models/"); ok {
+			en.serve, en.id = (*Server).models, id
+		}
+	}
+	return en
+}
+
+// findGemini returns what is at a path of Gemini's.
+func findGemini(path string) entry {
+	en := entry{front: llm.Gemini}
+	_, model, method, ok := gemini.SplitPath(path)
+	if !ok {
+		_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/") // after the version
+		if rest == "models" {
+			en.serve = (*Server).models
+		} else if id, ok := strings.CutPrefix(rest, "models/"); ok {
+			en.serve, en.id = (*Server).models, id
+		}
+		return en
+	}
+	en.model, en.path = model, ":"+method
+	switch method {
+	case "generateContent":
+		en.op = llm.OpChat
+	case "streamGenerateContent":
+		en.op, en.stream = llm.OpChat, true
+	case "embedContent", "batchEmbedContents":
+		en.op = llm.OpEmbedding
+	case "countTokens":
+		en.op = llm.OpCountTokens
+	default:
+		return en
+	}
+	en.serve = (*Server).call
+	return en
+}
+
+// paths lists what a client that asks for something else can have, by front.
+func paths(front llm.Dialect) string {
+	switch front {
+	case llm.Anthropic:
+		return "/v1/messages, /v1/messages/count_tokens and /v1/models"
+	case llm.Gemini:
+		return "/v1beta/models and, of a model, :generateContent, :streamGenerateContent, :embedContent, :batchEmbedContents and :countTokens"
+	}
+	return "/v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models"
+}
+
+// cleanQuery returns a raw query without the parameters that carry credentials, and those by which a front chooses the form of an
+// answer: how a target is asked for it is another matter.
+func cleanQuery(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil {
+			name = decoded
+		}
+		switch strings.ToLower(name) {
+		case "key", "api_key", "api-key", "access_token", "alt", "$alt", "":
+			continue
+		}
+		kept = append(kept, pair)
+	}
+	return strings.Join(kept, "&")
+}
