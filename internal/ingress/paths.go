@@ -59,6 +59,8 @@ func findOpenAI(path string) entry {
 		en.serve = (*Server).models
 	case "/messages", "/messages/count_tokens":
 		return findAnthropic(path)
+	case "/capabilities":
+		en.serve = (*Server).capabilities
 	case "/healthz", "/readyz":
 		en.serve = (*Server).healthy
 	case "/":
