@@ -3,6 +3,7 @@ package dialect
 import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
+	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
 	"sluice/internal/wire/openai"
 )
@@ -14,7 +15,7 @@ var codecs = [...]*Codec{
 		Parse:         parseOpenAI,
 		ClassifyError: openai.ClassifyError,
 		Limits:        openai.Client{}.Limits,
-		AppendError:   appendOpenAI,
+		AppendError:   openai.AppendError,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
 
@@ -25,6 +26,18 @@ var codecs = [...]*Codec{
 		SplitEmbed:     openai.SplitEmbed,
 		JoinEmbedded:   openai.JoinEmbedded,
 		Repack:         openai.Repack,
+	},
+	llm.Converse: {
+		Dialect:       llm.Converse,
+		ReadChat:      bedrock.ReadChat,
+		AppendAnswer:  bedrock.AppendAnswer,
+		NewWriter:     bedrock.NewWriter,
+		AppendError:   bedrock.AppendError,
+		AppendChat:    bedrock.AppendChat,
+		ReadAnswer:    bedrock.ReadAnswer,
+		NewReader:     bedrock.NewReader,
+		ClassifyError: bedrock.ClassifyError,
+		Limits:        bedrock.Limits,
 	},
 	llm.Cohere: shape(cohere.Cohere),
 	llm.Voyage: shape(cohere.Voyage),
@@ -37,8 +50,4 @@ func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return &rq, nil
-}
-
-func appendOpenAI(dst []byte, e *llm.Error, _ string) ([]byte, int) {
-	return openai.AppendError(dst, e), e.Kind.Status()
 }

@@ -38,7 +38,7 @@ func (x *exchange) whole(choices []choice) error {
 	if x.job.op == llm.OpCompletion {
 		return x.send(openai.AppendText(nil, &x.head, out, usage))
 	}
-	return x.send(openai.AppendChat(nil, &x.head, out, usage))
+	return x.send(openai.AppendChatCompletion(nil, &x.head, out, usage))
 }
 
 // decorate adds what the request or a fault wants to a finished choice.

@@ -28,7 +28,9 @@ type Request struct {
 }
 
 // AppendUpstream appends the body as a target of this dialect is sent it.
-func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte { return append(dst, body...) }
+func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
+	return append(dst, body...)
+}
 
 // ParseRequest reads a request for OpChat or OpCountTokens.
 func ParseRequest(op llm.Op, body []byte) (*Request, *llm.Error) { return nil, notYet() }

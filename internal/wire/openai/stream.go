@@ -14,7 +14,6 @@ const (
 
 // Stream follows one streamed answer, of chat or completions. It is used by one goroutine, and is ready after Reset. It is
 // a wire.Follower.
-
 type Stream struct {
 	wire.Progress
 
@@ -102,6 +101,9 @@ func (s *Stream) odd(ev *wire.Event) wire.Action {
 func (s *Stream) take(c *chunk, ev *wire.Event) wire.Action {
 	if c.usage.Len() > 0 {
 		s.takeUsage(c.usage.Of(ev.Data))
+	}
+	if c.tier.Len() > 2 && !wire.EqualString(c.tier.Of(ev.Data), s.Tier) {
+		s.Tier = tierOf(c.tier.Of(ev.Data))
 	}
 	if c.vendor.Len() > 0 {
 		v := readVendor(c.vendor.Of(ev.Data))
