@@ -74,9 +74,6 @@ type Codec struct {
 	// JoinEmbedded appends one answer made of the answers to the parts of a split request, in order, with the bytes of their vectors.
 	// Nil where SplitEmbed is.
 	JoinEmbedded func(dst []byte, parts [][]byte) ([]byte, *llm.Error)
-	// Repack appends an embeddings answer with its vectors as base64 or as numbers, if they are not so already. Nil where clients
-	// have no such choice.
-	Repack func(dst, body []byte, packed bool) (out []byte, changed bool, e *llm.Error)
 
 	// ReadRerank reads a whole rerank request for its translation.
 	ReadRerank func(body []byte) (*llm.Rerank, *llm.Error)

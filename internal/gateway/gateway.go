@@ -77,15 +77,15 @@ type Gateway struct {
 	tracer  *obs.Tracer
 	log     *slog.Logger
 	budgets *budgets
-	counter *model.Counter
 	signed  *signatures
+	counter *model.Counter
 
 	snapshot atomic.Pointer[Snapshot]
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
 func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
-	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), counter: model.NewCounter(), signed: newSignatures()}
+	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures(), counter: model.NewCounter()}
 }
 
 // Swap puts a new snapshot in force. Calls under way keep the one that they began with.

@@ -301,10 +301,6 @@ func (r *run) understand(body []byte) ([]byte, *llm.Error) {
 	if !r.leg.same {
 		return r.translated(body)
 	}
-	body, e := r.repack(body)
-	if e != nil {
-		return nil, e
-	}
 	got, e := r.leg.back.Scan(r.x.Call.Op, body)
 	if e != nil {
 		r.consumed.refused = e.Kind != llm.KindBadAnswer

@@ -18,6 +18,7 @@ type chunk struct {
 	vectors    bool      // there is an embedding, or a list of some
 	tokens     bool      // there is a totalTokens
 	isError    bool
+	brief      bool // set by the caller: candidates are only counted
 }
 
 // read validates b and reads it. It reports false if b is no JSON object.
@@ -79,7 +80,9 @@ func (c *chunk) list(sc *wire.Scanner, b []byte) {
 	start := sc.Pos()
 	sc.Array()
 	for c.count = 0; sc.Element(); c.count++ {
-		if one := look(sc, b, c.count); c.count < len(c.first) {
+		if c.brief {
+			sc.Value()
+		} else if one := look(sc, b, c.count); c.count < len(c.first) {
 			c.first[c.count] = one
 		}
 	}

@@ -55,7 +55,11 @@ func streamError(data []byte) *llm.Error {
 		ProviderCode:   d.name(),
 		RetryAfter:     d.retry,
 	}
-	if e.Kind = kindOf(status, &d); e.Kind == llm.KindServerError || status == http.StatusOK {
+	if status == http.StatusOK {
+		if e.Kind = kindByMessage(d.message); e.Kind != llm.KindContextLength {
+			e.Kind = llm.KindProviderStream
+		}
+	} else if e.Kind = kindOf(status, &d); e.Kind == llm.KindServerError {
 		e.Kind = llm.KindProviderStream
 	}
 	describe(e, &d, bytes.Clone(data))
