@@ -51,6 +51,7 @@ var codecs = [...]*Codec{
 		Limits:        anthropic.Limits,
 		NewFollower:   anthropic.NewFollower,
 		Scan:          anthropic.Scan,
+		AppendCount:   anthropic.AppendCount,
 	},
 	llm.Responses: {
 		Dialect:       llm.Responses,
