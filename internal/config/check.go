@@ -31,7 +31,7 @@ func check(c *Config, to *collector, where map[string]Position) {
 
 // fail reports a problem at a key path: in the place of the path, or of what it is nearest within.
 func (ck *checker) fail(path, message string) {
-	if ck.bad[path] {
+	if ck.bad[path] || ck.draft && ck.byRef[path] {
 		return // one problem a value: the rest often follows from it
 	}
 	ck.add(ck.at(path), path, message)

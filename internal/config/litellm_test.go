@@ -26,7 +26,7 @@ func importFile(t *testing.T, name string) (*Import, *Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Parse("sluice.yaml", im.File, anyVariable)
+	c, err := parseDraft("sluice.yaml", im.File, anyVariable, true)
 	if err != nil {
 		t.Fatalf("the result is not valid: %v\n%s", err, im.File)
 	}
@@ -267,7 +267,7 @@ func FuzzImportLiteLLM(f *testing.F) {
 			}
 			return
 		}
-		c, err := Parse("s.yaml", im.File, anyVariable)
+		c, err := parseDraft("s.yaml", im.File, anyVariable, true)
 		if err != nil || c.Exposed() != nil {
 			t.Fatalf("%v, %v\n%s", err, c.Exposed(), im.File)
 		}

@@ -135,6 +135,11 @@ func (r *resolver) file(path string) (string, error) {
 		path = filepath.Join(r.dir, path)
 	}
 	r.files = append(r.files, path)
+	return readRef(path)
+}
+
+// readRef reads a file that holds one value, without the line break at its end.
+func readRef(path string) (string, error) {
 	// Only regular files: a pipe would block, a device would not end.
 	if st, err := os.Stat(path); err != nil {
 		return "", err

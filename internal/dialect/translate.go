@@ -13,6 +13,7 @@ type Translation struct {
 	reader llm.EventReader
 	writer llm.EventWriter
 	folder *llm.Folder // nil if nobody wants the answer
+	signed signed
 	events []llm.Event
 	out    []byte
 	open   map[int]bool // choices seen; true once they have their finish reason
@@ -66,6 +67,7 @@ func (t *Translation) write(dst []byte, events []llm.Event) []byte {
 	for i := range events {
 		e := &events[i]
 		t.account(e)
+		t.signed.add(e)
 		if t.folder != nil {
 			t.folder.Add(e)
 		}

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"sync"
@@ -71,12 +72,27 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	if !r.committed.IsZero() {
 		if e != nil {
 			r.broken(e, rl)
-		} else if t, ok := rl.stream.(*dialect.Translation); ok && r.x.OnAnswer != nil {
-			r.x.OnAnswer(nil, t.Answer())
+		} else {
+			r.handOver(rl)
 		}
 		return nil
 	}
 	return e
+}
+
+// handOver gives what has to be kept of a complete stream to those who keep it.
+func (r *run) handOver(rl *relay) {
+	t, translated := rl.stream.(*dialect.Translation)
+	if translated {
+		r.g.signed.keep(r.x.Call.Key, t.Signed())
+	}
+	switch {
+	case r.x.OnAnswer == nil:
+	case translated:
+		r.x.OnAnswer(nil, t.Answer())
+	case len(rl.state.Final) > 0:
+		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil)
+	}
 }
 
 // reset makes the relay ready for a stream. It is kept out of line because its frame is large, and the caller's stays on the

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"bytes"
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"sluice/internal/obs"
 	"sluice/internal/upstream"
 	"sluice/internal/wire"
+	"sluice/internal/wire/bedrock"
 )
 
 // maxDialect is one more than the last dialect.
@@ -21,6 +24,7 @@ type leg struct {
 	same    bool           // target and client speak one dialect: bytes are forwarded
 	back    *dialect.Codec // of the target
 	adapted *dialect.Adapted
+	words   retrieval
 	dropped string // value of X-Sluice-Dropped-Params
 }
 
@@ -39,10 +43,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if e != nil {
 		return nil, e
 	}
-	method := surface.Method
-	if method == "" {
-		method = http.MethodPost
-	}
+	method := cmp.Or(surface.Method, x.Method, http.MethodPost)
 	return &upstream.Request{
 		Method:      method,
 		Path:        surface.Path,
@@ -71,12 +72,21 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if c.Model == "" {
 		c.Model = r.target.Model
 	}
+	if x.Upload != nil || x.Call.Op == llm.OpRaw {
+		if !l.same {
+			return nil, unsupported(&x.Call, r.target)
+		}
+		return x.Body, nil // an upload: see send
+	}
 	if l.same {
-		c.Usage = x.Call.Stream && r.info.account.StreamUsage
+		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
 		}
 		return x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(c.Model)), x.Body, &c), nil
+	}
+	if x.Call.Op == llm.OpEmbedding || x.Call.Op == llm.OpRerank {
+		return r.encodeRetrieval(&c)
 	}
 	if e := r.readChat(); e != nil {
 		return nil, e
@@ -112,6 +122,7 @@ func (r *run) readChat() *llm.Error {
 	if e != nil {
 		return e
 	}
+	r.g.signed.restore(x.Call.Key, chat)
 	x.Chat = chat
 	return nil
 }
@@ -128,7 +139,34 @@ func (r *run) policy(notes []dialect.Note) *llm.Error {
 
 // framing returns what cuts the answer's stream into events.
 func (r *run) framing(sse *wire.Reader) frames {
+	if r.leg.surface.Frames == upstream.FrameAWS {
+		f := &bedrock.Frames{Anthropic: r.leg.surface.Dialect == llm.Anthropic}
+		if r.leg.same {
+			return &reframed{Frames: f}
+		}
+		return f
+	}
 	return sse
+}
+
+// reframed makes SSE of a provider's frames, for a client that speaks the dialect within them.
+type reframed struct {
+	*bedrock.Frames
+	raw []byte
+}
+
+// Next returns the next event, with the bytes that a client is sent.
+func (f *reframed) Next() (wire.Event, bool, error) {
+	ev, ok, err := f.Frames.Next()
+	if ok {
+		f.raw = wire.AppendEvent(f.raw[:0], string(ev.Name), ev.Data)
+		ev.Raw = f.raw
+		if bytes.IndexAny(ev.Data, "\r\n") < 0 { // else the data stands in several lines
+			ev.At = len(f.raw) - len(ev.Data) - len("\n\n")
+			ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
+		}
+	}
+	return ev, ok, err
 }
 
 // follower returns what looks at the stream's events, or translates them.
@@ -153,6 +191,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 		Choices:    x.Call.Choices,
 		StripUsage: r.info.account.StreamUsage && !x.Head.Usage,
 		Model:      r.answerModel(),
+		Keep:       x.OnAnswer != nil,
 	})
 	return f
 }
@@ -172,6 +211,9 @@ func (r *run) head() llm.Head {
 
 // translated reads a whole answer in another dialect and writes it in the client's.
 func (r *run) translated(body []byte) ([]byte, *llm.Error) {
+	if r.leg.words != (retrieval{}) {
+		return r.retrieved(body)
+	}
 	a, e := r.leg.back.ReadAnswer(body)
 	if e != nil {
 		r.consumed.refused = e.Kind != llm.KindBadAnswer
@@ -187,6 +229,9 @@ func (r *run) translated(body []byte) ([]byte, *llm.Error) {
 	}
 	if !complete {
 		return nil, noFinish()
+	}
+	for i := range a.Choices {
+		r.g.signed.keep(r.x.Call.Key, a.Choices[i].Parts)
 	}
 	r.leg.adapted.Answer(a)
 	head := r.head()

@@ -99,6 +99,8 @@ type Head struct {
 	Array bool
 	// Chat is the request, for dialects that repeat it in the answer; may be nil.
 	Chat *Chat
+	// Echo are the members of the request that the answer repeats as the client wrote them. Where it is nil they are made of Chat.
+	Echo []Member
 }
 
 // Folder adds up the events of a stream to the answer. The zero value is ready. It is the definition of what a stream

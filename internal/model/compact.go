@@ -96,7 +96,7 @@ func (i *Info) parse(line string) (err error) {
 }
 
 func parsePrice(s string) (p Price, err error) {
-	for _, to := range []*int64{&p.Input, &p.Output, &p.CachedInput, &p.CacheWrite} {
+	for _, to := range []*int64{&p.Input, &p.Output, &p.CachedInput, &p.CacheWrite, &p.CacheWriteLong} {
 		var one string
 		one, s, _ = strings.Cut(s, ",")
 		*to = -1

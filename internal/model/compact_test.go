@@ -19,7 +19,7 @@ func writeCompact(rows []*Info) string {
 	var b strings.Builder
 	prices := func(p Price) string {
 		var all []string
-		for _, n := range []int64{p.Input, p.Output, p.CachedInput, p.CacheWrite} {
+		for _, n := range []int64{p.Input, p.Output, p.CachedInput, p.CacheWrite, p.CacheWriteLong} {
 			if n < 0 {
 				all = append(all, "")
 			} else {

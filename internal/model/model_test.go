@@ -100,6 +100,9 @@ func TestCost(t *testing.T) {
 	f("reasoning is in output", "openai", "o3", llm.Usage{Output: 1000, Reasoning: 900}, "", 8_000_000, true)
 	f("cache write", "anthropic", "claude-sonnet-4-6", llm.Usage{Input: 1000, CachedInput: 500, CacheWrite: 300}, "",
 		200*3000+500*300+300*3750, true)
+	f("cache write for an hour", "anthropic", "claude-sonnet-4-6", llm.Usage{Input: 1000, CacheWrite: 300, CacheWriteLong: 100}, "",
+		700*3000+200*3750+100*6000, true)
+	f("audio has other prices", "openai", "gpt-4o", llm.Usage{Input: 10, AudioInput: 5}, "", 0, false)
 	f("cached without a price", "mistral", "mistral-large-2512", llm.Usage{Input: 1000, CachedInput: 1000}, "", 500_000, true)
 	f("cached at a price of zero", "openai", "gpt-3.5-turbo", llm.Usage{Input: 1000, CachedInput: 1000}, "", 500_000, true)
 	f("prompt at the step", "openai", "gpt-6-astra", llm.Usage{Input: 272_000, Output: 1000}, "", 2_720_000_000+50_000_000, true)

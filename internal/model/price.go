@@ -28,6 +28,7 @@ type Info struct {
 // Price is what a million tokens cost, in micro-USD: so a token costs as many pico-USD. An unknown one is negative.
 type Price struct {
 	Input, Output, CachedInput, CacheWrite int64
+	CacheWriteLong                         int64 // kept for an hour or longer
 }
 
 // step is the price of calls with a prompt above a size. It holds for the whole call.
@@ -65,9 +66,10 @@ func (i *Info) at(prompt int64) Price {
 //
 // Reasoning is output. The price of a long prompt holds for the whole call, and the prompt is all input, cached or not.
 // Where the table has no price for cached input or for writing to a cache, or a zero one, such input costs what other
-// input does: the zeros in the sources mean "not stated". Long-lived cache writes are charged as short ones.
+// input does: the zeros in the sources mean "not stated". Long-lived cache writes without a price of their own are charged as short
+// ones. Audio has other prices than text, which the table does not have: calls with audio tokens are not priced.
 func (i *Info) Cost(u llm.Usage, tier string) (nanoUSD int64, priced bool) {
-	if i == nil {
+	if i == nil || u.AudioInput > 0 || u.AudioOutput > 0 {
 		return 0, false
 	}
 	keep, ok := i.discount(tier)
@@ -82,12 +84,17 @@ func (i *Info) Cost(u llm.Usage, tier string) (nanoUSD int64, priced bool) {
 		p.CacheWrite = p.Input
 	}
 	cached := min(max(u.CachedInput, 0), max(u.Input, 0))
+	if p.CacheWriteLong <= 0 {
+		p.CacheWriteLong = p.CacheWrite
+	}
 	written := min(max(u.CacheWrite, 0), u.Input-cached)
+	long := min(max(u.CacheWriteLong, 0), written)
 	var pico int64
 	for _, part := range [...]struct{ tokens, rate int64 }{
 		{u.Input - cached - written, p.Input},
 		{cached, p.CachedInput},
-		{written, p.CacheWrite},
+		{written - long, p.CacheWrite},
+		{long, p.CacheWriteLong},
 		{u.Output, p.Output},
 	} {
 		if part.tokens <= 0 {

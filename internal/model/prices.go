@@ -65,6 +65,7 @@ func (p *prices) price() (Price, error) {
 		{"output_per_mtok", p.Output, &out.Output},
 		{"cached_input_per_mtok", p.CachedInput, &out.CachedInput},
 		{"cache_write_per_mtok", p.CacheWrite, &out.CacheWrite},
+		{"cache_write_long_ttl_per_mtok", p.CacheWriteLong, &out.CacheWriteLong},
 	} {
 		*x.to = -1
 		if x.from == nil {
@@ -142,6 +143,7 @@ func (r *row) bands(i *Info) error {
 		i.next = &change{from, Price{
 			Input: known(p.Input, i.price.Input), Output: known(p.Output, i.price.Output),
 			CachedInput: known(p.CachedInput, i.price.CachedInput), CacheWrite: known(p.CacheWrite, i.price.CacheWrite),
+			CacheWriteLong: known(p.CacheWriteLong, i.price.CacheWriteLong),
 		}}
 	}
 	return nil

@@ -68,6 +68,8 @@ func homes() map[string][]string {
 		"charm.land/bubbletea":             {"live"},
 		"charm.land/lipgloss":              {"live"},
 		"github.com/charmbracelet/x/term":  {"live"},
+		"github.com/aws/aws-sdk-go-v2":     {"upstream"},
+		"golang.org/x/oauth2":              {"upstream"},
 		"golang.org/x/sync":                {},
 		"golang.org/x/time":                {},
 	}

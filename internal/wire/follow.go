@@ -32,6 +32,9 @@ type Progress struct {
 	Tier string
 	// OutputBytes is the size of text, reasoning and tool arguments so far, for an estimate where usage is missing.
 	OutputBytes int
+	// Final is the whole answer as the end of the stream repeats it, in dialects that do so, if FollowOptions.Keep asks for it. It is
+	// valid until the follower is reset.
+	Final []byte
 }
 
 // Follower looks at the events of a streamed answer on their way to the client. It is used by one goroutine.
@@ -60,6 +63,8 @@ type FollowOptions struct {
 	Model string
 	// Choices is how many the client asked for; 0 is as good as 1.
 	Choices int
+	// Keep asks for Progress.Final.
+	Keep bool
 }
 
 // Answer is what is read of a whole answer that is forwarded. It belongs to the body that it was read from.
@@ -107,6 +112,7 @@ func (r *Request) Fields() *Request { return r }
 // Change says what of a request differs for its target where both ends speak one dialect. The zero Change changes nothing.
 type Change struct {
 	Model   string // the provider's name for the model; "" leaves the client's
+	Account string // the provider account that the request goes to; for requests that differ by account
 	NoModel bool   // the model stands in the path: it is left out of the body
 	Usage   bool   // the provider is asked for usage in the stream, where that is a choice
 	Set     []llm.Member
