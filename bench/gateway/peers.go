@@ -36,6 +36,7 @@ const (
 	reverseProxy = "ReverseProxy"
 	nginx        = "nginx"
 	sluice       = "sluice"
+	translated   = "sluice-translated" // the mock speaks Anthropic's protocol; streams only
 )
 
 // launch starts a peer in front of the mock and returns it with its address, answering calls. direct has no process.
@@ -137,7 +138,7 @@ func (r *runner) configure(p peer, addr, mock string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", p.Name, err)
 	}
-	file, text, args := filepath.Join(dir, "sluice.yaml"), sluiceConfig(addr, mock, dir), []string{p.path, "serve", "--config"}
+	file, text, args := filepath.Join(dir, "sluice.yaml"), sluiceConfig(p, addr, mock, dir), []string{p.path, "serve", "--config"}
 	if p.Name == nginx {
 		file, text, args = filepath.Join(dir, "nginx.conf"), nginxConfig(addr, mock, dir), []string{p.path, "-e", "stderr", "-p", dir, "-c"}
 	}
@@ -148,14 +149,18 @@ func (r *runner) configure(p peer, addr, mock string) ([]string, error) {
 }
 
 // sluiceConfig leaves everything at its default: logging, ledger and metrics are on, and a key is required.
-func sluiceConfig(addr, mock, dir string) string {
+func sluiceConfig(p peer, addr, mock, dir string) string {
+	api := "openai"
+	if p.Name == translated {
+		api = "anthropic"
+	}
 	return fmt.Sprintf(`listen: %s
 data_dir: %s
 providers:
-  bench: {api: openai, base_url: "http://%s/v1", api_key: sk-mock}
+  bench: {api: %s, base_url: "http://%s/v1", api_key: sk-mock}
 keys:
   - {name: bench, key: %s}
-`, addr, filepath.Join(dir, "data"), mock, benchKey)
+`, addr, filepath.Join(dir, "data"), api, mock, benchKey)
 }
 
 // nginxConfig is a lean streaming proxy: one process, no buffering, kept connections, no logs.

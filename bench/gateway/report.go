@@ -154,7 +154,7 @@ func summarizeRows(rec *runRecord) []row {
 	var rows []row
 	for _, ph := range rec.Phases {
 		for _, p := range rec.Peers {
-			if p.Missing == "" {
+			if p.Missing == "" && len(rec.samples(ph.Name, p.Name)) > 0 {
 				rows = append(rows, rec.summarize(ph, p.Name))
 			}
 		}
@@ -239,6 +239,18 @@ func (w *row) count(s *sample) {
 	for _, n := range append(slices.Clone(s.Invalid), s.Notes...) {
 		w.Notes = append(w.Notes, fmt.Sprintf("round %d: %s", s.Round+1, n))
 	}
+}
+
+// against returns a peer's CPU for a unit of a phase as a ratio to another peer's in the same round.
+func (rec *runRecord) against(phase, name, other string) spread {
+	var ratio []float64
+	base := rec.samples(phase, other)
+	for round, s := range rec.samples(phase, name) {
+		if b := base[round]; b != nil && b.Result.Units > 0 && s.Result.Units > 0 {
+			ratio = append(ratio, cpuOf(s)/cpuOf(b))
+		}
+	}
+	return spreadOf(ratio)
 }
 
 func quantilesOf(ph phase, s *sample) rig.Quantiles {

@@ -121,6 +121,9 @@ func (r *runner) compare(ctx context.Context, peers []peer, groups [][]phase) ([
 		for _, p := range order {
 			fmt.Fprintf(r.progress, "round %d of %d: %s\n", round+1, r.o.rounds, p.Name)
 			for _, list := range groups {
+				if p.Name == translated && list[0].Unit != "chunk" {
+					continue
+				}
 				got, err := r.block(ctx, round, p, list)
 				for try := 1; err != nil && ctx.Err() == nil && try < tries; try++ {
 					// On a machine that others use a whole block can go wrong; its processes are gone, so it can be done anew.
@@ -215,7 +218,7 @@ func (r *runner) find(ctx context.Context) ([]peer, error) {
 		case direct, reverseProxy:
 		case nginx:
 			r.findNginx(ctx, &p)
-		case sluice:
+		case sluice, translated:
 			r.findSluice(ctx, &p)
 		default:
 			return nil, fmt.Errorf("unknown peer %q; there are %s", name, strings.Join(allPeers(), ", "))
@@ -225,7 +228,7 @@ func (r *runner) find(ctx context.Context) ([]peer, error) {
 	return all, nil
 }
 
-func allPeers() []string { return []string{direct, reverseProxy, nginx, sluice} }
+func allPeers() []string { return []string{direct, reverseProxy, nginx, sluice, translated} }
 
 func (r *runner) findNginx(ctx context.Context, p *peer) {
 	for _, name := range []string{"nginx", "/usr/sbin/nginx"} { // Debian's is not in every user's PATH

@@ -12,6 +12,7 @@ import (
 const (
 	chunkBytes  = 240             // of one event, as a provider sends it, blank line included
 	stampMark   = `"content":"t=` // the digits of the time follow
+	textMark    = `"text":"t=`    // likewise, in Anthropic's words
 	stampDigits = 19              // of a non-negative int64
 	afterMark   = "-after-"       // in the model's name: microseconds until the first chunk, or the answer
 	everyMark   = "-every-"       // likewise: microseconds between chunks
@@ -36,11 +37,57 @@ func MockModel(after, every time.Duration) string {
 // the limit on output tokens is the count of chunks, times are in the model's name (MockModel). Both are things that a
 // gateway forwards.
 type mock struct {
-	clock        Clock
-	pace         *Pacer
-	chunk        *stamped // owned by the pacer's acts
-	whole        []byte   // complete HTTP answer
-	role, finish []byte   // head of a streamed answer and the role chunk; the chunk with the finish reason
+	clock     Clock
+	pace      *Pacer
+	openai    *form
+	anthropic *form
+}
+
+// form is one dialect's answers.
+type form struct {
+	chunk *stamped // owned by the pacer's acts
+	whole []byte   // complete HTTP answer
+	begin []byte   // head of a streamed answer and what comes before its first content
+	end   func(chunks int, usage bool) []byte
+}
+
+// openaiForm returns OpenAI's chat completions.
+func openaiForm() *form {
+	finish := AppendEvent(nil, chunkHead+`{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}`)
+	return &form{
+		chunk: newStamped("data: "+chunkHead+`{"index":0,"delta":{`, stampMark, `"},"logprobs":null,"finish_reason":null}]}`),
+		whole: AppendAnswer(nil, 200, "", []byte(answerBody())),
+		begin: AppendEvent([]byte(StreamHead), chunkHead+`{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}`),
+		end: func(chunks int, usage bool) []byte {
+			end := bytes.Clone(finish)
+			if usage {
+				end = AppendEvent(end, fmt.Sprintf(`%s],"usage":{"prompt_tokens":75,"completion_tokens":%d,"total_tokens":%d}}`, chunkHead, chunks, 75+chunks))
+			}
+			return AppendDone(end)
+		},
+	}
+}
+
+// anthropicForm returns Anthropic's Messages, with chunks of the same size.
+func anthropicForm() *form {
+	const usage = `"usage":{"input_tokens":75,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":`
+	const head = `{"id":"msg_bench0123456789abcdef","type":"message","role":"assistant","model":"mock","content":[`
+	named := func(dst []byte, name, data string) []byte {
+		return appendFrame(dst, "event: "+name+"\ndata: "+data+"\n\n")
+	}
+	begin := named([]byte(StreamHead), "message_start", `{"type":"message_start","message":`+head+`],"stop_reason":null,"stop_sequence":null,`+usage+`1}}}`)
+	begin = named(begin, "content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`)
+	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", 14)
+	return &form{
+		chunk: newStamped("event: content_block_delta\ndata: "+`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta",`, textMark, `"}}`),
+		whole: AppendAnswer(nil, 200, "", []byte(head+`{"type":"text","text":"`+text+`"}],"stop_reason":"end_turn","stop_sequence":null,`+usage+`140}}`)),
+		begin: begin,
+		end: func(chunks int, _ bool) []byte {
+			end := named(nil, "content_block_stop", `{"type":"content_block_stop","index":0}`)
+			end = named(end, "message_delta", fmt.Sprintf(`{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},%s%d}}`, usage, chunks))
+			return append(named(end, "message_stop", `{"type":"message_stop"}`), lastChunk...)
+		},
+	}
 }
 
 // NewMock makes a server that is a mock provider.
@@ -49,51 +96,46 @@ func NewMock(c Clock) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mock{
-		clock: c, pace: p, chunk: newStamped(),
-		whole:  AppendAnswer(nil, 200, "", []byte(answerBody())),
-		role:   AppendEvent([]byte(StreamHead), chunkHead+`{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}`),
-		finish: AppendEvent(nil, chunkHead+`{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}`),
-	}
+	m := &mock{clock: c, pace: p, openai: openaiForm(), anthropic: anthropicForm()}
 	return &Server{Pace: p, Reply: m.reply}, nil
 }
 
-func (m *mock) reply(c *Conn, _ string, body []byte) error {
+func (m *mock) reply(c *Conn, path string, body []byte) error {
 	now := m.clock.Now()
+	f := m.openai
+	if strings.HasSuffix(path, "/messages") {
+		f = m.anthropic
+	}
 	after, every := int64(number(body, afterMark))*1000, int64(number(body, everyMark))*1000
 	if !bytes.Contains(body, []byte(`"stream":true`)) {
 		if after == 0 {
-			_, err := c.Write(m.whole)
+			_, err := c.Write(f.whole)
 			return err
 		}
-		return m.pace.Do(now+after, func(int64) (int64, error) { return 0, c.WriteNow(m.whole) })
+		return m.pace.Do(now+after, func(int64) (int64, error) { return 0, c.WriteNow(f.whole) })
 	}
 	chunks := number(body, tokensMark)
 	usage := bytes.Contains(body, []byte(`"include_usage":true`))
-	if _, err := c.Write(m.role); err != nil {
+	if _, err := c.Write(f.begin); err != nil {
 		return err
 	}
 	if after == 0 {
 		after = every
 	}
-	if err := m.stream(c, now+after, every, chunks); err != nil {
+	if err := m.stream(c, f.chunk, now+after, every, chunks); err != nil {
 		return err
 	}
-	end := bytes.Clone(m.finish)
-	if usage {
-		end = AppendEvent(end, fmt.Sprintf(`%s],"usage":{"prompt_tokens":75,"completion_tokens":%d,"total_tokens":%d}}`, chunkHead, chunks, 75+chunks))
-	}
-	_, err := c.Write(AppendDone(end))
+	_, err := c.Write(f.end(chunks, usage))
 	return err
 }
 
 // stream writes the content chunks. It returns when the last has been written.
-func (m *mock) stream(c *Conn, due, every int64, chunks int) error {
+func (m *mock) stream(c *Conn, chunk *stamped, due, every int64, chunks int) error {
 	if chunks == 0 {
 		return nil
 	}
 	return m.pace.Do(due, func(now int64) (int64, error) {
-		err := c.WriteNow(m.chunk.at(now))
+		err := c.WriteNow(chunk.at(now))
 		due += every
 		if chunks--; chunks == 0 {
 			return 0, err
@@ -108,13 +150,13 @@ type stamped struct {
 	pos int // of the first digit
 }
 
-func newStamped() *stamped {
-	const tail = `"},"logprobs":null,"finish_reason":null}]}`
-	head := chunkHead + `{"index":0,"delta":{` + stampMark
+// newStamped makes a chunk of chunkBytes with head and tail around its text, which begins with mark.
+func newStamped(head, mark, tail string) *stamped {
+	head += mark
 	zero := strings.Repeat("0", stampDigits)
-	text := strings.Repeat(" word", chunkBytes)[:chunkBytes-len("data: "+head+zero+tail+"\n\n")]
-	buf := AppendEvent(nil, head+zero+text+tail)
-	return &stamped{buf: buf, pos: bytes.Index(buf, []byte(stampMark)) + len(stampMark)}
+	text := strings.Repeat(" word", chunkBytes)[:chunkBytes-len(head+zero+tail+"\n\n")]
+	buf := appendFrame(nil, head+zero+text+tail+"\n\n")
+	return &stamped{buf: buf, pos: bytes.Index(buf, []byte(mark)) + len(mark)}
 }
 
 // at returns the chunk stamped with a time; it is valid until the next call.

@@ -86,6 +86,36 @@ func TestMockSpeaksHTTP(t *testing.T) {
 	}
 }
 
+// TestMockSpeaksAnthropic checks the form of the mock's other protocol: the order of events, and chunks of the same size.
+func TestMockSpeaksAnthropic(t *testing.T) {
+	t.Parallel()
+	body := fmt.Sprintf(`{"model":%q,"stream":true,"max_tokens":2}`, MockModel(0, 500*time.Microsecond))
+	resp, err := http.Post("http://"+startMock(t)+"/v1/messages", "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for event := range strings.SplitSeq(strings.TrimSuffix(string(b), "\n\n"), "\n\n") {
+		name, data, _ := strings.Cut(strings.TrimPrefix(event, "event: "), "\ndata: ")
+		names = append(names, name)
+		if !json.Valid([]byte(data)) || !strings.Contains(data, `"type":"`+name+`"`) {
+			t.Errorf("event %q has data %s", name, data)
+		}
+		if n := len(event) + len("\n\n"); name == "content_block_delta" && n != chunkBytes {
+			t.Errorf("chunk has %d bytes, want %d", n, chunkBytes)
+		}
+	}
+	const want = "message_start content_block_start content_block_delta content_block_delta content_block_stop message_delta message_stop"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("events %s, want %s", got, want)
+	}
+}
+
 // TestMockKeepsItsSchedule checks that nothing comes before its time on an absolute schedule, and that the server counts it.
 func TestMockKeepsItsSchedule(t *testing.T) {
 	t.Parallel()

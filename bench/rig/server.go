@@ -181,7 +181,12 @@ func AppendAnswer(dst []byte, status int, headers string, body []byte) []byte {
 
 // AppendEvent appends an event of a stream, as one frame of a chunked body.
 func AppendEvent(dst []byte, data string) []byte {
-	return fmt.Appendf(dst, "%x\r\ndata: %s\n\n\r\n", len(data)+len("data: \n\n"), data)
+	return appendFrame(dst, "data: "+data+"\n\n")
+}
+
+// appendFrame appends one frame of a chunked body.
+func appendFrame(dst []byte, text string) []byte {
+	return fmt.Appendf(dst, "%x\r\n%s\r\n", len(text), text)
 }
 
 // AppendDone appends the last event of a stream and the end of its body.

@@ -16,6 +16,7 @@ import (
 	"sluice/internal/report"
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
+	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/openai"
 	"sluice/internal/workload"
 )
@@ -43,6 +44,10 @@ type via struct {
 func dialectOf(p *config.Provider, v via) bench.Dialect {
 	if v.url != "" {
 		return openai.Client{}
+	}
+	switch p.Kind() {
+	case "anthropic":
+		return anthropic.Client{}
 	}
 	preset := upstream.PresetOf(p.Kind())
 	if preset == nil || preset.Auth != upstream.AuthBearer {

@@ -179,7 +179,7 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 			s.SetDefaults()
 		}
 		if m, ok := v.(*Model); ok {
-			m.Timeouts, m.Retry = c.Timeouts, c.Retry
+			m.Timeouts, m.Retry, m.Parameters = c.Timeouts, c.Retry, c.Parameters
 		}
 	}
 	d.value(root, reflect.ValueOf(c).Elem(), "", &field{})

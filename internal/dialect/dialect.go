@@ -57,6 +57,9 @@ type Codec struct {
 	// Scan validates a whole answer that is forwarded, and reads what the road needs of it.
 	Scan func(op llm.Op, body []byte) (wire.Answer, *llm.Error)
 
+	// AppendCount appends the answer to a client that asks how many tokens its request has. Nil where clients cannot ask.
+	AppendCount func(dst []byte, tokens int64) []byte
+
 	// ReadEmbed reads a whole embeddings request for its translation, or to be split.
 	ReadEmbed func(body []byte) (*llm.Embed, *llm.Error)
 	// AppendEmbed appends an embeddings request for a target.
@@ -65,6 +68,12 @@ type Codec struct {
 	ReadEmbedded func(body []byte) (*llm.Embedded, *llm.Error)
 	// AppendEmbedded appends an embeddings answer for a client that sent rq.
 	AppendEmbedded func(dst []byte, a *llm.Embedded, rq *llm.Embed) []byte
+	// SplitEmbed returns where the list of inputs of an embeddings request stands, and each input; ok is false if they cannot be
+	// told apart. Nil where a request has to be read and written anew to be split.
+	SplitEmbed func(body []byte) (list wire.Span, inputs []wire.Span, ok bool)
+	// JoinEmbedded appends one answer made of the answers to the parts of a split request, in order, with the bytes of their vectors.
+	// Nil where SplitEmbed is.
+	JoinEmbedded func(dst []byte, parts [][]byte) ([]byte, *llm.Error)
 
 	// ReadRerank reads a whole rerank request for its translation.
 	ReadRerank func(body []byte) (*llm.Rerank, *llm.Error)

@@ -3,9 +3,12 @@ package dialect
 import (
 	"sluice/internal/llm"
 	"sluice/internal/wire"
+	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
+	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
+	"sluice/internal/wire/responses"
 )
 
 // codecs are all that there are. The table is never written.
@@ -13,9 +16,16 @@ var codecs = [...]*Codec{
 	llm.OpenAI: {
 		Dialect:       llm.OpenAI,
 		Parse:         parseOpenAI,
+		ReadChat:      openai.ReadChat,
+		AppendAnswer:  openai.AppendAnswer,
+		NewWriter:     openai.NewWriter,
+		AppendError:   openai.AppendError,
+		SetLimits:     openai.SetLimits,
+		AppendChat:    openai.AppendChat,
+		ReadAnswer:    openai.ReadAnswer,
+		NewReader:     openai.NewReader,
 		ClassifyError: openai.ClassifyError,
-		Limits:        openai.Client{}.Limits,
-		AppendError:   appendOpenAI,
+		Limits:        openai.Limits,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
 
@@ -23,6 +33,57 @@ var codecs = [...]*Codec{
 		AppendEmbed:    openai.AppendEmbed,
 		ReadEmbedded:   openai.ReadEmbedded,
 		AppendEmbedded: openai.AppendEmbedded,
+		SplitEmbed:     openai.SplitEmbed,
+		JoinEmbedded:   openai.JoinEmbedded,
+	},
+	llm.Anthropic: {
+		Dialect:       llm.Anthropic,
+		Parse:         parseAnthropic,
+		ReadChat:      anthropic.ReadChat,
+		AppendAnswer:  anthropic.AppendAnswer,
+		NewWriter:     anthropic.NewWriter,
+		AppendError:   anthropic.AppendError,
+		SetLimits:     anthropic.SetLimits,
+		AppendChat:    anthropic.AppendChat,
+		ReadAnswer:    anthropic.ReadAnswer,
+		NewReader:     anthropic.NewReader,
+		ClassifyError: anthropic.ClassifyError,
+		Limits:        anthropic.Limits,
+		NewFollower:   anthropic.NewFollower,
+		Scan:          anthropic.Scan,
+		AppendCount:   anthropic.AppendCount,
+	},
+	llm.Responses: {
+		Dialect:       llm.Responses,
+		Parse:         parseResponses,
+		ReadChat:      responses.ReadChat,
+		AppendAnswer:  responses.AppendAnswer,
+		NewWriter:     responses.NewWriter,
+		AppendError:   openai.AppendError,
+		AppendChat:    responses.AppendChat,
+		ReadAnswer:    responses.ReadAnswer,
+		NewReader:     responses.NewReader,
+		ClassifyError: openai.ClassifyError,
+		Limits:        openai.Client{}.Limits,
+		NewFollower:   responses.NewFollower,
+		Scan:          responses.Scan,
+	},
+	llm.Gemini: {
+		Dialect:          llm.Gemini,
+		Parse:            parseGemini,
+		ReadChat:         gemini.ReadChat,
+		AppendAnswer:     gemini.AppendAnswer,
+		NewWriter:        gemini.NewWriter,
+		AppendError:      gemini.AppendError,
+		SetLimits:        gemini.SetLimits,
+		AppendChat:       gemini.AppendChat,
+		ReadAnswer:       gemini.ReadAnswer,
+		NewReader:        gemini.NewReader,
+		ClassifyError:    gemini.ClassifyError,
+		Limits:           gemini.Limits,
+		NewFollower:      gemini.NewFollower,
+		NewArrayFollower: gemini.NewArrayFollower,
+		Scan:             gemini.Scan,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
@@ -49,6 +110,26 @@ func parseOpenAI(op llm.Op, body []byte) (Request, *llm.Error) {
 	return &rq, nil
 }
 
-func appendOpenAI(dst []byte, e *llm.Error, _ string) ([]byte, int) {
-	return openai.AppendError(dst, e), e.Kind.Status()
+func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := anthropic.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return rq, nil
+}
+
+func parseGemini(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := gemini.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return rq, nil
+}
+
+func parseResponses(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := responses.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return &rq, nil
 }

@@ -17,6 +17,7 @@ import (
 	"sluice/internal/dialect"
 	"sluice/internal/ledger"
 	"sluice/internal/llm"
+	"sluice/internal/model"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
 	"sluice/internal/route"
@@ -39,6 +40,11 @@ type Exchange struct {
 	// OnAnswer, if set, is called once with a complete answer, before Do returns: raw is its body where the target speaks the
 	// front's dialect and the answer was not streamed, a the answer otherwise. Both are the callee's.
 	OnAnswer func(raw []byte, a *llm.Answer)
+
+	// Upload is the body instead of Body, for operations that are streamed through.
+	Upload *Upload
+	// Method and Provider are of what is relayed raw: the HTTP method, and the account's name in the configuration.
+	Method, Provider string
 
 	Retried int           // how often the client says it has retried this call already
 	Checked time.Time     // when authentication and parsing were done
@@ -72,13 +78,14 @@ type Gateway struct {
 	log     *slog.Logger
 	budgets *budgets
 	signed  *signatures
+	counter *model.Counter
 
 	snapshot atomic.Pointer[Snapshot]
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
 func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
-	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures()}
+	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures(), counter: model.NewCounter()}
 }
 
 // Swap puts a new snapshot in force. Calls under way keep the one that they began with.
@@ -117,9 +124,16 @@ func (r *run) serve() {
 	}
 	defer r.x.Key.Finish()
 
+	if r.x.Call.Op == llm.OpRaw {
+		r.serveRaw()
+		return
+	}
 	plan, e := r.plan()
 	if e != nil {
 		r.fail(e)
+		return
+	}
+	if r.x.Call.Op == llm.OpCountTokens && r.countHere(&plan) {
 		return
 	}
 	if plan.Tiers = r.able(plan.Tiers); len(plan.Tiers) == 0 {
@@ -127,20 +141,28 @@ func (r *run) serve() {
 		return
 	}
 	r.limit()
-	if e := r.attemptAll(plan); e != nil {
+	parts, e := r.split(&plan)
+	switch {
+	case e != nil:
+	case parts != nil:
+		e = r.attemptParts(plan, parts)
+	default:
+		e = r.attemptAll(plan)
+	}
+	if e != nil {
 		r.fail(e)
 	}
 }
 
 // plan finds the targets of the call's model and checks that the key may use it.
 func (r *run) plan() (route.Plan, *llm.Error) {
-	model := r.x.Call.Model
-	plan, e := r.snap.Routes.Plan(model, rand.Uint64())
+	name := r.x.Call.Model
+	plan, e := r.snap.Routes.Plan(name, rand.Uint64())
 	if e != nil {
 		return plan, e
 	}
-	if !r.x.Key.Allows(model) && !r.x.Key.Allows(sameTarget(plan, model)) {
-		e := llm.Errorf(llm.KindModelForbidden, "the key %q may not use the model %q (keys.models)", r.x.Key.Name(), model)
+	if !r.x.Key.Allows(name) && !r.x.Key.Allows(sameTarget(plan, name)) {
+		e := llm.Errorf(llm.KindModelForbidden, "the key %q may not use the model %q (keys.models)", r.x.Key.Name(), name)
 		e.Param = "model"
 		return plan, e
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -23,6 +24,7 @@ type leg struct {
 	same    bool           // target and client speak one dialect: bytes are forwarded
 	back    *dialect.Codec // of the target
 	adapted *dialect.Adapted
+	words   retrieval
 	dropped string // value of X-Sluice-Dropped-Params
 }
 
@@ -41,10 +43,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if e != nil {
 		return nil, e
 	}
-	method := surface.Method
-	if method == "" {
-		method = http.MethodPost
-	}
+	method := cmp.Or(surface.Method, x.Method, http.MethodPost)
 	return &upstream.Request{
 		Method:      method,
 		Path:        surface.Path,
@@ -73,12 +72,21 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if c.Model == "" {
 		c.Model = r.target.Model
 	}
+	if x.Upload != nil || x.Call.Op == llm.OpRaw {
+		if !l.same {
+			return nil, unsupported(&x.Call, r.target)
+		}
+		return x.Body, nil // an upload: see send
+	}
 	if l.same {
-		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage, r.target.Provider
+		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
 		}
 		return x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(c.Model)), x.Body, &c), nil
+	}
+	if x.Call.Op == llm.OpEmbedding || x.Call.Op == llm.OpRerank {
+		return r.encodeRetrieval(&c)
 	}
 	if e := r.readChat(); e != nil {
 		return nil, e
@@ -203,6 +211,9 @@ func (r *run) head() llm.Head {
 
 // translated reads a whole answer in another dialect and writes it in the client's.
 func (r *run) translated(body []byte) ([]byte, *llm.Error) {
+	if r.leg.words != (retrieval{}) {
+		return r.retrieved(body)
+	}
 	a, e := r.leg.back.ReadAnswer(body)
 	if e != nil {
 		r.consumed.refused = e.Kind != llm.KindBadAnswer

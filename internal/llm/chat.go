@@ -16,6 +16,9 @@ type Chat struct {
 
 	Tools      []Function
 	ToolChoice ToolChoice
+	// LegacyFunctions says that the client spoke of functions, the form before tools (OpenAI's functions and function_call), and
+	// reads answers in that form only.
+	LegacyFunctions bool
 	// Parallel says whether the model may call several tools at once; nil if the client does not say.
 	Parallel *bool
 

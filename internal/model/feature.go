@@ -34,35 +34,32 @@ const (
 	ThinkingOff      // thinking can be switched off
 	ThinkingSummary  // the client says what it wants to see of it
 
-	Tools
-	CustomTools  // tools that take free text
-	StrictTools  // arguments held to the schema
-	ForcedTools  // the model must call some tool, or a certain one
-	NamedTools   // the choice is limited to several of the tools
-	NoToolChoice // tools are there and must not be called
-	ParallelSwitch
-	OneToolAtATime // the server cannot have several calls in one turn
+	CustomTools    // tools that take free text
+	StrictTools    // arguments held to the schema
+	ForcedTools    // the model must call some tool, or a certain one
+	NamedTools     // the choice is limited to several of the tools
+	NoToolChoice   // tools are there and must not be called
+	ParallelSwitch // whether several calls may be made at once
 	JSONObject
 	JSONSchema
 
 	DeveloperRole
-	SystemRole      // system messages, or an instruction beside the messages
-	SystemMidway    // a system message after the conversation has begun
-	Prefill         // the last message is the assistant's, and is to be continued
-	Names           // of participants
-	ImageData       // images within the request
-	ImageURL        // images by their address
-	ImageDetail     // the resolution to look at
-	FileData        // documents within the request
-	FileURL         // documents by their address
-	FileID          // what was uploaded to the provider before
-	AudioInput      //
+	SystemRole   // system messages, or an instruction beside the messages
+	SystemMidway // a system message after the conversation has begun
+	Prefill      // the last message is the assistant's, and is to be continued
+	Names        // of participants
+	ImageData    // images within the request
+	ImageURL     // images by their address
+	ImageDetail  // the resolution to look at
+	FileData     // documents within the request
+	FileURL      // documents by their address
+	FileID       // what was uploaded to the provider before
+	AudioInput
 	ToolImages      // images in the results of tools
 	ToolErrors      // a tool's result is marked as an error
 	ThinkingHistory // thinking of earlier turns goes back to the provider
 	CacheMarks      // prompt-cache breakpoints
-	Citations       // of earlier answers
-	AudioOutput
+	Citations       // of earlier answers go back to the provider
 
 	featureCount
 )
@@ -74,13 +71,13 @@ var featureNames = [featureCount]string{
 	ServiceTier: "service_tier", Metadata: "metadata", CacheKey: "prompt_cache_key",
 	Effort: "reasoning_effort", Budget: "reasoning_budget", AdaptiveThinking: "adaptive_thinking", ThinkingOff: "thinking_off",
 	ThinkingSummary: "thinking_summary",
-	Tools:           "tools", CustomTools: "custom_tools", StrictTools: "strict_tools", ForcedTools: "forced_tools", NamedTools: "allowed_tools",
-	NoToolChoice: "tool_choice_none", ParallelSwitch: "parallel_tool_calls", OneToolAtATime: "one_tool_at_a_time",
+	CustomTools:     "custom_tools", StrictTools: "strict_tools", ForcedTools: "tool_choice_forced", NamedTools: "allowed_tools",
+	NoToolChoice: "tool_choice_none", ParallelSwitch: "parallel_tool_calls",
 	JSONObject: "json_object", JSONSchema: "json_schema",
 	DeveloperRole: "developer_role", SystemRole: "system_role", SystemMidway: "system_midway", Prefill: "prefill", Names: "names",
 	ImageData: "image_data", ImageURL: "image_url", ImageDetail: "image_detail", FileData: "file_data", FileURL: "file_url", FileID: "file_id",
 	AudioInput: "audio_input", ToolImages: "tool_images", ToolErrors: "tool_errors", ThinkingHistory: "thinking_history",
-	CacheMarks: "cache_marks", Citations: "citations", AudioOutput: "audio_output",
+	CacheMarks: "cache_marks", Citations: "citations",
 }
 
 // String returns the feature's name in the capability matrix and in the table of traits.

@@ -7,90 +7,99 @@
 // 1.11, Go 1.84 and v2 2.12). The wire form of answers is the same in both API versions.
 package anthropic
 
-import (
-	"net/http"
-	"time"
+import "sluice/internal/llm"
 
-	"sluice/internal/llm"
-	"sluice/internal/wire"
-)
-
-// The API versions that there are, newest last. The second one is since 2026-10-21.
+// The API versions that there are, by the header anthropic-version. With the later one the sampling parameters are refused,
+// so what is translated goes out under the earlier one, unless the target wants the other (PROVIDERS.md 0.1).
 const (
 	Version = "2023-06-01"
 	Latest  = "2026-10-21"
 )
 
-// Request is what Sluice reads of a request body, and the places that it may change.
-type Request struct {
-	wire.Request
-	model wire.Span
+// Names of stream events.
+const (
+	messageStart = "message_start"
+	blockStart   = "content_block_start"
+	blockDelta   = "content_block_delta"
+	blockStop    = "content_block_stop"
+	messageDelta = "message_delta"
+	messageStop  = "message_stop"
+	ping         = "ping"
+	errorEvent   = "error"
+)
+
+// finishOf reads a stop_reason.
+func finishOf(reason string) llm.Finish {
+	switch reason {
+	case "":
+		return llm.FinishUnset
+	case "end_turn":
+		return llm.FinishStop
+	case "stop_sequence":
+		return llm.FinishSequence
+	case "max_tokens":
+		return llm.FinishLength
+	case "model_context_window_exceeded":
+		return llm.FinishContext
+	case "tool_use":
+		return llm.FinishTools
+	case "refusal":
+		return llm.FinishFilter
+	case "pause_turn":
+		return llm.FinishPause
+	default:
+		return llm.FinishOther
+	}
 }
 
-// AppendUpstream appends the body as a target of this dialect is sent it.
-func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
-	return append(dst, body...)
+// stopReason is the stop_reason for a finish. An answer with tool calls that ended normally waits for their results, whatever
+// the provider called it (OpenAI says "stop" where a function was forced): clients of this protocol go by the reason. A
+// refusal in words is one.
+func stopReason(f llm.Finish, tools, refused bool) string {
+	switch f {
+	case llm.FinishSequence:
+		return "stop_sequence"
+	case llm.FinishLength:
+		return "max_tokens"
+	case llm.FinishContext:
+		return "model_context_window_exceeded"
+	case llm.FinishTools:
+		return "tool_use"
+	case llm.FinishFilter:
+		return "refusal"
+	case llm.FinishPause:
+		return "pause_turn"
+	}
+	switch {
+	case refused:
+		return "refusal"
+	case tools:
+		return "tool_use"
+	default:
+		return "end_turn"
+	}
 }
 
-// ParseRequest reads a request for OpChat or OpCountTokens.
-func ParseRequest(op llm.Op, body []byte) (*Request, *llm.Error) { return nil, notYet() }
-
-// ReadChat reads a whole request for its translation.
-func ReadChat(op llm.Op, body []byte) (*llm.Chat, *llm.Error) { return nil, notYet() }
-
-// AppendAnswer appends a whole answer for a client.
-func AppendAnswer(dst []byte, a *llm.Answer, h *llm.Head) []byte { return dst }
-
-// NewWriter returns a writer of one streamed answer for a client.
-func NewWriter(h *llm.Head) llm.EventWriter { return nil }
-
-// AppendError appends the body that tells a client of an error.
-func AppendError(dst []byte, e *llm.Error, id string) ([]byte, int) { return dst, e.Kind.Status() }
-
-// SetLimits sets the dialect's rate-limit headers.
-func SetLimits(h http.Header, l llm.RateLimits, now time.Time) {}
-
-// AppendChat appends a chat request for a target.
-func AppendChat(dst []byte, c *llm.Chat) []byte { return dst }
-
-// ReadAnswer reads a whole 200 answer of a target.
-func ReadAnswer(body []byte) (*llm.Answer, *llm.Error) { return nil, notYet() }
-
-// NewReader returns a reader of one streamed answer of a target.
-func NewReader() llm.EventReader { return nil }
-
-// ClassifyError reads an answer whose status is no success.
-func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error { return notYet() }
-
-// Limits reads the quota headers of a target's answer.
-func Limits(h http.Header) llm.RateLimits { return llm.NoRateLimits() }
-
-// NewFollower returns a follower of streams that are forwarded.
-func NewFollower() wire.Follower { return nil }
-
-// Scan validates a whole answer that is forwarded.
-func Scan(op llm.Op, body []byte) (wire.Answer, *llm.Error) { return wire.Answer{}, notYet() }
-
-// AppendCount appends the answer to count_tokens.
-func AppendCount(dst []byte, tokens int64) []byte { return dst }
-
-// ReadCount reads a target's answer to count_tokens.
-func ReadCount(body []byte) (int64, *llm.Error) { return 0, notYet() }
-
-// Model is one row of a model list.
-type Model struct {
-	ID, Name  string    // Name is for people; ID if empty
-	Created   time.Time // zero if not known
-	MaxInput  int64     // tokens; 0 if not known
-	MaxOutput int64
-	// What it can do; nil if not known.
-	Images, Files, Schema, Thinking *bool
+// tierOf is a tier that was used, in OpenAI's words. A call at higher speed has a price of its own, so it is a tier too.
+func tierOf(tier, speed string) string {
+	switch {
+	case speed == "fast":
+		return "fast"
+	case tier == "standard":
+		return "default"
+	default:
+		return tier // priority, batch, or nothing
+	}
 }
 
-// AppendModel appends one model.
-func AppendModel(dst []byte, m *Model) []byte { return dst }
-
-// AppendModels appends a page of models.
-func AppendModels(dst []byte, all []Model, more bool) []byte { return dst }
-
-func notYet() *llm.Error { return llm.Errorf(llm.KindInternal, "not written yet") }
+// tierName is the usage's service_tier for one in OpenAI's words, "" for null.
+func tierName(tier string) string {
+	switch tier {
+	case "":
+		return ""
+	case "priority", "batch":
+		return tier
+	default:
+		return "standard"
+	}
+}

@@ -11,6 +11,9 @@ import (
 // The error is of KindBadAnswer if the body is no JSON object; an error object in the body is classified as
 // ClassifyError would, with KindProviderStream for what says nothing more. Nothing is allocated but the error.
 func ScanAnswer(op llm.Op, body []byte) (wire.Answer, *llm.Error) {
+	if op > llm.OpEmbedding {
+		return scanOther(op, body)
+	}
 	var c chunk
 	var sc wire.Scanner
 	sc.Reset(body)
@@ -33,6 +36,9 @@ func ScanAnswer(op llm.Op, body []byte) (wire.Answer, *llm.Error) {
 	a := answer{Answer: wire.Answer{Model: c.model}}
 	if c.usage.Len() > 0 {
 		a.Usage, a.HasUsage = readUsage(c.usage.Of(body))
+	}
+	if c.tier.Len() > 2 {
+		a.Tier = tierOf(c.tier.Of(body))
 	}
 	if op == llm.OpEmbedding {
 		a.Complete = c.data

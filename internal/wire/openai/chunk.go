@@ -10,6 +10,7 @@ type chunk struct {
 	usage   wire.Span // value, if it is an object
 	vendor  wire.Span // value of x_groq, if it is an object
 	model   wire.Span // value, if it is a string
+	tier    wire.Span // value of service_tier, if it is a string
 	data    bool      // there is an array named data
 	isError bool
 	edits   int // edit[:edits] are the changes, in order
@@ -80,6 +81,8 @@ func (c *chunk) member(name string, sc *wire.Scanner, b []byte, stripUsage bool)
 		return kind == wire.Null && stripUsage
 	case "model":
 		c.model = only(wire.String, kind, v)
+	case "service_tier":
+		c.tier = only(wire.String, kind, v)
 	case "data":
 		c.data = kind == wire.Array
 	case "x_groq":

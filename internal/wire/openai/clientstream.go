@@ -2,7 +2,6 @@ package openai
 
 import (
 	"net/http"
-	"strconv"
 
 	"sluice/internal/llm"
 	"sluice/internal/model"
@@ -61,24 +60,5 @@ func (r *streamReader) End() (llm.Usage, *llm.Error) {
 	return u, nil
 }
 
-// Limits reads the quota headers of an answer: those of OpenAI, which most servers follow, and those of Mistral.
-func (Client) Limits(h http.Header) llm.RateLimits {
-	l := llm.NoRateLimits()
-	l.Requests = quota(h, "X-Ratelimit-Limit-Requests", "X-Ratelimit-Limit-Req-Minute")
-	l.RequestsLeft = quota(h, "X-Ratelimit-Remaining-Requests", "X-Ratelimit-Remaining-Req-Minute")
-	l.Tokens = quota(h, "X-Ratelimit-Limit-Tokens", "X-Ratelimit-Limit-Tokens-Minute")
-	l.TokensLeft = quota(h, "X-Ratelimit-Remaining-Tokens", "X-Ratelimit-Remaining-Tokens-Minute")
-	return l
-}
-
-// quota returns the value of the first of the headers that is a whole number, -1 if none is. Names are in canonical form.
-func quota(h http.Header, names ...string) int64 {
-	for _, name := range names {
-		if v := h[name]; len(v) > 0 {
-			if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
-				return n
-			}
-		}
-	}
-	return -1
-}
+// Limits reads the quota headers of an answer, as the package's Limits does.
+func (Client) Limits(h http.Header) llm.RateLimits { return Limits(h) }

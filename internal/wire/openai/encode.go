@@ -37,11 +37,7 @@ type ToolDelta struct {
 }
 
 // Logprob is one token of the output with its probability, as `logprobs` asks for.
-type Logprob struct {
-	Token   string
-	Logprob float64
-	Top     []Logprob // alternatives, without their own Top
-}
+type Logprob = llm.Logprob
 
 // Delta is what one chunk adds to one choice. Nil texts are left out; an empty one that is not nil is written as "".
 type Delta struct {
@@ -106,8 +102,8 @@ func AppendUsageChunk(dst []byte, h *Head, object string, u llm.Usage) []byte {
 	return append(AppendUsage(dst, u), '}')
 }
 
-// AppendChat appends a whole chat.completion. u is left out if nil.
-func AppendChat(dst []byte, h *Head, choices []Choice, u *llm.Usage) []byte {
+// AppendChatCompletion appends a whole chat.completion. u is left out if nil.
+func AppendChatCompletion(dst []byte, h *Head, choices []Choice, u *llm.Usage) []byte {
 	dst = encHead(dst, h, "chat.completion")
 	dst = append(dst, `,"choices":[`...)
 	for i := range choices {
@@ -153,9 +149,13 @@ func AppendUsage(dst []byte, u llm.Usage) []byte {
 		dst = append(dst, `,"cache_write_tokens":`...)
 		dst = strconv.AppendInt(dst, u.CacheWrite, 10)
 	}
-	dst = append(dst, `,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":`...)
+	dst = append(dst, `,"audio_tokens":`...)
+	dst = strconv.AppendInt(dst, u.AudioInput, 10)
+	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
 	dst = strconv.AppendInt(dst, u.Reasoning, 10)
-	return append(dst, `,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
+	dst = append(dst, `,"audio_tokens":`...)
+	dst = strconv.AppendInt(dst, u.AudioOutput, 10)
+	return append(dst, `,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}`...)
 }
 
 func encHead(dst []byte, h *Head, object string) []byte {
@@ -316,11 +316,15 @@ func encLogprob(dst []byte, p *Logprob) []byte {
 	dst = append(dst, `,"logprob":`...)
 	dst = strconv.AppendFloat(dst, p.Logprob, 'g', -1, 64)
 	dst = append(dst, `,"bytes":[`...)
-	for i := range len(p.Token) {
+	text := p.Bytes
+	if text == nil {
+		text = []byte(p.Token)
+	}
+	for i, b := range text {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = strconv.AppendInt(dst, int64(p.Token[i]), 10)
+		dst = strconv.AppendInt(dst, int64(b), 10)
 	}
 	return append(dst, ']')
 }

@@ -52,7 +52,7 @@ func TestEncodersGiveTheDocumentedShapes(t *testing.T) {
 	f("usage chunk", AppendUsageChunk(nil, h, "chat.completion.chunk", u), head+`,"choices":[],"usage":`+usage+`}`)
 	f("text chunk", AppendTextChunk(nil, bare, &Delta{Index: 2, Content: []byte("hi"), Finish: "length"}),
 		`{"id":"x","object":"text_completion","created":7,"model":"m","choices":[{"index":2,"text":"hi","logprobs":null,"finish_reason":"length"}]}`)
-	f("chat", AppendChat(nil, bare, []Choice{{Content: []byte("hi"), Finish: "stop"}, {
+	f("chat", AppendChatCompletion(nil, bare, []Choice{{Content: []byte("hi"), Finish: "stop"}, {
 		Index: 1, NullContent: true,
 		Reasoning: []byte("r"), Finish: "tool_calls", Tools: []ToolCall{{ID: "a", Name: "f", Arguments: []byte("{}")}, {ID: "b", Name: "g"}},
 	}}, &u),

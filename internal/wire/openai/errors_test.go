@@ -244,7 +244,10 @@ func TestAppendError(t *testing.T) {
 	t.Parallel()
 	for _, k := range llm.Kinds() {
 		var v map[string]map[string]any
-		body := AppendError(nil, &llm.Error{Kind: k, Message: "a \"b\"\n\xff"})
+		body, status := AppendError(nil, &llm.Error{Kind: k, Message: "a \"b\"\n\xff"}, "id")
+		if status != k.Status() {
+			t.Errorf("%v: status %d, want %d", k, status, k.Status())
+		}
 		if err := json.Unmarshal(body, &v); err != nil {
 			t.Fatalf("%v: %s: %v", k, body, err)
 		}
@@ -258,7 +261,7 @@ func TestAppendError(t *testing.T) {
 	f := func(k llm.Kind, param, want string) {
 		t.Helper()
 		e := &llm.Error{Kind: k, Message: "m", Param: param}
-		if got := string(AppendError(nil, e)); got != want {
+		if got := string(appendErrorBody(nil, e)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		if got := string(AppendStreamError(nil, e)); got != "data: "+want+"\n\n" {
@@ -287,7 +290,7 @@ func FuzzClassifyError(f *testing.F) {
 			if e.Kind == llm.KindNone || e.Message == "" || len(e.Message) > 3*maxMessage+100 || !utf8.ValidString(e.Message) {
 				t.Fatalf("error %+v", e)
 			}
-			if e.Body != nil && !json.Valid(e.Body) || !wire.Valid(AppendError(nil, e)) {
+			if e.Body != nil && !json.Valid(e.Body) || !wire.Valid(appendErrorBody(nil, e)) {
 				t.Fatalf("body %q cannot be sent", e.Body)
 			}
 		}

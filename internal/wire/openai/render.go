@@ -8,8 +8,13 @@ import (
 )
 
 // AppendError appends e as the body of an error answer in OpenAI's shape: an object under error, with message, type,
-// param (null if there is none) and code, all of them strings. The code is the one of Sluice's closed vocabulary.
-func AppendError(dst []byte, e *llm.Error) []byte {
+// param (null if there is none) and code, all of them strings. The code is the one of Sluice's closed vocabulary, and the
+// status that is returned the one of its kind. The id of the request has no place in this shape: it stands in headers.
+func AppendError(dst []byte, e *llm.Error, _ string) (body []byte, status int) {
+	return appendErrorBody(dst, e), e.Kind.Status()
+}
+
+func appendErrorBody(dst []byte, e *llm.Error) []byte {
 	dst = append(dst, `{"error":{"message":`...)
 	dst = wire.AppendString(dst, e.Message)
 	dst = append(dst, `,"type":"`...)
@@ -28,7 +33,7 @@ func AppendError(dst []byte, e *llm.Error) []byte {
 // AppendStreamError appends e as an event within a stream, which all of OpenAI's clients take as the stream's failure.
 func AppendStreamError(dst []byte, e *llm.Error) []byte {
 	dst = append(dst, "data: "...)
-	dst = AppendError(dst, e)
+	dst = appendErrorBody(dst, e)
 	return append(dst, '\n', '\n')
 }
 

@@ -32,8 +32,10 @@ func readUsage(b []byte) (u llm.Usage, ok bool) {
 			ok = count(&sc, b, &total) || ok
 		case "prompt_cache_hit_tokens", "cached_tokens":
 			count(&sc, b, &u.CachedInput)
-		case "prompt_tokens_details", "completion_tokens_details":
-			readDetails(&sc, b, &u)
+		case "prompt_tokens_details":
+			readDetails(&sc, b, &u, &u.AudioInput)
+		case "completion_tokens_details":
+			readDetails(&sc, b, &u, &u.AudioOutput)
 		default:
 			sc.Value()
 		}
@@ -47,11 +49,13 @@ func readUsage(b []byte) (u llm.Usage, ok bool) {
 	u.CachedInput = min(u.CachedInput, u.Input)
 	u.CacheWrite = min(u.CacheWrite, u.Input)
 	u.Reasoning = min(u.Reasoning, u.Output)
+	u.AudioInput = min(u.AudioInput, u.Input)
+	u.AudioOutput = min(u.AudioOutput, u.Output)
 	return u, ok
 }
 
-// readDetails reads prompt_tokens_details or completion_tokens_details; their names do not clash.
-func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage) {
+// readDetails reads prompt_tokens_details or completion_tokens_details; of their names only that of audio is in both.
+func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage, audio *int64) {
 	if !sc.Object() {
 		sc.Value()
 		return
@@ -68,6 +72,8 @@ func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage) {
 			count(sc, b, &u.CacheWrite)
 		case "reasoning_tokens":
 			count(sc, b, &u.Reasoning)
+		case "audio_tokens":
+			count(sc, b, audio)
 		default:
 			sc.Value()
 		}

@@ -1,0 +1,194 @@
+package anthropic
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// ClassifyError reads the answer of a provider whose status is no success. It never returns nil. The wait that the answer
+// asks for is in RetryAfter, what x-should-retry says in Advice.
+//
+// Body is set, to the same memory as body unless an id in it had to be masked, if the provider refused the request itself in
+// the protocol's form, so that it can be forwarded; a body in any other form (the edge answers in HTML, or with nothing) is
+// told by Message only.
+func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error {
+	d := readDetail(body)
+	e := &llm.Error{
+		Kind:           kindOf(status, &d),
+		Message:        fmt.Sprintf("provider answered %d", status),
+		Param:          d.param(),
+		Sent:           llm.WasSent,
+		ProviderStatus: status,
+		ProviderCode:   d.name(),
+		Advice:         advice(h),
+	}
+	if wait, ok := retryAfter(h, now); ok {
+		e.RetryAfter = wait
+	}
+	describe(e, &d, body)
+	return e
+}
+
+// advice reads x-should-retry, by which the provider overrules what clients make of a status.
+func advice(h http.Header) llm.Advice {
+	switch h.Get("X-Should-Retry") {
+	case "true":
+		return llm.DoRetry
+	case "false":
+		return llm.DoNotRetry
+	}
+	return llm.NoAdvice
+}
+
+// streamError reads an error that came with a status of 200: the data of an event, or the body of an answer. It keeps no
+// part of data.
+func streamError(data []byte) *llm.Error {
+	d := readDetail(data)
+	e := &llm.Error{
+		Kind:           kindOf(http.StatusOK, &d),
+		Message:        "provider sent an error in its answer",
+		Param:          d.param(),
+		Sent:           llm.WasSent,
+		ProviderStatus: http.StatusOK,
+		ProviderCode:   d.name(),
+	}
+	describe(e, &d, bytes.Clone(data))
+	return e
+}
+
+// describe adds what the provider said to the message, and its body. In both the ids of the operator's account are masked.
+func describe(e *llm.Error, d *detail, body []byte) {
+	text := d.message
+	if text == "" {
+		text = e.ProviderCode
+	}
+	if e.Kind == llm.KindProviderAuth {
+		// It is the operator's credentials that are refused. Clients are told only that; the log gets the text without
+		// anything as long as a key.
+		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
+		e.Param = ""
+		if text != "" {
+			e.Err = errors.New(maskWords(text))
+		}
+		return
+	}
+	if text != "" {
+		masked := maskAccounts(text)
+		e.Message += ": " + masked
+		if masked != text {
+			e.Err = errors.New(text) // the log gets the ids
+		}
+	}
+	switch e.Kind {
+	case llm.KindRejected, llm.KindContextLength, llm.KindContentFilter:
+		if d.envelope {
+			e.Body = body
+			if masked := maskAccounts(string(body)); masked != string(body) {
+				e.Body = []byte(masked)
+			}
+		}
+	}
+}
+
+// kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.
+func kindOf(status int, d *detail) llm.Kind {
+	switch d.code {
+	case "enforced_spend_limit_reached", "contract_spend_limit_reached", "linked_organization_spend_limit_reached",
+		"linked_organization_billing_unavailable":
+		return llm.KindQuotaExhausted
+	case "organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked", "organization_type_not_supported",
+		"parent_organization_required", "sandbox_egress_restricted":
+		return llm.KindProviderAuth // the operator's account, whatever the status says
+	}
+	if k := kindByStatus(status, d); k != llm.KindNone {
+		return k
+	}
+	return kindByType(d, status)
+}
+
+// kindByStatus classifies an error by its status. It returns KindNone where the type says more.
+//
+// 408, 409, 424 and 425 are about the moment and not about the request, and end by themselves: they count as errors of the
+// server, which another attempt may get around.
+func kindByStatus(status int, d *detail) llm.Kind {
+	switch {
+	case status == http.StatusOK:
+		return llm.KindNone
+	case status < 400:
+		return llm.KindBadAnswer
+	case status == http.StatusUnauthorized:
+		return llm.KindProviderAuth
+	case status == http.StatusPaymentRequired:
+		return llm.KindQuotaExhausted
+	case status == http.StatusForbidden:
+		return llm.KindProviderAuth
+	case status == http.StatusTooManyRequests:
+		return llm.KindRateLimited
+	case status == 529, status == http.StatusServiceUnavailable, status == 498:
+		return llm.KindOverloaded
+	case status >= 500 && d.typ == "overloaded_error":
+		return llm.KindOverloaded
+	case status >= 500:
+		return llm.KindServerError
+	case status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusFailedDependency,
+		status == http.StatusTooEarly:
+		return llm.KindServerError
+	case status == http.StatusRequestEntityTooLarge:
+		return llm.KindRejected
+	}
+	return llm.KindNone
+}
+
+// kindByType classifies an error by its type: one within a 200 answer, or one of the request.
+func kindByType(d *detail, status int) llm.Kind {
+	switch d.typ {
+	case "overloaded_error":
+		return llm.KindOverloaded
+	case "rate_limit_error":
+		return llm.KindRateLimited
+	case "billing_error":
+		return llm.KindQuotaExhausted
+	case "authentication_error", "permission_error":
+		return llm.KindProviderAuth
+	case "api_error", "timeout_error", "conflict_error":
+		if status == http.StatusOK {
+			return llm.KindProviderStream
+		}
+		return llm.KindServerError
+	}
+	k := kindByMessage(d)
+	if status == http.StatusOK && k == llm.KindRejected && d.typ != "invalid_request_error" && d.typ != "request_too_large" &&
+		d.typ != "not_found_error" {
+		return llm.KindProviderStream
+	}
+	return k
+}
+
+// kindByMessage classifies a refused request by the wording, where the provider has no type for it. This is the one place
+// where text is matched. All of them are invalid_request_error with status 400 (docs of errors and of context windows, 2026-11).
+func kindByMessage(d *detail) llm.Kind {
+	text := strings.ToLower(d.message)
+	switch {
+	case strings.Contains(text, "prompt is too long"),
+		strings.Contains(text, "exceed context limit"), // "input length and `max_tokens` exceed context limit: 1 + 2 > 2"
+		strings.Contains(text, "input is too long"),    // the same model at Bedrock
+		strings.Contains(text, "maximum context length"):
+		return llm.KindContextLength
+	case strings.HasPrefix(text, "your credit balance is too low"),
+		strings.Contains(text, "reached your specified api usage limits"), // a spend limit that the account has set itself
+		strings.Contains(text, "reached your specified workspace api usage limits"):
+		return llm.KindQuotaExhausted
+	case strings.Contains(text, "output blocked by content filtering policy"):
+		return llm.KindContentFilter
+	case strings.HasPrefix(text, "invalid x-api-key"), strings.HasPrefix(text, "invalid bearer token"):
+		// Only at the front: a client that has the words repeated to it would take the target out of use for everybody.
+		return llm.KindProviderAuth
+	}
+	return llm.KindRejected
+}

@@ -1,0 +1,101 @@
+package openai
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// quotaNames are the headers of one quota, after x-ratelimit-limit-, -remaining- and -reset-. The first that an answer has
+// counts. Names are in canonical form.
+type quotaNames []string
+
+var (
+	requestNames = quotaNames{"Requests", "Req-Minute", "Requests-Day"}    // OpenAI; Mistral; Cerebras
+	tokenNames   = quotaNames{"Tokens", "Tokens-Minute", "Project-Tokens"} // OpenAI; Mistral and Cerebras; OpenAI
+	inputNames   = quotaNames{"Tokens-Prompt"}                             // Fireworks
+	outputNames  = quotaNames{"Tokens-Generated"}                          // Fireworks
+)
+
+// Limits reads the quota headers of an answer: those of OpenAI, which most servers follow, and those of Mistral, Cerebras and
+// Fireworks (PROVIDERS.md 4.1, 2026-11). Groq's and Cerebras' requests are those of a day. Times until a quota is whole again come as Go
+// durations or as seconds; as a point in time they count from the answer's Date.
+func Limits(h http.Header) llm.RateLimits {
+	l := llm.NoRateLimits()
+	requestNames.read(h, &l.Requests, &l.RequestsLeft, &l.RequestsReset)
+	tokenNames.read(h, &l.Tokens, &l.TokensLeft, &l.TokensReset)
+	inputNames.read(h, &l.InputTokens, &l.InputTokensLeft, &l.InputTokensReset)
+	outputNames.read(h, &l.OutputTokens, &l.OutputTokensLeft, &l.OutputTokensReset)
+	return l
+}
+
+func (q quotaNames) read(h http.Header, limit, left *int64, reset *time.Duration) {
+	for _, name := range q {
+		if *limit = count64(h, "X-Ratelimit-Limit-"+name); *limit >= 0 {
+			break
+		}
+	}
+	for _, name := range q {
+		if *left = count64(h, "X-Ratelimit-Remaining-"+name); *left >= 0 {
+			break
+		}
+	}
+	for _, name := range q {
+		if v := h["X-Ratelimit-Reset-"+name]; len(v) > 0 {
+			if *reset = resetIn(v[0], h); *reset > 0 {
+				break
+			}
+		}
+	}
+}
+
+// count64 returns the value of a header that is a whole number, -1 if it is none. The name is in canonical form.
+func count64(h http.Header, name string) int64 {
+	if v := h[name]; len(v) > 0 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
+			return n
+		}
+	}
+	return -1
+}
+
+// resetIn reads the time until a quota is whole again; 0 if it cannot be read.
+func resetIn(text string, h http.Header) time.Duration {
+	text = strings.TrimSpace(text)
+	if d, err := time.ParseDuration(text); err == nil {
+		return min(max(d, 0), maxRetryAfter)
+	}
+	if d, ok := parseWait(text, time.Second); ok {
+		return d
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), maxRetryAfter)
+}
+
+// SetLimits sets OpenAI's rate-limit headers. What is not known is left out; for tokens of input or output alone OpenAI has no header.
+func SetLimits(h http.Header, l llm.RateLimits, _ time.Time) {
+	setQuota(h, "Requests", l.Requests, l.RequestsLeft, l.RequestsReset)
+	setQuota(h, "Tokens", l.Tokens, l.TokensLeft, l.TokensReset)
+}
+
+func setQuota(h http.Header, name string, limit, left int64, reset time.Duration) {
+	if limit >= 0 {
+		h["X-Ratelimit-Limit-"+name] = []string{strconv.FormatInt(limit, 10)}
+	}
+	if left >= 0 {
+		h["X-Ratelimit-Remaining-"+name] = []string{strconv.FormatInt(left, 10)}
+	}
+	if reset > 0 {
+		h["X-Ratelimit-Reset-"+name] = []string{max(reset.Round(time.Millisecond), time.Millisecond).String()}
+	}
+}
