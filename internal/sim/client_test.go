@@ -248,3 +248,8 @@ func refused(t *testing.T, a answer, status int, kind, param, code string) {
 		t.Errorf("got %d %s, want %d type %q param %q code %q", a.status, a.body, status, kind, param, code)
 	}
 }
+
+// root returns a client whose paths begin with the version.
+func (c *client) root() *client {
+	return &client{t: c.t, url: strings.TrimSuffix(c.url, "/v1"), http: c.http}
+}
