@@ -57,6 +57,9 @@ type Codec struct {
 	// Scan validates a whole answer that is forwarded, and reads what the road needs of it.
 	Scan func(op llm.Op, body []byte) (wire.Answer, *llm.Error)
 
+	// AppendCount appends the answer to a client that asks how many tokens its request has. Nil where clients cannot ask.
+	AppendCount func(dst []byte, tokens int64) []byte
+
 	// ReadEmbed reads a whole embeddings request for its translation, or to be split.
 	ReadEmbed func(body []byte) (*llm.Embed, *llm.Error)
 	// AppendEmbed appends an embeddings request for a target.

@@ -16,9 +16,16 @@ var codecs = [...]*Codec{
 	llm.OpenAI: {
 		Dialect:       llm.OpenAI,
 		Parse:         parseOpenAI,
-		ClassifyError: openai.ClassifyError,
-		Limits:        openai.Client{}.Limits,
+		ReadChat:      openai.ReadChat,
+		AppendAnswer:  openai.AppendAnswer,
+		NewWriter:     openai.NewWriter,
 		AppendError:   openai.AppendError,
+		SetLimits:     openai.SetLimits,
+		AppendChat:    openai.AppendChat,
+		ReadAnswer:    openai.ReadAnswer,
+		NewReader:     openai.NewReader,
+		ClassifyError: openai.ClassifyError,
+		Limits:        openai.Limits,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
 
@@ -44,6 +51,7 @@ var codecs = [...]*Codec{
 		Limits:        anthropic.Limits,
 		NewFollower:   anthropic.NewFollower,
 		Scan:          anthropic.Scan,
+		AppendCount:   anthropic.AppendCount,
 	},
 	llm.Responses: {
 		Dialect:       llm.Responses,

@@ -41,6 +41,11 @@ type Exchange struct {
 	// front's dialect and the answer was not streamed, a the answer otherwise. Both are the callee's.
 	OnAnswer func(raw []byte, a *llm.Answer)
 
+	// Upload is the body instead of Body, for operations that are streamed through.
+	Upload *Upload
+	// Method and Provider are of what is relayed raw: the HTTP method, and the account's name in the configuration.
+	Method, Provider string
+
 	Retried int           // how often the client says it has retried this call already
 	Checked time.Time     // when authentication and parsing were done
 	Auth    time.Duration // part of the time until then that finding out who calls has taken
@@ -119,9 +124,16 @@ func (r *run) serve() {
 	}
 	defer r.x.Key.Finish()
 
+	if r.x.Call.Op == llm.OpRaw {
+		r.serveRaw()
+		return
+	}
 	plan, e := r.plan()
 	if e != nil {
 		r.fail(e)
+		return
+	}
+	if r.x.Call.Op == llm.OpCountTokens && r.countHere(&plan) {
 		return
 	}
 	if plan.Tiers = r.able(plan.Tiers); len(plan.Tiers) == 0 {

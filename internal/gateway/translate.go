@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -42,10 +43,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if e != nil {
 		return nil, e
 	}
-	method := surface.Method
-	if method == "" {
-		method = http.MethodPost
-	}
+	method := cmp.Or(surface.Method, x.Method, http.MethodPost)
 	return &upstream.Request{
 		Method:      method,
 		Path:        surface.Path,
@@ -74,8 +72,14 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if c.Model == "" {
 		c.Model = r.target.Model
 	}
+	if x.Upload != nil || x.Call.Op == llm.OpRaw {
+		if !l.same {
+			return nil, unsupported(&x.Call, r.target)
+		}
+		return x.Body, nil // an upload: see send
+	}
 	if l.same {
-		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage, r.target.Provider
+		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
 		}

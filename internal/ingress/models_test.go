@@ -100,3 +100,35 @@ func TestPaths(t *testing.T) {
 	s.admin = nil // the operator's side has an address of its own
 	want(t, "admin", ask(t, s, http.MethodGet, "/admin/v1/status", ""), 404, "unknown_path")
 }
+
+// TestCapabilitiesOfAKey checks that the matrix is there, with the models that the key may use.
+func TestCapabilitiesOfAKey(t *testing.T) {
+	t.Parallel()
+	s := server(t, &calls{}, nil, team("openai/*"))
+	w := ask(t, s, http.MethodGet, "/v1/capabilities", "", "X-Api-Key", keyA)
+	var got struct {
+		Dialects []string
+		Features []struct {
+			Feature string
+			Targets map[string]struct{ Level, How string }
+		}
+		Models []struct{ Model, Dialect string }
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 {
+		t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	if len(got.Models) != 1 || got.Models[0].Model != "openai/gpt-4o" || len(got.Dialects) < 4 {
+		t.Errorf("models %+v, dialects %v", got.Models, got.Dialects)
+	}
+	found := false
+	for _, f := range got.Features {
+		if cell := f.Targets["anthropic"]; f.Feature == "seed" {
+			found = cell.Level == "no" && cell.How != ""
+		}
+	}
+	if !found {
+		t.Errorf("Anthropic has a seed: %s", w.Body)
+	}
+	want(t, "no key", ask(t, s, http.MethodGet, "/v1/capabilities", ""), 401, "invalid_api_key")
+	want(t, "post", ask(t, s, http.MethodPost, "/v1/capabilities", "", "X-Api-Key", keyA), 405, "method_not_allowed")
+}

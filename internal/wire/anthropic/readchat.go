@@ -8,7 +8,7 @@ import (
 )
 
 // ReadChat reads a whole request for its translation: OpChat, or OpCountTokens, which has no max_tokens. What has no word in
-// llm is in Extra, by its path; a block without one is a PartOther.
+// llm is in Extra, by its path without indexes; a block without one is a PartOther.
 //
 //   - system becomes the first turn. A user message with results of tools becomes a turn of RoleTool, followed by a user turn
 //     with what else is in it.

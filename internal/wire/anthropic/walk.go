@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"slices"
 	"strconv"
 
 	"sluice/internal/llm"
@@ -42,11 +43,33 @@ func (w *walker) fail(path, format string, args ...any) {
 	}
 }
 
-// note keeps a member that has no word in llm. One that is null asks for nothing.
+// note keeps a member that has no word in llm, once for all messages or tools that have it: its name is the path without
+// indexes. One that is null asks for nothing.
 func (w *walker) note(v value) {
-	if v.kind() != wire.Null {
-		w.extra = append(w.extra, llm.Member{Name: v.path, Value: string(v.raw)})
+	name := withoutIndexes(v.path)
+	known := slices.ContainsFunc(w.extra, func(m llm.Member) bool { return m.Name == name })
+	if v.kind() != wire.Null && !known {
+		w.extra = append(w.extra, llm.Member{Name: name, Value: string(v.raw)})
 	}
+}
+
+// withoutIndexes returns a path with empty brackets: messages[].content[].citations.
+func withoutIndexes(path string) string {
+	out := make([]byte, 0, len(path))
+	inside := false
+	for i := range len(path) {
+		c := path[i]
+		if c == ']' {
+			inside = false
+		}
+		if !inside {
+			out = append(out, c)
+		}
+		if c == '[' {
+			inside = true
+		}
+	}
+	return string(out)
 }
 
 // want reports whether v is of a kind. Null is as good as absent; anything else is a fault.
