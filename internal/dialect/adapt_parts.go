@@ -126,7 +126,7 @@ func (a *adapter) thinking(p *llm.Part) bool {
 		return true
 	}
 	if plain {
-		p.Signature, p.Origin = "", 0
+		p.Signature, p.Origin = "", a.to
 		return true
 	}
 	a.minor(model.ThinkingHistory, noSign)

@@ -177,7 +177,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 	if !l.same {
 		head := r.head()
 		writer := l.adapted.Writer(front.NewWriter(&head))
-		return dialect.Translate(l.back.NewReader(), writer, x.Call.Choices, x.OnAnswer != nil)
+		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, x.Call.Choices, x.OnAnswer != nil)
 	}
 	var f wire.Follower
 	if x.Head.Array && front.NewArrayFollower != nil {
@@ -233,6 +233,9 @@ func (r *run) translated(body []byte) ([]byte, *llm.Error) {
 	}
 	for i := range a.Choices {
 		r.g.signed.keep(r.x.Call.Key, a.Choices[i].Parts)
+	}
+	if a.Model == "" {
+		a.Model = r.target.Model
 	}
 	r.leg.adapted.Answer(a)
 	head := r.head()

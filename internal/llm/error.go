@@ -217,6 +217,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // that holds for other targets only.
 func (e *Error) Retryable() bool { return e.Kind.Retryable() || e.Advice == DoRetry }
 
+// Status returns the HTTP status that a client gets: that of the kind or, where the provider refused the request itself, the provider's
+// own, as far as clients tell errors apart by it (404, 409, 413, 422).
+func (e *Error) Status() int {
+	if e.Kind == KindRejected {
+		switch e.ProviderStatus {
+		case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+			return e.ProviderStatus
+		}
+	}
+	return e.Kind.Status()
+}
+
 // Errorf makes an Error of a kind with a formatted message. It is kept out of line: the frames of its callers would grow
 // by an Error each, and many of those stay on the stack for as long as a stream is open.
 //

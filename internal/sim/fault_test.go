@@ -393,6 +393,7 @@ type madeWriter struct{}
 func (madeWriter) Write(dst []byte, e *llm.Event) []byte {
 	return append(dst, "event: step\ndata: {\"kind\":"+strconv.Itoa(int(e.Kind))+"}\n\n"...)
 }
+
 func (madeWriter) End(dst []byte) []byte                { return append(dst, "event: end\ndata: {}\n\n"...) }
 func (madeWriter) Fail(dst []byte, _ *llm.Error) []byte { return dst }
 

@@ -23,7 +23,7 @@ type asked struct {
 	answered bool
 }
 
-// ReadChat reads a whole generateContent request for its translation. Model and Stream stand in the path: who has read that sets
+// ReadChat reads a whole generateContent request for its translation, or with OpCountTokens what a countTokens request is about. Model and Stream stand in the path: who has read that sets
 // them. The error is of KindBadRequest, with the path of the field in Param.
 //
 // Calls and results of the API need no ids. Those that are missing are made up: call_0 for the first of the conversation, and
@@ -35,6 +35,11 @@ func ReadChat(op llm.Op, body []byte) (*llm.Chat, *llm.Error) {
 	}
 	r := chatReader{chat: &llm.Chat{Choices: 1, StreamUsage: true}}
 	o := r.object(element{"", body})
+	if op == llm.OpCountTokens {
+		if inner := o.sub("generateContentRequest"); inner != nil {
+			o = inner
+		}
+	}
 	if sys := o.sub("systemInstruction"); sys != nil {
 		r.content(sys, llm.RoleSystem)
 	}
