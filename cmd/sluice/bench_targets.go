@@ -17,6 +17,7 @@ import (
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
 	"sluice/internal/wire/anthropic"
+	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
 	"sluice/internal/workload"
 )
@@ -39,9 +40,29 @@ type via struct {
 	key llm.Secret
 }
 
-// dialects are the protocols that can be measured, by the api of a provider. A simulated provider speaks OpenAI's.
-func dialects() map[string]bench.Dialect {
-	return map[string]bench.Dialect{"openai": openai.Client{}, "anthropic": anthropic.Client{}, "sim": openai.Client{}}
+// dialectOf returns how a provider is asked for an answer; nil if the load engine does not speak its protocol. A gateway in
+// between is spoken to as one speaks to OpenAI, whatever is behind it.
+func dialectOf(p *config.Provider, v via) bench.Dialect {
+	if v.url != "" {
+		return openai.Client{}
+	}
+	switch p.Kind() {
+	case "anthropic":
+		return anthropic.Client{}
+	case "gemini":
+		return gemini.Client{}
+	}
+	preset := upstream.PresetOf(p.Kind())
+	if preset == nil || preset.Auth != upstream.AuthBearer {
+		return nil
+	}
+	chats := slices.ContainsFunc(preset.Offers, func(o upstream.Offer) bool {
+		return o.Op == llm.OpChat && o.Dialect == llm.OpenAI && o.Path == "/chat/completions"
+	})
+	if !chats {
+		return nil
+	}
+	return openai.Client{}
 }
 
 // newFleet lists the targets of a configuration and starts its simulated providers, unless a gateway stands in between,
@@ -67,12 +88,12 @@ func newFleet(c *config.Config, extra []string, v via, exact bool) (*fleet, erro
 
 // add appends the targets of one provider.
 func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v via) error {
-	dialect, ok := dialects()[p.API]
-	if !ok {
+	dialect := dialectOf(p, v)
+	if dialect == nil {
 		return fmt.Errorf("measure provider %s: its api %q has no codec", p.Name, p.API)
 	}
 	base := p.URL()
-	pricedAs := model.PricedAs(p.Name, base)
+	pricedAs := p.PricedAs()
 	switch {
 	case v.url != "":
 		base = strings.TrimRight(v.url, "/")
@@ -174,7 +195,7 @@ func headersOf(p *upstream.Provider) map[string]llm.Secret {
 	if p.Organization != "" {
 		h["OpenAI-Organization"] = llm.NewSecret(p.Organization)
 	}
-	if p.Project != "" {
+	if p.Project != "" && p.Kind() == "openai" {
 		h["OpenAI-Project"] = llm.NewSecret(p.Project)
 	}
 	return h

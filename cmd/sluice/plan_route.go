@@ -244,7 +244,7 @@ func planEnv(name string) (string, bool) {
 	if v, ok := os.LookupEnv(name); ok && v != "" {
 		return v, true
 	}
-	if strings.HasSuffix(name, "_BASE_URL") || strings.HasPrefix(name, "SLUICE_") {
+	if strings.Contains(name, "_URL") || strings.HasSuffix(name, "_ENDPOINT") || strings.HasSuffix(name, "_VERSION") || strings.HasPrefix(name, "SLUICE_") {
 		return "", false
 	}
 	return "unset", true

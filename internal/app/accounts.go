@@ -7,7 +7,6 @@ import (
 
 	"sluice/internal/config"
 	"sluice/internal/gateway"
-	"sluice/internal/model"
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
 )
@@ -38,7 +37,7 @@ func (a *App) open(c *config.Config) (map[string]*gateway.Account, map[string]*s
 			return nil, nil, err
 		}
 		accounts[p.Name] = &gateway.Account{
-			Account: account, Settings: p, StreamUsage: p.StreamUsage != "off", PriceOf: model.PricedAs(p.Name, p.URL()),
+			Account: account, Settings: p, StreamUsage: p.InjectUsage(), PriceOf: p.PricedAs(),
 			MaxAnswer: p.MaxAnswer, MaxEvent: int(p.MaxEvent),
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"sluice/internal/config"
 	"sluice/internal/console"
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/ingress"
 	"sluice/internal/llm"
@@ -69,7 +70,8 @@ func configured(s *gateway.Snapshot, target string) bool {
 func (a *App) ingressOptions(c *config.Config) ingress.Options {
 	o := ingress.Options{
 		Calls: a.gateway, Keys: a.keys, Metrics: a.metrics, Log: a.log, Health: a.health, IsAdmin: console.Owns,
-		Routes: func() *route.Table { return a.gateway.Snapshot().Routes },
+		Routes:  func() *route.Table { return a.gateway.Snapshot().Routes },
+		Targets: func() []dialect.CapabilityTarget { return a.gateway.Snapshot().Capabilities() },
 	}
 	if c.Console.AdminListen == "" {
 		o.Admin = a.admin

@@ -19,6 +19,7 @@ import (
 	"sluice/internal/auth"
 	"sluice/internal/config"
 	"sluice/internal/console"
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/ingress"
 	"sluice/internal/ledger"
@@ -184,7 +185,7 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 	settings := make(map[string]*gateway.Settings, len(c.Models))
 	for _, m := range c.Models {
 		models[m.Name] = m.Model
-		settings[m.Name] = &gateway.Settings{Timeouts: m.Timeouts, Retry: m.Retry}
+		settings[m.Name] = &gateway.Settings{Timeouts: m.Timeouts, Retry: m.Retry, Parameters: policy(m.Parameters)}
 	}
 	providers := make([]route.Provider, 0, len(c.Providers))
 	for _, p := range c.Providers {
@@ -193,7 +194,7 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 			served = sim.ModelNames(p.Sim)
 		}
 		providers = append(providers, route.Provider{
-			Name: p.Name, API: llm.OpenAI, Region: p.Region, Models: served, PriceAs: accounts[p.Name].PriceOf,
+			Name: p.Name, API: accounts[p.Name].Preset().Dialect(), Region: p.Region, Models: served, PriceAs: accounts[p.Name].PriceOf,
 		})
 	}
 	table, err := route.NewTable(models, providers, prices)
@@ -202,10 +203,19 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 	}
 	return &gateway.Snapshot{
 		ID: c.ID(), Routes: table, Accounts: accounts, Models: settings,
-		Default:       &gateway.Settings{Timeouts: c.Timeouts, Retry: c.Retry},
+		Default:       &gateway.Settings{Timeouts: c.Timeouts, Retry: c.Retry, Parameters: policy(c.Parameters)},
 		Prices:        prices,
 		RequestedName: c.ResponseModel == config.ResponseModelRequested,
 	}, nil
+}
+
+// policy reads a policy that the configuration has checked.
+func policy(s string) dialect.Policy {
+	p, err := dialect.ParsePolicy(s)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return p
 }
 
 // limits extracts what pace must know.

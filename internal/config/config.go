@@ -10,6 +10,7 @@ import (
 	"sluice/internal/admit"
 	"sluice/internal/auth"
 	"sluice/internal/console"
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/ingress"
 	"sluice/internal/ledger"
@@ -42,6 +43,9 @@ type Config struct {
 	// ResponseModel says what clients read in an answer's model field: upstream for the name that the provider wrote,
 	// requested for the name that the client asked for.
 	ResponseModel string `yaml:"response_model" enum:"upstream,requested"`
+	// Parameters says what becomes of a parameter of a request that the chosen target cannot honour: warn leaves it out and names it
+	// in the answer's header X-Sluice-Dropped-Params, drop leaves it out, reject refuses the call.
+	Parameters string `yaml:"parameters" enum:"warn,drop,reject"`
 	// Prices overrides the built-in price table.
 	Prices model.Config `yaml:",inline"`
 	// Queue bounds the one queue that calls wait in when their targets are busy.
@@ -77,6 +81,8 @@ type Model struct {
 	Timeouts upstream.Timeouts `yaml:"timeouts"`
 	// Retry says how calls of the model are tried again. What is left out is taken from retry at the top.
 	Retry gateway.Retry `yaml:"retry"`
+	// Parameters is parameters at the top, for the model's calls. What is left out is taken from there.
+	Parameters string `yaml:"parameters" enum:"warn,drop,reject"`
 }
 
 // source is where a Config came from.
@@ -104,6 +110,7 @@ func (c *Config) SetDefaults() {
 	c.Console.SetDefaults()
 	c.Obs.SetDefaults()
 	c.ResponseModel = ResponseModelUpstream
+	c.Parameters = dialect.Warn.String()
 	c.Prices.SetDefaults()
 	c.Queue.SetDefaults()
 	c.Ledger.SetDefaults()
@@ -120,6 +127,7 @@ func (m *Model) SetDefaults() {
 	m.Model.SetDefaults()
 	m.Timeouts.SetDefaults()
 	m.Retry.SetDefaults()
+	m.Parameters = dialect.Warn.String()
 }
 
 // File returns the path of the file that the configuration was read from; empty if there was none.

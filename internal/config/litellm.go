@@ -97,7 +97,7 @@ func ImportLiteLLM(path string, src []byte) (*Import, error) {
 	if len(out) > maxFile {
 		return nil, fmt.Errorf("import %s: the result would be larger than %s", path, formatSize(maxFile))
 	}
-	if _, err := Parse("result", out, anyVariable); err != nil {
+	if _, err := parseDraft("result", out, anyVariable, true); err != nil {
 		return nil, fmt.Errorf("import %s: the result would not be valid, which is an error in Sluice: %w", path, err)
 	}
 	slices.SortStableFunc(im.findings, func(a, b Finding) int {

@@ -61,12 +61,18 @@ func readFile(path string) ([]byte, error) {
 
 // Parse is Load for a file that has been read. Relative ${file:} references start from the directory of path.
 func Parse(path string, src []byte, env func(string) (string, bool)) (*Config, error) {
+	return parseDraft(path, src, env, false)
+}
+
+// parseDraft is Parse. A draft is a file whose references cannot be looked up yet: what they stand for is not judged, and no provider comes
+// from the environment.
+func parseDraft(path string, src []byte, env func(string) (string, bool), draft bool) (*Config, error) {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	d := &decoder{
-		resolver: resolver{env: env, dir: filepath.Dir(path)},
+		resolver: resolver{env: env, dir: filepath.Dir(path), blind: draft},
 		where:    make(map[string]Position),
 	}
-	d.byRef = make(map[string]bool)
+	d.byRef, d.draft = make(map[string]bool), draft
 	root, parsed := d.parse(src)
 	c := new(Config)
 	c.SetDefaults()
@@ -173,12 +179,19 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 			s.SetDefaults()
 		}
 		if m, ok := v.(*Model); ok {
-			m.Timeouts, m.Retry = c.Timeouts, c.Retry
+			m.Timeouts, m.Retry, m.Parameters = c.Timeouts, c.Retry, c.Parameters
 		}
 	}
 	d.value(root, reflect.ValueOf(c).Elem(), "", &field{})
+	for i := range c.Providers {
+		c.Providers[i].API = c.Providers[i].Kind()
+	}
 	if _, named := d.where["providers"]; !named {
-		d.notices = append(d.notices, c.addProviders(d.env)...)
+		env := d.env
+		if d.draft {
+			env = func(string) (string, bool) { return "", false }
+		}
+		d.notices = append(d.notices, c.addProviders(env)...)
 	}
 	for _, name := range []string{"SLUICE_LISTEN", "SLUICE_ADMIN_KEY", "SLUICE_DATABASE_URL", "SLUICE_DATA_DIR"} {
 		if v, _ := d.env(name); v != "" && !d.used[name] {

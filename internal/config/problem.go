@@ -110,6 +110,7 @@ type collector struct {
 	problems []Problem
 	bad      map[string]bool // key paths that have a problem
 	byRef    map[string]bool // key paths of values that came from elsewhere, which messages do not repeat
+	draft    bool            // what references stand for is not known: such values are not judged
 	hidden   []span
 }
 

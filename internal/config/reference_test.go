@@ -20,11 +20,14 @@ JSON Schema for editors. Complete files are in ` + "`examples/`" + `.
 
 ## Without a file
 
-Providers come from environment variables. Each ` + "`NAME_API_KEY`" + ` makes a provider, and ` + "`NAME_BASE_URL`" + ` changes where it is:
+Providers come from the environment variables that their own clients read. Each key makes a provider of that name and kind; of
+several variables for one thing, the first that is set counts:
 
 %s
-` + "`OPENAI_BASE_URL`" + ` alone is enough, for local servers that need no key; ` + "`OPENAI_ORG_ID`" + ` and ` + "`OPENAI_PROJECT_ID`" + ` are read too.
-With none of these there is one simulated provider named ` + "`sim`" + `. A file without ` + "`providers`" + ` takes them from the same variables.
+` + "`OPENAI_BASE_URL`" + ` alone is enough, for local servers that need no key. Azure takes endpoint and key. Bedrock takes
+` + "`AWS_BEARER_TOKEN_BEDROCK`" + `, or the keys of AWS if ` + "`SLUICE_BEDROCK=1`" + ` says that they are meant for it, and a region. Vertex AI takes
+` + "`GOOGLE_APPLICATION_CREDENTIALS`" + ` (the path of a file), project and location if ` + "`GOOGLE_GENAI_USE_VERTEXAI=true`" + ` is set. With
+none of these there is one simulated provider named ` + "`sim`" + `. A file without ` + "`providers`" + ` takes them from the same variables.
 
 ` + "`SLUICE_LISTEN`, `SLUICE_ADMIN_KEY`, `SLUICE_DATABASE_URL` and `SLUICE_DATA_DIR`" + ` set the keys of those names. They are read
 only where there is no file; a file can refer to them. ` + "`DATABASE_URL`" + ` is never read unless a file refers to it: on many
@@ -75,13 +78,13 @@ func (g *generator) reference() []byte {
 
 func providerTable() string {
 	var b strings.Builder
-	b.WriteString("| variable | provider | base URL |\n| --- | --- | --- |\n")
-	for _, k := range knownProviders() {
-		url := k.baseURL
-		if url == "" {
-			url = "https://api.openai.com/v1"
+	b.WriteString("| provider | variables |\n| --- | --- |\n")
+	for _, p := range knownProviders() {
+		var names []string
+		for _, v := range p.Env {
+			names = append(names, "`"+v.Name+"`")
 		}
-		fmt.Fprintf(&b, "| `%s_API_KEY` | `%s` | %s |\n", k.prefix, k.name, url)
+		fmt.Fprintf(&b, "| `%s` | %s |\n", p.Kind, strings.Join(names, ", "))
 	}
 	return b.String()
 }

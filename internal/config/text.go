@@ -62,6 +62,7 @@ func (d *decoder) secret(n ast.Node, v reflect.Value, path string, res resolved)
 			"the secret itself stands in the file; ${NAME} or ${file:/path} would keep it out",
 		})
 	}
+	d.byRef[path] = d.byRef[path] || res.byRef
 	v.Set(reflect.ValueOf(llm.NewSecret(res.text)))
 }
 

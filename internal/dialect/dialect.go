@@ -57,6 +57,9 @@ type Codec struct {
 	// Scan validates a whole answer that is forwarded, and reads what the road needs of it.
 	Scan func(op llm.Op, body []byte) (wire.Answer, *llm.Error)
 
+	// AppendCount appends the answer to a client that asks how many tokens its request has. Nil where clients cannot ask.
+	AppendCount func(dst []byte, tokens int64) []byte
+
 	// ReadEmbed reads a whole embeddings request for its translation, or to be split.
 	ReadEmbed func(body []byte) (*llm.Embed, *llm.Error)
 	// AppendEmbed appends an embeddings request for a target.
@@ -71,9 +74,6 @@ type Codec struct {
 	// JoinEmbedded appends one answer made of the answers to the parts of a split request, in order, with the bytes of their vectors.
 	// Nil where SplitEmbed is.
 	JoinEmbedded func(dst []byte, parts [][]byte) ([]byte, *llm.Error)
-	// Repack appends an embeddings answer with its vectors as base64 or as numbers, if they are not so already. Nil where clients
-	// have no such choice.
-	Repack func(dst, body []byte, packed bool) (out []byte, changed bool, e *llm.Error)
 
 	// ReadRerank reads a whole rerank request for its translation.
 	ReadRerank func(body []byte) (*llm.Rerank, *llm.Error)

@@ -5,7 +5,11 @@ import (
 
 	"sluice/internal/llm"
 	"sluice/internal/wire/cohere"
+	"sluice/internal/wire/openai"
 )
+
+// MediaUsage reads the usage that an answer about images or sound reports in OpenAI's form. ok is false if it has no tokens.
+func MediaUsage(b []byte) (u llm.Usage, ok bool) { return openai.MediaUsage(b) }
 
 // shapeOf returns the protocol of wire/cohere that a dialect is; 0 for the others.
 func shapeOf(d llm.Dialect) cohere.Shape {

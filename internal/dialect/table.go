@@ -6,7 +6,9 @@ import (
 	"sluice/internal/wire/anthropic"
 	"sluice/internal/wire/bedrock"
 	"sluice/internal/wire/cohere"
+	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
+	"sluice/internal/wire/responses"
 )
 
 // codecs are all that there are. The table is never written.
@@ -14,9 +16,16 @@ var codecs = [...]*Codec{
 	llm.OpenAI: {
 		Dialect:       llm.OpenAI,
 		Parse:         parseOpenAI,
-		ClassifyError: openai.ClassifyError,
-		Limits:        openai.Client{}.Limits,
+		ReadChat:      openai.ReadChat,
+		AppendAnswer:  openai.AppendAnswer,
+		NewWriter:     openai.NewWriter,
 		AppendError:   openai.AppendError,
+		SetLimits:     openai.SetLimits,
+		AppendChat:    openai.AppendChat,
+		ReadAnswer:    openai.ReadAnswer,
+		NewReader:     openai.NewReader,
+		ClassifyError: openai.ClassifyError,
+		Limits:        openai.Limits,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
 
@@ -26,7 +35,6 @@ var codecs = [...]*Codec{
 		AppendEmbedded: openai.AppendEmbedded,
 		SplitEmbed:     openai.SplitEmbed,
 		JoinEmbedded:   openai.JoinEmbedded,
-		Repack:         openai.Repack,
 	},
 	llm.Anthropic: {
 		Dialect:       llm.Anthropic,
@@ -43,6 +51,46 @@ var codecs = [...]*Codec{
 		Limits:        anthropic.Limits,
 		NewFollower:   anthropic.NewFollower,
 		Scan:          anthropic.Scan,
+		AppendCount:   anthropic.AppendCount,
+	},
+	llm.Responses: {
+		Dialect:       llm.Responses,
+		Parse:         parseResponses,
+		ReadChat:      responses.ReadChat,
+		AppendAnswer:  responses.AppendAnswer,
+		NewWriter:     responses.NewWriter,
+		AppendError:   openai.AppendError,
+		AppendChat:    responses.AppendChat,
+		ReadAnswer:    responses.ReadAnswer,
+		NewReader:     responses.NewReader,
+		ClassifyError: openai.ClassifyError,
+		Limits:        openai.Client{}.Limits,
+		NewFollower:   responses.NewFollower,
+		Scan:          responses.Scan,
+		AppendCount:   responses.AppendCount,
+	},
+	llm.Gemini: {
+		Dialect:          llm.Gemini,
+		Parse:            parseGemini,
+		ReadChat:         gemini.ReadChat,
+		AppendAnswer:     gemini.AppendAnswer,
+		NewWriter:        gemini.NewWriter,
+		AppendError:      gemini.AppendError,
+		SetLimits:        gemini.SetLimits,
+		AppendChat:       gemini.AppendChat,
+		ReadAnswer:       gemini.ReadAnswer,
+		NewReader:        gemini.NewReader,
+		ClassifyError:    gemini.ClassifyError,
+		Limits:           gemini.Limits,
+		NewFollower:      gemini.NewFollower,
+		NewArrayFollower: gemini.NewArrayFollower,
+		Scan:             gemini.Scan,
+		ReadEmbed:        gemini.ReadEmbed,
+		AppendEmbed:      gemini.AppendEmbed,
+		ReadEmbedded:     gemini.ReadEmbedded,
+		AppendEmbedded:   gemini.AppendEmbedded,
+		SplitEmbed:       gemini.SplitEmbed,
+		JoinEmbedded:     gemini.JoinEmbedded,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,
@@ -75,4 +123,20 @@ func parseAnthropic(op llm.Op, body []byte) (Request, *llm.Error) {
 		return nil, e
 	}
 	return rq, nil
+}
+
+func parseGemini(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := gemini.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return rq, nil
+}
+
+func parseResponses(op llm.Op, body []byte) (Request, *llm.Error) {
+	rq, e := responses.ParseRequest(op, body)
+	if e != nil {
+		return nil, e
+	}
+	return &rq, nil
 }

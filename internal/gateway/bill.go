@@ -12,6 +12,7 @@ type consumed struct {
 	reported bool
 	outBytes int64  // text received, for an estimate
 	tier     string // that the provider says it used
+	opaque   bool   // what it has used is not counted in tokens, unless reported
 	refused  bool   // the provider put an error in the place of an answer, or at the end of one
 }
 
@@ -34,11 +35,15 @@ func mayHaveWorked(e *llm.Error) bool {
 // leaves the whole call without one; it is never zero.
 func (r *run) bill() {
 	c := &r.consumed
-	if !c.begun {
+	if !c.begun || r.x.Call.Op == llm.OpCountTokens {
 		return
 	}
 	c.begun = false
 	u := c.usage
+	if c.opaque && !c.reported {
+		r.priced = false
+		return
+	}
 	if !c.reported {
 		if c.refused && c.outBytes == 0 {
 			return

@@ -36,6 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // provider is one account with the server behind it.
 type provider struct {
 	name        string
+	api         string // openai if empty
 	answer      http.Handler
 	concurrency int
 	priceOf     string
@@ -153,6 +154,9 @@ func (rd *road) open(p *provider) *gateway.Account {
 	rd.t.Helper()
 	c := upstream.Provider{Name: p.name, BaseURL: "http://localhost/v1", APIKey: llm.NewSecret("sk-provider")}
 	c.SetDefaults()
+	if p.api != "" {
+		c.API = p.api
+	}
 	account, err := upstream.Open(&c)
 	if err != nil {
 		rd.t.Fatal(err)

@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"bytes"
-
 	"sluice/internal/dialect"
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -115,33 +113,4 @@ func (r *run) name(id, model *string) {
 	} else if *model == "" {
 		*model = r.target.Model
 	}
-}
-
-// repack gives the client its vectors as numbers or as base64, whichever it asked for: some servers of OpenAI's dialect do not
-// know encoding_format, and others answer in base64 only. A body that cannot be read stays as it is.
-func (r *run) repack(body []byte) ([]byte, *llm.Error) {
-	x := r.x
-	repack := r.leg.back.Repack
-	if x.Call.Op != llm.OpEmbedding || repack == nil {
-		return body, nil
-	}
-	// Nearly always they are as they were asked for, and a glance shows it.
-	_, after, found := bytes.Cut(body, []byte(`"embedding":`))
-	after = bytes.TrimLeft(after, " \t\r\n")
-	named := bytes.Contains(x.Body, []byte("base64"))
-	if found && len(after) > 0 && (after[0] == '"') == named {
-		return body, nil
-	}
-	packed := false
-	_, _ = wire.Walk(x.Body, func(name string, at wire.Span) bool {
-		if name == "encoding_format" {
-			packed = wire.EqualString(at.Of(x.Body), "base64")
-		}
-		return true
-	})
-	out, changed, e := repack(make([]byte, 0, len(body)), body, packed)
-	if e != nil || !changed {
-		return body, e
-	}
-	return out, nil
 }

@@ -61,6 +61,7 @@ type run struct {
 	bytesOut  int64 // sent to the client
 	malformed int
 	status    int
+	relayed   bool // status is the provider's, and went to the client whatever it says
 	err       *llm.Error
 	overspent bool // the budget allowed no further attempt
 	returned  bool // the call has come to its end; false while a panic unwinds
@@ -113,11 +114,11 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return nil
 		}
 		last = e
-		if e.Kind == llm.KindUnsupported && more {
+		if e.Kind == llm.KindUnsupported && more { // nothing was sent
 			tier++
 			continue
 		}
-		if !e.Retryable() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
+		if !e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
 			return e
 		}
 		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
@@ -195,13 +196,17 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	if e != nil {
 		return e
 	}
-	answer, e := r.info.account.Send(r.ctx, rq)
+	answer, stop, e := r.send(rq)
+	defer stop()
 	if e != nil {
 		r.consumed.begun = mayHaveWorked(e)
 		return e
 	}
 	defer answer.Close()
 	r.headers, r.connect = time.Since(r.sent), answer.Connect()
+	if r.x.Call.Op == llm.OpRaw {
+		return r.relayRaw(answer)
+	}
 	if answer.Status >= 300 {
 		return r.readError(answer)
 	}
@@ -209,7 +214,10 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	if e := checkEncoding(answer.Header); e != nil {
 		return e
 	}
-	if r.x.Call.Stream {
+	switch {
+	case isMedia(r.x.Call.Op):
+		return r.media(answer)
+	case r.x.Call.Stream:
 		return r.relay(answer)
 	}
 	return r.whole(answer)
@@ -292,10 +300,6 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 func (r *run) understand(body []byte) ([]byte, *llm.Error) {
 	if !r.leg.same {
 		return r.translated(body)
-	}
-	body, e := r.repack(body)
-	if e != nil {
-		return nil, e
 	}
 	got, e := r.leg.back.Scan(r.x.Call.Op, body)
 	if e != nil {

@@ -53,9 +53,10 @@ func (r *run) settle() {
 	if !r.returned && r.err == nil { // whatever the client got is no success
 		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
 	}
-	if r.err != nil {
+	if r.err != nil && !r.relayed {
 		r.status = r.err.Kind.Status()
 	}
+	r.bytesIn += r.x.Upload.bytes()
 	row := r.row(now)
 	r.g.ledger.Append(&row)
 	r.observe(now)

@@ -77,7 +77,7 @@ func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetI
 		return v.(*targetInfo)
 	}
 	ti := &targetInfo{account: s.Accounts[t.Provider], header: []string{t.Name}}
-	ti.traits = model.TraitsOf(ti.account.Settings.API, t.Model)
+	ti.traits = s.Prices.Traits(ti.account.Settings.Kind(), ti.account.PriceOf, t.Model)
 	if ti.account.PriceOf != "" {
 		ti.price, _ = s.Prices.Lookup(ti.account.PriceOf, t.Model)
 	}
@@ -114,6 +114,9 @@ func (s *Snapshot) metrics(m *obs.Metrics, ti *targetInfo, t *llm.Target, op llm
 	return series
 }
 
+// imageIdle is the least that timeouts.idle is taken for where an image is made.
+const imageIdle = 2 * time.Minute
+
 // limits returns the timeouts of one attempt. Where the model leaves them open they grow with what has to be read
 // and written: a minute, plus a second for each 1,000 input tokens, plus the time that the answer takes: at 20
 // tokens a second when it comes whole, and at 100 before the first visible token of a stream, since a
@@ -124,7 +127,10 @@ func (r *run) limits() upstream.Limits {
 	const base = time.Minute
 	const maxOutput = 1 << 24 // a client may name any number, and must not make the product wrap around
 	input, output := time.Duration(c.InputTokens)*time.Millisecond, min(c.MaxTokens, maxOutput)
-	if c.Stream {
+	if c.Op == llm.OpImage {
+		l.Idle = max(l.Idle, imageIdle) // nothing comes while a picture is made
+	}
+	if c.Stream && !isMedia(c.Op) {
 		if l.FirstToken == 0 {
 			l.FirstToken = base + input + time.Duration(output)*time.Second/100
 		}
@@ -138,6 +144,9 @@ func (r *run) limits() upstream.Limits {
 			output = 4096
 		}
 		l.Headers = base + input + time.Duration(output)*time.Second/20
+	}
+	if c.Stream && l.FirstToken == 0 {
+		l.FirstToken = l.Headers
 	}
 	return l
 }

@@ -41,6 +41,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, en *entry) {
 	}
 	x.Checked = time.Now()
 	s.calls.Do(r.Context(), x, rp)
+	rp.end()
 }
 
 // setID sets the headers that name a call, in the words of all that look for it.
@@ -58,6 +59,29 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 		w.Header().Set("Allow", http.MethodPost)
 		return methodError(r, http.MethodPost)
 	}
+	e := s.enter(x, w, r)
+	if e != nil {
+		return e
+	}
+	if x.Body, e = readBody(w, r, c); e != nil {
+		return e
+	}
+	if en.op == llm.OpModeration {
+		x.Body = withModel(x.Body)
+	}
+	if x.Request, e = en.codec().Parse(x.Call.Op, x.Body); e != nil {
+		return e
+	}
+	rq := x.Request.Fields()
+	if en.model != "" {
+		rq.Model, rq.Stream = en.model, en.stream
+	}
+	x.Head.Usage = rq.IncludeUsage
+	return fill(&x.Call, rq, r.Header, x)
+}
+
+// enter finds out who calls, while the gateway takes calls.
+func (s *Server) enter(x *gateway.Exchange, w http.ResponseWriter, r *http.Request) *llm.Error {
 	if s.draining.Load() {
 		w.Header().Set("Connection", "close")
 		e := llm.Errorf(llm.KindDraining, "the gateway is shutting down")
@@ -76,18 +100,7 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 		}
 	}
 	x.Key, x.Call.Key = key, key.Name()
-	if x.Body, e = readBody(w, r, c); e != nil {
-		return e
-	}
-	if x.Request, e = en.codec().Parse(x.Call.Op, x.Body); e != nil {
-		return e
-	}
-	rq := x.Request.Fields()
-	if en.model != "" {
-		rq.Model, rq.Stream = en.model, en.stream
-	}
-	x.Head.Usage = rq.IncludeUsage
-	return fill(&x.Call, rq, r.Header, x)
+	return nil
 }
 
 // fill copies what the body and the headers say into the call.

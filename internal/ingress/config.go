@@ -13,6 +13,9 @@ type Config struct {
 	TLS TLSConfig `yaml:"tls"`
 	// MaxBody is the largest request body that is read; a larger one is refused with 413.
 	MaxBody int64 `yaml:"max_body" unit:"bytes" min:"1024" example:"64MiB"`
+	// MaxUpload is the largest request body that is streamed through to the provider without being kept (audio and image files, what is
+	// relayed raw); a larger one is cut off.
+	MaxUpload int64 `yaml:"max_upload" unit:"bytes" min:"1024" example:"1GiB"`
 	// Clients limits clients that are slow or silent.
 	Clients ClientsConfig `yaml:"clients"`
 	// Drain says how a shutdown ends calls under way.
@@ -54,6 +57,7 @@ type DrainConfig struct {
 func (c *Config) SetDefaults() {
 	c.Listen = "127.0.0.1:8080"
 	c.MaxBody = 32 << 20
+	c.MaxUpload = 512 << 20
 	c.Clients = ClientsConfig{
 		ReadHeader: 10 * time.Second,
 		ReadBody:   time.Minute,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sluice/internal/auth"
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
@@ -37,6 +38,7 @@ type Server struct {
 	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
 	isAdmin func(path string) bool
 	routes  func() *route.Table // in force now
+	targets func() []dialect.CapabilityTarget
 
 	settings atomic.Pointer[Config]
 	draining atomic.Bool
@@ -53,11 +55,12 @@ type Options struct {
 	Admin   http.Handler
 	IsAdmin func(path string) bool // whether a path belongs to Admin
 	Routes  func() *route.Table
+	Targets func() []dialect.CapabilityTarget // configured now; the caller owns the slice
 }
 
 // New returns a handler with settings c.
 func New(c Config, o Options) *Server {
-	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes}
+	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets}
 	s.Update(c)
 	return s
 }

@@ -28,6 +28,9 @@ func (en *entry) codec() *dialect.Codec { return dialect.Of(en.front) }
 // for every path.
 func find(r *http.Request) entry {
 	path := r.URL.Path
+	if strings.HasPrefix(path, "/p/") {
+		return entry{serve: (*Server).raw, front: llm.OpenAI, op: llm.OpRaw}
+	}
 	if rest, ok := strings.CutPrefix(path, "/gemini"); ok && (rest == "" || rest[0] == '/') {
 		return findGemini(rest)
 	}
@@ -55,10 +58,26 @@ func findOpenAI(path string) entry {
 		en.serve, en.op = (*Server).call, llm.OpCompletion
 	case "/embeddings":
 		en.serve, en.op = (*Server).call, llm.OpEmbedding
+	case "/moderations":
+		en.serve, en.op = (*Server).call, llm.OpModeration
+	case "/rerank":
+		en.serve, en.op, en.front = (*Server).call, llm.OpRerank, llm.Jina
+	case "/v2/rerank", "/cohere/v2/rerank":
+		en.serve, en.op, en.front, en.path = (*Server).call, llm.OpRerank, llm.Cohere, "/rerank"
+	case "/v2/embed", "/cohere/v2/embed":
+		en.serve, en.op, en.front, en.path = (*Server).call, llm.OpEmbedding, llm.Cohere, "/embed"
+	case "/images/generations", "/images/edits", "/images/variations":
+		en.serve, en.op = (*Server).media, llm.OpImage
+	case "/audio/speech":
+		en.serve, en.op = (*Server).call, llm.OpSpeech
+	case "/audio/transcriptions", "/audio/translations":
+		en.serve, en.op = (*Server).media, llm.OpTranscription
 	case "/models":
 		en.serve = (*Server).models
 	case "/messages", "/messages/count_tokens":
 		return findAnthropic(path)
+	case "/capabilities":
+		en.serve = (*Server).capabilities
 	case "/healthz", "/readyz":
 		en.serve = (*Server).healthy
 	case "/":
@@ -127,7 +146,7 @@ func paths(front llm.Dialect) string {
 	case llm.Gemini:
 		return "/v1beta/models and, of a model, :generateContent, :streamGenerateContent, :embedContent, :batchEmbedContents and :countTokens"
 	}
-	return "/v1/chat/completions, /v1/completions, /v1/embeddings and /v1/models"
+	return "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, /v1/models and /p/{provider}/*"
 }
 
 // cleanQuery returns a raw query without the parameters that carry credentials, and those by which a front chooses the form of an

@@ -18,6 +18,7 @@ type reply struct {
 	array bool   // a stream is an array of JSON, not SSE
 
 	begun bool
+	cut   bool      // the answer has broken off in a form that has no word for that
 	armed time.Time // when the write deadline was set last
 }
 
@@ -39,7 +40,10 @@ func (rp *reply) Whole(status int, body []byte) {
 }
 
 // Begin opens a stream.
-func (rp *reply) Begin() {
+func (rp *reply) Begin() { rp.BeginStatus(http.StatusOK) }
+
+// BeginStatus opens a stream with any status.
+func (rp *reply) BeginStatus(status int) {
 	h := rp.w.Header()
 	if len(h["Content-Type"]) == 0 {
 		h["Content-Type"] = []string{"text/event-stream"}
@@ -53,7 +57,15 @@ func (rp *reply) Begin() {
 	h["X-Accel-Buffering"] = []string{"no"} // a proxy between here and the client must not collect events
 	rp.begun = true
 	rp.arm()
-	rp.w.WriteHeader(http.StatusOK)
+	rp.w.WriteHeader(status)
+}
+
+// end is called when the call is over. An answer that broke off, and could not say so, must not look complete: its connection is cut
+// by a panic that net/http knows and does not log.
+func (rp *reply) end() {
+	if rp.cut {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // Write adds a part to a stream.
@@ -96,9 +108,12 @@ func (rp *reply) arm() {
 	_ = http.NewResponseController(rp.w).SetWriteDeadline(now.Add(rp.stall)) // unsupported by some test writers only
 }
 
-// Fail sends an error: as a whole answer, or as the last event of a stream that has begun.
+// Fail sends an error: as a whole answer, or as the last event of a stream that has begun. Without an event the connection is cut.
 func (rp *reply) Fail(e *llm.Error, event []byte) {
 	if rp.begun {
+		if rp.cut = len(event) == 0; rp.cut {
+			return
+		}
 		if rp.Write(event) == nil {
 			_ = rp.Flush() // the last that can be told; a client that left does not hear it
 		}

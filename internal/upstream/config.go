@@ -1,42 +1,66 @@
 package upstream
 
 import (
-	"errors"
-	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"sluice/internal/llm"
 )
 
-// DefaultBaseURL is where a provider with api openai is found when it names no base_url.
-const DefaultBaseURL = "https://api.openai.com/v1"
-
 // Provider is one account at one provider.
 type Provider struct {
 	// Name is the account's name: its key under providers, and the first part of provider/model.
 	Name string `yaml:"-"`
-	// API is the protocol that the provider speaks: openai for OpenAI and all servers compatible with it, sim for a
-	// simulated provider inside this process.
+	// API is the kind of provider: what protocol it speaks, where it is found, how it is paid and what it does otherwise than others
+	// (docs/PROVIDERS.md). The default is the account's own name where that is a kind, else openai, which stands for OpenAI and all
+	// servers compatible with it. sim is a simulated provider inside this process.
 	API string `yaml:"api" enum:"openai,anthropic,gemini,vertex,azure,bedrock,groq,together,fireworks,openrouter,mistral,deepseek,xai,cerebras,vllm,sglang,llamacpp,ollama,cohere,voyage,jina,sim"`
-	// BaseURL is the address that operations are appended to, with its version part. The default is
-	// https://api.openai.com/v1.
+	// BaseURL is the address that operations are appended to, with its version part. Most kinds have a default. The version part
+	// may be left out for anthropic and gemini, and what follows the host for azure, bedrock and vertex.
 	BaseURL string `yaml:"base_url" example:"http://10.0.0.5:8000/v1"`
-	// APIKey is the credential that is sent as a bearer token. Local servers often need none.
+	// APIKey is the credential, sent in the header that the kind wants. Local servers often need none.
 	APIKey llm.Secret `yaml:"api_key" example:"${OPENAI_API_KEY}"`
-	// Organization is sent as OpenAI-Organization.
+	// Organization is sent as OpenAI-Organization. For openai.
 	Organization string `yaml:"organization" example:"org-1234"`
-	// Project is sent as OpenAI-Project.
+	// Project is sent as OpenAI-Project by openai; for vertex it is the project of Google Cloud.
 	Project string `yaml:"project" example:"proj_1234"`
-	// Region is where the provider works; clients may ask for it and metrics show it.
+	// Location is the region of vertex, or global, us or eu.
+	Location string `yaml:"location" example:"us-central1"`
+	// Credentials is the content of a credentials file of Google Cloud, for vertex: a service account's key, or that of an
+	// authorized user.
+	Credentials llm.Secret `yaml:"credentials" example:"${file:/etc/sluice/google.json}"`
+	// APIVersion is, for azure, the date of the classic surface (with deployments in the path), or v1, the default, which has none. For
+	// anthropic it is the version that translated calls are written in; the default is 2023-06-01.
+	APIVersion string `yaml:"api_version" example:"2024-10-21"`
+	// Deployments maps models to the deployments that serve them, for azure. A model that is not in it is its own deployment.
+	Deployments map[string]string `yaml:"deployments" example:"{gpt-4o: my-gpt-4o}"`
+	// Tenant is the directory (tenant) of Entra ID, for azure without api_key.
+	Tenant string `yaml:"tenant" example:"00000000-0000-0000-0000-000000000000"`
+	// ClientID is the application that asks Entra ID for tokens, for azure without api_key.
+	ClientID string `yaml:"client_id" example:"11111111-1111-1111-1111-111111111111"`
+	// ClientSecret is that application's secret.
+	ClientSecret llm.Secret `yaml:"client_secret" example:"${AZURE_CLIENT_SECRET}"`
+	// TokenURL is where tokens are asked for in place of Entra ID's own address, for azure in other clouds.
+	TokenURL string `yaml:"token_url" example:"https://login.microsoftonline.us/TENANT/oauth2/v2.0/token"`
+	// AccessKey is the id of the AWS key that signs requests, for bedrock without api_key.
+	AccessKey llm.Secret `yaml:"access_key" example:"${AWS_ACCESS_KEY_ID}"`
+	// SecretKey is the AWS key itself.
+	SecretKey llm.Secret `yaml:"secret_key" example:"${AWS_SECRET_ACCESS_KEY}"`
+	// SessionToken goes with temporary AWS keys.
+	SessionToken llm.Secret `yaml:"session_token" example:"${AWS_SESSION_TOKEN:-}"`
+	// Region is where the provider works; clients may ask for it and metrics show it. For bedrock it is the region of AWS that is
+	// called.
 	Region string `yaml:"region" example:"us-east-1"`
 	// Headers are added to each request to the provider. Their values are treated as secrets.
 	Headers map[string]llm.Secret `yaml:"headers" example:"{X-Title: sluice}"`
-	// StreamUsage says how token counts of streams are had: inject asks the provider for them where the client did not
-	// (and removes them from the client's answer), off leaves requests alone and estimates.
-	StreamUsage string `yaml:"stream_usage" enum:"inject,off"`
+	// StreamUsage says how token counts of streams in OpenAI's dialect are had: inject asks the provider for them where the client did
+	// not (and removes them from the client's answer), off leaves requests alone and takes what comes, or estimates. auto is
+	// inject but for kinds that refuse to be asked.
+	StreamUsage string `yaml:"stream_usage" enum:"auto,inject,off"`
+	// Responses says how calls of OpenAI's Responses API are answered: native forwards them, translate makes chats of them and keeps
+	// conversations here. auto forwards them where the provider keeps conversations itself.
+	Responses string `yaml:"responses" enum:"auto,native,translate"`
+	// PriceAs is the provider of the price table whose prices hold. Without it they are known by the host of base_url.
+	PriceAs string `yaml:"price_as" example:"openai"`
 	// HTTP2 is auto (used where a TLS server offers it) or off.
 	HTTP2 string `yaml:"http2" enum:"auto,off"`
 	// Connections is the largest number of connections to the provider's host; 0 sets no limit.
@@ -79,8 +103,8 @@ type Timeouts struct {
 
 // SetDefaults fills in what a file may leave out.
 func (p *Provider) SetDefaults() {
-	p.API = "openai"
-	p.StreamUsage = "inject"
+	p.StreamUsage = "auto"
+	p.Responses = "auto"
 	p.HTTP2 = "auto"
 	p.MaxAnswer = 64 << 20
 	p.MaxEvent = 8 << 20
@@ -89,79 +113,4 @@ func (p *Provider) SetDefaults() {
 // SetDefaults fills in what a file may leave out.
 func (t *Timeouts) SetDefaults() {
 	*t = Timeouts{Connect: 5 * time.Second, Idle: 30 * time.Second, Total: 10 * time.Minute}
-}
-
-// URL returns the base URL without a trailing slash, the default one where none is set.
-func (p *Provider) URL() string {
-	if p.BaseURL == "" {
-		return DefaultBaseURL
-	}
-	return strings.TrimRight(p.BaseURL, "/")
-}
-
-// Validate reports each problem with the key that it is at.
-func (p *Provider) Validate(fail func(key, message string)) {
-	if p.API == "sim" && p.BaseURL != "" {
-		fail("base_url", "has no meaning with api: sim, which runs inside this process")
-	} else if p.BaseURL != "" {
-		if err := checkBaseURL(p.BaseURL); err != nil {
-			fail("base_url", err.Error())
-		}
-	}
-	// A key pasted with a line break would make every request fail in the transport, far from its cause.
-	if strings.ContainsAny(p.APIKey.Reveal(), "\r\n\x00") {
-		fail("api_key", "must not contain a line break")
-	}
-	for name, value := range p.Headers {
-		p.validateHeader(name, value, fail)
-	}
-	for i, q := range p.Quotas {
-		if len(q.Models) == 0 {
-			fail("quotas["+strconv.Itoa(i)+"].models", "must name at least one model or pattern")
-		}
-	}
-}
-
-func (p *Provider) validateHeader(name string, value llm.Secret, fail func(key, message string)) {
-	key := "headers." + name
-	switch http.CanonicalHeaderKey(name) {
-	case "Content-Length", "Transfer-Encoding", "Connection", "Host", "Content-Type", "Accept-Encoding":
-		fail(key, "is set by Sluice and cannot be changed")
-	}
-	if !token(name) {
-		fail(key, "is no valid header name")
-	}
-	if strings.ContainsAny(value.Reveal(), "\r\n\x00") {
-		fail(key, "must not contain a line break")
-	}
-}
-
-// token reports whether s is a token as RFC 9110 section 5.6.2 has it.
-func token(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !alnum && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// checkBaseURL never repeats the URL: it may hold a credential.
-func checkBaseURL(s string) error {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return errors.New("is no valid URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("must begin with http:// or https://")
-	case u.Host == "":
-		return errors.New("has no host")
-	case u.User != nil:
-		return errors.New("must not contain a user or password; use api_key or headers")
-	case u.RawQuery != "" || u.Fragment != "":
-		return errors.New("must not have a query or fragment")
-	}
-	return nil
 }

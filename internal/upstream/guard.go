@@ -145,7 +145,7 @@ func (g *guard) timeout(end bool) *llm.Error {
 	}
 	switch kind {
 	case llm.KindTotalTimeout:
-		e = llm.Errorf(kind, "the call was not complete in its time (%s)", g.limits.EndSetting)
+		e = totalTimeout(g.limits.EndSetting)
 	case llm.KindConnectTimeout:
 		return llm.Errorf(g.kind, "no connection to the provider within %v (timeouts.connect)", g.limits.Connect)
 	case llm.KindHeaderTimeout:
@@ -159,6 +159,11 @@ func (g *guard) timeout(end bool) *llm.Error {
 	}
 	e.Sent = llm.WasSent
 	return e
+}
+
+// totalTimeout is the error of a call whose time is over; setting is what limits it.
+func totalTimeout(setting string) *llm.Error {
+	return llm.Errorf(llm.KindTotalTimeout, "the call was not complete in its time (%s)", setting)
 }
 
 // cause returns why the attempt was ended from our side, nil if it was not.

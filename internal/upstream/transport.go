@@ -54,8 +54,20 @@ func newPlain(u *url.URL) *http1.Transport {
 	return &http1.Transport{Addr: addr, Dial: newDialer().DialContext, MaxIdle: maxIdle, IdleTimeout: keepIdle}
 }
 
-// roundTrip sends hr with a body by the transport that suits it.
-func (a *Account) roundTrip(hr *http.Request, body []byte) (*http.Response, error) {
+// roundTrip sends hr with the body of rq by the transport that suits it.
+func (a *Account) roundTrip(hr *http.Request, rq *Request) (*http.Response, error) {
+	body := rq.Body
+	if rq.Upload != nil {
+		closer, ok := rq.Upload.(io.ReadCloser)
+		if !ok {
+			closer = io.NopCloser(rq.Upload)
+		}
+		hr.Body = closer
+		if hr.ContentLength == 0 {
+			hr.Body = http.NoBody // a length of 0 means an unknown one where there is a body
+		}
+		return a.tr.RoundTrip(hr)
+	}
 	if a.plain != nil && len(body) <= http1.MaxBody {
 		hr.Body = &http1.Body{Bytes: body}
 		return a.plain.RoundTrip(hr)

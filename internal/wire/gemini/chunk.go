@@ -18,6 +18,7 @@ type chunk struct {
 	vectors    bool      // there is an embedding, or a list of some
 	tokens     bool      // there is a totalTokens
 	isError    bool
+	brief      bool // set by the caller: candidates are only counted
 }
 
 // read validates b and reads it. It reports false if b is no JSON object.
@@ -79,7 +80,9 @@ func (c *chunk) list(sc *wire.Scanner, b []byte) {
 	start := sc.Pos()
 	sc.Array()
 	for c.count = 0; sc.Element(); c.count++ {
-		if one := look(sc, b, c.count); c.count < len(c.first) {
+		if c.brief {
+			sc.Value()
+		} else if one := look(sc, b, c.count); c.count < len(c.first) {
 			c.first[c.count] = one
 		}
 	}
@@ -87,10 +90,10 @@ func (c *chunk) list(sc *wire.Scanner, b []byte) {
 }
 
 // each calls take for each candidate of the chunk, which was read of b. Those that were not kept are read once more.
-func (c *chunk) each(b []byte, take func(s *sight)) {
+func (c *chunk) each(b []byte, take func(s sight)) {
 	if c.count <= len(c.first) {
 		for i := range c.count {
-			take(&c.first[i])
+			take(c.first[i])
 		}
 		return
 	}
@@ -99,8 +102,7 @@ func (c *chunk) each(b []byte, take func(s *sight)) {
 	sc.Reset(list)
 	sc.Array()
 	for n := 0; sc.Element(); n++ {
-		one := look(&sc, list, n)
-		take(&one)
+		take(look(&sc, list, n))
 	}
 }
 

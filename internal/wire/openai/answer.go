@@ -11,6 +11,9 @@ import (
 // The error is of KindBadAnswer if the body is no JSON object; an error object in the body is classified as
 // ClassifyError would, with KindProviderStream for what says nothing more. Nothing is allocated but the error.
 func ScanAnswer(op llm.Op, body []byte) (wire.Answer, *llm.Error) {
+	if op > llm.OpEmbedding {
+		return scanOther(op, body)
+	}
 	var c chunk
 	var sc wire.Scanner
 	sc.Reset(body)

@@ -156,38 +156,3 @@ func appendJoined(dst, body []byte, data wire.Span, joined []byte, u llm.Usage, 
 	})
 	return append(dst, '}')
 }
-
-// Repack appends an embeddings answer with its vectors in the form that the client asked for, where the provider gave the
-// other one; all other bytes are the same. changed is false, and nothing is appended, if they have it already.
-func Repack(dst, body []byte, packed bool) (out []byte, changed bool, fault *llm.Error) {
-	var data wire.Span
-	_, _ = wire.Walk(body, func(name string, at wire.Span) bool {
-		if name == "data" {
-			data = at
-			return false
-		}
-		return true
-	})
-	list, err := readList(body, data)
-	if err != nil || len(list) == 0 || (body[list[0].vector.Start] == '"') == packed {
-		return dst, false, nil // what cannot be read is the client's to judge, as without Sluice
-	}
-	at := data.Start
-	dst = append(dst, body[:at]...)
-	items, _ := wire.Elements(body, data)
-	byStart := make(map[int]wire.Span, len(list))
-	for i := range list {
-		byStart[list[i].at.Start] = list[i].vector
-	}
-	for _, item := range items {
-		vector := byStart[item.Start]
-		v, err := wire.ReadVector(vector.Of(body))
-		if err != nil {
-			return nil, false, &llm.Error{Kind: llm.KindBadAnswer, Message: "the provider's answer cannot be read: " + err.Error(), Sent: llm.WasSent}
-		}
-		dst = append(dst, body[at:vector.Start]...)
-		dst = wire.AppendVector(dst, v, packed)
-		at = vector.End
-	}
-	return append(dst, body[at:]...), true, nil
-}

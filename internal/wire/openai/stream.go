@@ -79,22 +79,30 @@ func (s *Stream) comment(ev *wire.Event) wire.Action {
 	return wire.Forward
 }
 
-// odd decides on data that is no JSON object. Named events are not part of this protocol: whoever sends them has a
-// client that knows them.
+// odd decides on data that is no JSON object.
 func (s *Stream) odd(ev *wire.Event) wire.Action {
-	switch {
-	case string(ev.Name) == "error":
+	switch known, failed := oddEvent(ev.Name, ev.Data); {
+	case failed:
 		s.Err = streamError(ev.Data)
 		return wire.Drop
-	case len(ev.Name) > 0:
+	case known:
 		return wire.Forward
-	}
-	if d := readDetail(ev.Data); d.found && d.json {
-		s.Err = streamError(ev.Data) // an array with an error object in it (Gemini)
-		return wire.Drop
 	}
 	s.Malformed++
 	return wire.Drop
+}
+
+// oddEvent judges data that is no JSON object. Named events are not part of this protocol: whoever sends them has a client that
+// knows them. An error may come as an array with an error object in it (Gemini).
+func oddEvent(name, data []byte) (known, failed bool) {
+	switch {
+	case string(name) == "error":
+		return true, true
+	case len(name) > 0:
+		return true, false
+	}
+	d := readDetail(data)
+	return false, d.found && d.json
 }
 
 // take accounts for a chunk that is well formed and no error, and changes what must change.

@@ -309,7 +309,7 @@ func TestUsage(t *testing.T) {
 	f(`{"usage":{"prompt_tokens":10,"completion_tokens":5.0,"total_tokens":15,
 		"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":3,"audio_tokens":1},
 		"completion_tokens_details":{"reasoning_tokens":2}}}`,
-		llm.Usage{Input: 10, CachedInput: 4, CacheWrite: 3, Output: 5, Reasoning: 2})
+		llm.Usage{Input: 10, CachedInput: 4, CacheWrite: 3, Output: 5, Reasoning: 2, AudioInput: 1})
 	f(`{"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":null,"prompt_cache_hit_tokens":6}}`,
 		llm.Usage{Input: 10, CachedInput: 6, Output: 5})
 	f(`{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":35,"completion_tokens_details":{"reasoning_tokens":20}}}`,

@@ -1,0 +1,146 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/internal/dialect"
+	"sluice/internal/gateway"
+	"sluice/internal/llm"
+)
+
+// ask makes a call of a front's dialect and runs it to its end.
+func (rd *road) ask(front llm.Dialect, name string, stream bool, body string, header ...string) *reply {
+	rd.t.Helper()
+	now := time.Now()
+	rd.mu.Lock()
+	id := fmt.Sprint("call-", len(rd.calls))
+	rd.calls[id] = true
+	rd.mu.Unlock()
+	rq, e := dialect.Of(front).Parse(llm.OpChat, []byte(body))
+	if e != nil {
+		rd.t.Fatal(e)
+	}
+	f := rq.Fields()
+	f.Model, f.Stream = name, stream
+	x := &gateway.Exchange{Body: []byte(body), Request: rq, Header: http.Header{}, Checked: now, Key: rd.key("")}
+	for i := 0; i < len(header); i += 2 {
+		x.Header.Set(header[i], header[i+1])
+	}
+	x.Call = llm.Call{ID: id, Op: llm.OpChat, Front: front, Start: now, Model: name, Stream: stream, Choices: 1, MaxTokens: f.MaxTokens, InputTokens: 10}
+	return rd.do(rd.t.Context(), x)
+}
+
+const (
+	messages = `{"model":"m","max_tokens":50,"system":"be short","messages":[{"role":"user","content":"hello"}]}`
+
+	geminiAnswer = `{"candidates":[{"content":{"role":"model","parts":[{"text":"hello you"}]},"finishReason":"STOP","index":0}],` + geminiUsage + `}`
+	geminiUsage  = `"usageMetadata":{"promptTokenCount":1000,"cachedContentTokenCount":400,"candidatesTokenCount":400,"thoughtsTokenCount":100,"totalTokenCount":1500},"modelVersion":"m","responseId":"r"`
+	geminiText   = `data: {"candidates":[{"content":{"role":"model","parts":[{"text":"hello"}]},"index":0}],"modelVersion":"m","responseId":"r"}` + "\n\n"
+	geminiEnd    = `data: {"candidates":[{"content":{"role":"model","parts":[{"text":" you"}]},"finishReason":"STOP","index":0}],` + geminiUsage + `}` + "\n\n"
+)
+
+// ofGemini answers well in Gemini's dialect.
+func ofGemini(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, ":streamGenerateContent") {
+		events(geminiText, geminiEnd)(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, geminiAnswer) // a client that left does not matter
+}
+
+// TestTranslatedCall goes from a client of Anthropic's dialect to a target of Gemini's, in one piece and streamed.
+func TestTranslatedCall(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []bool{false, true} {
+		s := steps(ofGemini)
+		onRoad(t, options{providers: []provider{{name: "p", api: "gemini", answer: s, priceOf: "google"}}}, func(rd *road) {
+			w := rd.ask(llm.Anthropic, "p/m", stream, messages,
+				"Anthropic-Version", "2023-06-01", "X-Api-Key", "sk-client", "X-Stainless-Lang", "js", "User-Agent", "Anthropic/JS 1.0")
+			w.want(llm.KindNone, 1)
+			got := s.got()[0]
+			for _, name := range []string{"Anthropic-Version", "X-Api-Key", "X-Stainless-Lang"} {
+				if v := got.header.Get(name); v != "" {
+					t.Errorf("stream %v: the provider was sent %s: %s", stream, name, v)
+				}
+			}
+			if got.header.Get("X-Goog-Api-Key") != "sk-provider" || got.header.Get("User-Agent") != "Anthropic/JS 1.0" {
+				t.Errorf("stream %v: headers %v", stream, got.header)
+			}
+			for _, part := range []string{`"hello"`, `"be short"`, `"maxOutputTokens":50`} {
+				if !strings.Contains(got.body, part) {
+					t.Errorf("stream %v: the provider was sent %s, want %s in it", stream, got.body, part)
+				}
+			}
+			text := w.body.String()
+			want := []string{`"type":"message"`, `"text":"hello you"`, `"stop_reason":"end_turn"`, `"output_tokens":500`}
+			if stream {
+				want = []string{"event: message_start\n", `"text":"hello"`, `"text":" you"`, `"stop_reason":"end_turn"`, "event: message_stop\n"}
+			}
+			for _, part := range want {
+				if !strings.Contains(text, part) {
+					t.Errorf("stream %v: client got %s, want %s in it", stream, text, part)
+				}
+			}
+			row := rd.row(w)
+			if u := (llm.Usage{Input: 1000, CachedInput: 400, Output: 500, Reasoning: 100}); row.Usage != u || row.Front != "anthropic" || row.BytesOut != int64(len(text)) {
+				t.Errorf("stream %v: row %+v", stream, row)
+			}
+		})
+	}
+}
+
+// TestTranslatedFailures checks that what goes wrong at a target of another dialect is told as ever, and never in that
+// dialect's words.
+func TestTranslatedFailures(t *testing.T) {
+	t.Parallel()
+	f := func(name string, kind llm.Kind, stream bool, answers ...step) {
+		t.Helper()
+		o := options{providers: []provider{{name: "p", api: "gemini", answer: steps(answers...)}}}
+		o.settings = func(c *gateway.Settings) { c.Retry.Attempts = len(answers) }
+		onRoad(t, o, func(rd *road) {
+			w := rd.ask(llm.Anthropic, "p/m", stream, messages)
+			w.want(kind, len(answers))
+			if w.err != nil && w.err.Body != nil {
+				t.Errorf("%s: client is shown %s", name, w.err.Body)
+			}
+		})
+	}
+	quota := failWith(429, `{"error":{"code":429,"message":"slow","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}}`)
+	f("refused", llm.KindRejected, false, failWith(400, `{"error":{"code":400,"message":"bad","status":"INVALID_ARGUMENT"}}`))
+	f("quota, then well", llm.KindNone, false, quota, ofGemini)
+	f("cut, then well", llm.KindNone, true, events("reset"), ofGemini)
+	f("cut before content, then well", llm.KindNone, true, events(), ofGemini)
+	f("cut after content", llm.KindTruncated, true, events(geminiText))
+	f("error after content", llm.KindOverloaded, true, events(geminiText, `data: {"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}`+"\n\n"))
+	f("no finish", llm.KindTruncated, false, whole(`{"candidates":[{"content":{"parts":[{"text":"x"}]}}]}`))
+}
+
+// TestTargetsThatCannot checks that a target without an operation is passed over, and that a call with no other is refused
+// before anything is sent.
+func TestTargetsThatCannot(t *testing.T) {
+	t.Parallel()
+	chat, able := steps(ok), steps(whole(`{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1]}],"model":"m","usage":{"prompt_tokens":1,"total_tokens":1}}`))
+	o := pool(chat, able)
+	o.providers[0].api = "anthropic"
+	onRoad(t, o, func(rd *road) {
+		x := rd.exchange(llm.OpEmbedding, `{"model":"m","input":"a"}`)
+		w := rd.do(rd.t.Context(), x)
+		w.want(llm.KindNone, 1)
+		if chat.count() != 0 || able.count() != 1 {
+			t.Errorf("%d and %d requests", chat.count(), able.count())
+		}
+		x = rd.exchange(llm.OpEmbedding, `{"model":"a/m","input":"a"}`)
+		w = rd.do(rd.t.Context(), x)
+		w.want(llm.KindUnsupported, 0)
+		w.says("a/m", "embeddings")
+		if chat.count() != 0 {
+			t.Error("a provider without the operation was asked")
+		}
+	})
+}
