@@ -67,6 +67,7 @@ var codecs = [...]*Codec{
 		Limits:        openai.Client{}.Limits,
 		NewFollower:   responses.NewFollower,
 		Scan:          responses.Scan,
+		AppendCount:   responses.AppendCount,
 	},
 	llm.Gemini: {
 		Dialect:          llm.Gemini,

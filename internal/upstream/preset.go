@@ -147,6 +147,8 @@ var (
 	rerankJina   = Offer{Op: llm.OpRerank, Dialect: llm.Jina, Path: "/rerank"}
 )
 
+//go:generate go test -run TestProvidersPage -update .
+
 // presets is never written, nor is anything that it points to.
 var presets = [...]*Preset{
 	&openAI, &anthropic, &gemini, &vertex, &azure, &bedrock,

@@ -98,9 +98,9 @@ var vertex = Preset{
 	},
 	Notes: []Note{
 		{"`location: global` is at aiplatform.googleapis.com, `us` and `eu` (multi-region) at aiplatform.{us,eu}.rep.googleapis.com.", facts + "3.1"},
-		{"Models named `claude-…` are called with Anthropic's body, without `model` and with `anthropic_version: vertex-2023-10-16`.", facts + "3.1"},
+		{"Models named `claude-…` are called with Anthropic's body, without `model` and with `anthropic_version: vertex-2023-10-16`, or the client's version if that is a later one.", facts + "3.1"},
 		{"With `api_key` and no project (express mode) the base has neither project nor location.", facts + "3.1"},
-		{"Embeddings go one input a request, by `:embedContent`; models that know only `:predict` (text-embedding-…) are out of reach but for `/p/`.", "googleapis/go-genai, models.go, read 2026-11-21"},
+		{"Embeddings go one input a request, by `:embedContent`; models that know only `:predict` (text-embedding-…) are out of reach but for `/p/`.", "google.golang.org/genai v1.77.0, models.go, read 2026-11-21"},
 		{"Credentials are a service account's key or those of `gcloud auth application-default login`. The metadata server and workload identity are not asked.", "own choice"},
 	},
 }
@@ -152,8 +152,8 @@ var bedrock = Preset{
 	},
 	Notes: []Note{
 		{"Streams are binary frames (application/vnd.amazon.eventstream), not server-sent events.", facts + "4.1"},
-		{"Models whose id has `anthropic.` are called by `/invoke` with Anthropic's own body: without `model` and `stream`, with `anthropic_version: bedrock-2023-05-31`; a client's `anthropic-beta` header goes into the body as `anthropic_beta`. All others are called by Converse.", facts + "4.1"},
-		{"The model id is one segment of the path: `:` and `/` of an ARN are escaped.", "aws-sdk-go-v2, service/bedrockruntime/serializers.go, read 2026-11-21"},
+		{"Models whose id has `anthropic.` are called by `/invoke` with Anthropic's own body: without `model` and `stream`, with `anthropic_version: bedrock-2023-05-31`; a client's `anthropic-beta` header and a version beyond 2023-06-01 go into the body. All others are called by Converse.", facts + "4.1"},
+		{"The model id is one segment of the path: `:` and `/` of an ARN are escaped.", "smithy-go v1.28.8, encoding/httpbinding, read 2026-11-21"},
 		{"Embeddings, images and rerank are not offered; `/p/` relays `/model/{id}/invoke`.", "own choice"},
 		{"Keys come from the configuration; profiles, roles and the metadata server are not asked.", "own choice"},
 	},
