@@ -86,6 +86,12 @@ func TestAdaptContent(t *testing.T) {
 	loop := []llm.Turn{turn(u, text("q")), turn(a, thought, bare, call), result}
 	f("signatures of Anthropic", llm.OpenAI, llm.Anthropic, nil, loop, []string{"user: text q", "assistant: thinking hm proof", "assistant: tool call f {}", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].reasoning_content")
 	f("signatures of Gemini", llm.Anthropic, llm.Gemini, nil, loop, []string{"user: text q", "assistant: tool call f {} sig", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].content[].thinking")
+	f("calls that Gemini 3 did not make", llm.Anthropic, llm.Gemini, traits("gemini", "gemini-3.8-flash"), []llm.Turn{
+		turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartToolCall, ID: "a", Name: "f", Text: "{}"}, llm.Part{Kind: llm.PartToolCall, ID: "b", Name: "g", Text: "{}"}),
+		turn(tool, llm.Part{Kind: llm.PartToolResult, ID: "a"}, llm.Part{Kind: llm.PartToolResult, ID: "b"}),
+	}, []string{"user: text q", "assistant: tool call f {} skip_thought_signature_validator", "assistant: tool call g {}", "tool: tool result f", "tool: tool result g"})
+	f("calls that it made", llm.Anthropic, llm.Gemini, traits("gemini", "gemini-3.8-flash"), loop, []string{"user: text q", "assistant: tool call f {} sig", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].content[].thinking")
+	f("addresses of other storage", llm.Gemini, llm.OpenAI, nil, []llm.Turn{turn(u, text("q"), llm.Part{Kind: llm.PartImage, URL: "gs://b/a.png"})}, []string{"user: text q"}, "contents[].parts[].fileData")
 	f("images of tools", llm.Anthropic, llm.OpenAI, nil, loop, []string{
 		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ", "tool result: text ok",
 		"user: text Content of the tool results above:", "user: image image/png",

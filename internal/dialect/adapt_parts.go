@@ -215,6 +215,10 @@ func (a *adapter) source(p *llm.Part, data, url model.Feature) bool {
 			return true
 		}
 		f = url
+		if !strings.HasPrefix(p.URL, "https://") && !strings.HasPrefix(p.URL, "http://") {
+			a.lost(f, "the address is one of another provider's storage")
+			return false
+		}
 	}
 	if a.can(f) != Yes {
 		a.note(f)

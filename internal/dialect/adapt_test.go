@@ -65,6 +65,7 @@ func TestAdaptParameters(t *testing.T) {
 	f("temperature in range", llm.OpenAI, llm.Anthropic, nil, llm.Chat{Temperature: "0.70"}, temperature, llm.Number("0.70"), max)
 	f("temperature refused", llm.Gemini, llm.Anthropic, traits("anthropic", "claude-sonnet-5"), llm.Chat{Temperature: "0.7", MaxTokens: 5}, temperature, llm.Number(""), "generationConfig.temperature")
 	f("the default needs no saying", llm.OpenAI, llm.Anthropic, traits("anthropic", "claude-sonnet-5"), llm.Chat{Temperature: "1.0", MaxTokens: 5}, temperature, llm.Number(""))
+	f("one of both", llm.OpenAI, llm.Anthropic, traits("anthropic", "claude-haiku-4-5"), llm.Chat{MaxTokens: 5, Temperature: "0.5", TopP: "0.9"}, func(c *llm.Chat) any { return c.TopP }, llm.Number(""), "top_p")
 	f("reasoning models", llm.Anthropic, llm.OpenAI, traits("openai", "o3"), llm.Chat{Temperature: "0.5", TopK: "5", Stop: []string{"x"}}, temperature, llm.Number(""), "temperature", "top_k", "stop_sequences")
 	f("sampling without thinking", llm.Anthropic, llm.OpenAI, traits("openai", "gpt-5.2"), llm.Chat{Temperature: "0.5", Reasoning: llm.Reasoning{Mode: llm.ThinkOff}}, temperature, llm.Number("0.5"))
 	f("sampling with thinking", llm.Anthropic, llm.OpenAI, traits("openai", "gpt-5.2"), llm.Chat{Temperature: "0.5"}, temperature, llm.Number(""), "temperature")

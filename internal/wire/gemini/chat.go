@@ -82,12 +82,20 @@ func (r *chatReader) role(c *object) llm.Role {
 }
 
 // content adds the turns of a content. Results of tools make turns of their own.
+//
+// Of a streamed answer the SDKs' chats keep each chunk as a content of its own, and send them all back. So contents of the model
+// that follow each other are one turn here, and its texts and thoughts are put together again: a signature holds for all of what it
+// came after.
 func (r *chatReader) content(c *object, role llm.Role) {
 	c.raw("role")
+	all := &r.chat.Messages
 	turn := llm.Turn{Role: role}
+	if n := len(*all); role == llm.RoleAssistant && n > 0 && (*all)[n-1].Role == role {
+		turn, *all = (*all)[n-1], (*all)[:n-1]
+	}
 	flush := func(next llm.Role) {
 		if len(turn.Parts) > 0 {
-			r.chat.Messages = append(r.chat.Messages, turn)
+			*all = append(*all, turn)
 		}
 		turn = llm.Turn{Role: next}
 	}
@@ -103,10 +111,21 @@ func (r *chatReader) content(c *object, role llm.Role) {
 		if turn.Role != want {
 			flush(want)
 		}
+		if n := len(turn.Parts); role == llm.RoleAssistant && n > 0 && goesOn(&turn.Parts[n-1], &p) {
+			last := &turn.Parts[n-1]
+			last.Text += p.Text
+			last.Signature, last.Origin = p.Signature, p.Origin
+			continue
+		}
 		turn.Parts = append(turn.Parts, p)
 	}
 	flush(0)
 	c.rest()
+}
+
+// goesOn reports whether p goes on with the text or thought that came before it.
+func goesOn(before, p *llm.Part) bool {
+	return before.Kind == p.Kind && (p.Kind == llm.PartText || p.Kind == llm.PartThinking) && before.Signature == ""
 }
 
 // part reads one part. ok is false if it says nothing.

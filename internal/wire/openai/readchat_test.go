@@ -138,6 +138,30 @@ func TestReadChatTools(t *testing.T) {
 	f(`"function_call":{"name":"f"}`, llm.ToolChoice{Mode: llm.ToolsRequired, Names: []string{"f"}})
 }
 
+// TestReadChatNoticesMembers holds what nobody reads to be kept by its path.
+func TestReadChatNoticesMembers(t *testing.T) {
+	t.Parallel()
+	f := func(body, want string) {
+		t.Helper()
+		got := readChat(t, llm.OpChat, body)
+		if len(got.Extra) != 1 || got.Extra[0].Name != want || got.Extra[0].Value != "1" {
+			t.Errorf("%s: extra %v, want %s", body, got.Extra, want)
+		}
+	}
+	msg := func(s string) string { return `{"model":"m","messages":[` + s + `]}` }
+	user := func(s string) string { return `{"model":"m","messages":[{"role":"user","content":"x"}],` + s + `}` }
+	f(user(`"odd":1`), "odd")
+	f(msg(`{"role":"user","content":"x","odd":1}`), "messages[0].odd")
+	f(msg(`{"role":"user","content":[{"odd":1,"text":"x","type":"text"}]}`), "messages[0].content[0].odd")
+	f(msg(`{"role":"user","content":[{"type":"text","text":"x","file":1}]}`), "messages[0].content[0].file")
+	f(msg(`{"role":"user","content":[{"type":"image_url","image_url":{"url":"u","odd":1}}]}`), "messages[0].content[0].image_url.odd")
+	f(msg(`{"role":"assistant","tool_calls":[{"id":"a","odd":1,"function":{"name":"f","arguments":"{}"}}]}`), "messages[0].tool_calls[0].odd")
+	f(user(`"tools":[{"type":"function","odd":1,"function":{"name":"f"}}]`), "tools[0].odd")
+	f(user(`"tools":[{"type":"function","function":{"name":"f","odd":1}}]`), "tools[0].function.odd")
+	f(user(`"response_format":{"type":"text","odd":1}`), "response_format.odd")
+	f(user(`"reasoning":{"effort":"low","odd":1}`), "reasoning.odd")
+}
+
 // TestReadChatFunctions reads the form before tools.
 func TestReadChatFunctions(t *testing.T) {
 	t.Parallel()
