@@ -64,8 +64,8 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, a *ask) {
 	x.introduce(w.Header())
 	ref, err := x.run()
 	if ref != nil {
-		x.status = ref.status
 		x.refuse(ref)
+		x.status = ref.status
 	}
 	if x.timer != nil {
 		x.timer.Stop()

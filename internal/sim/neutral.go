@@ -52,7 +52,10 @@ func withModel(body []byte, a *ask, stream bool) []byte {
 	if !gjson.ParseBytes(body).IsObject() {
 		return body // the codec says what is wrong with it
 	}
-	c := wire.Change{Set: []llm.Member{{Name: "model", Value: string(wire.AppendString(nil, a.model))}}}
+	var c wire.Change
+	if a.model != "" {
+		c.Set = []llm.Member{{Name: "model", Value: string(wire.AppendString(nil, a.model))}}
+	}
 	if stream {
 		c.Set = append(c.Set, llm.Member{Name: "stream", Value: strconv.FormatBool(a.stream)})
 		c.Drop = []string{"anthropic_version", "anthropic_beta"}

@@ -18,6 +18,9 @@ func (x *exchange) refuse(r *refusal) { x.s.refuse(x.w, r, x.ask, x.id, &x.fx) }
 // refuse answers with a refusal in the words of a dialect. fx may be nil.
 func (s *Server) refuse(w http.ResponseWriter, r *refusal, a *ask, id string, fx *effects) {
 	h := w.Header()
+	if a.host == onBedrock && r.code == "insufficient_quota" {
+		r.status = http.StatusBadRequest
+	}
 	switch {
 	case r.any || r.noBody:
 	case fx != nil && fx.quirk != nil && fx.quirk.refusal != nil:
@@ -110,7 +113,7 @@ func (r *refusal) inWords(a *ask) string {
 		return "Output blocked by content filtering policy"
 	case r.code == "content_filter":
 		return "The request was blocked by the content filter."
-	case r.status == 429 && a.host == onBedrock:
+	case r.status == 429 && a.host == onBedrock && r.code != "insufficient_quota":
 		return "Too many requests, please wait before trying again."
 	case r.text == "":
 		return http.StatusText(r.status)

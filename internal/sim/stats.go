@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -221,7 +222,7 @@ func (s *Server) Reset() {
 
 // introspect answers the simulator's own paths.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string) {
-	if path == "/sim/echo" {
+	if path == "/sim/echo" || strings.HasPrefix(path, "/sim/echo/") {
 		s.echo(w, r)
 		return
 	}
