@@ -60,6 +60,7 @@ var codecs = [...]*Codec{
 		AppendAnswer:  responses.AppendAnswer,
 		NewWriter:     responses.NewWriter,
 		AppendError:   openai.AppendError,
+		SetLimits:     openai.SetLimits,
 		AppendChat:    responses.AppendChat,
 		ReadAnswer:    responses.ReadAnswer,
 		NewReader:     responses.NewReader,

@@ -19,6 +19,7 @@ type Preset struct {
 	BaseURL string
 	Auth    Auth
 	Offers  []Offer
+	List    string // path and query of the list of models; empty if there is none of what can be called
 	Usage   Usage
 
 	// Responses says what it has of OpenAI's Responses API.

@@ -11,6 +11,7 @@ const facts = "survey of 2026-11-20, "
 var openAI = Preset{
 	Kind: "openai", Title: "OpenAI, and any server compatible with it", Docs: "https://platform.openai.com/docs/api-reference",
 	BaseURL: DefaultBaseURL, Auth: AuthBearer, Usage: UsageAsked, Responses: NativeFull, Prices: "openai",
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, moderation, image, imageEdit, imageVary, speech, transcribe, translate},
 	Keys:   []string{"organization", "project", "responses", "stream_usage"},
 	Env: []Variable{
@@ -33,6 +34,7 @@ const anthropicVersion = "2023-06-01"
 var anthropic = Preset{
 	Kind: "anthropic", Title: "Anthropic", Docs: "https://platform.claude.com/docs/en/api",
 	BaseURL: "https://api.anthropic.com/v1", Auth: AuthXKey, Usage: UsageOwn, Prices: "anthropic",
+	List: "/models?limit=1000",
 	Offers: []Offer{
 		{Op: llm.OpChat, Dialect: llm.Anthropic, Path: "/messages"},
 		{Op: llm.OpCountTokens, Dialect: llm.Anthropic, Path: "/messages/count_tokens"},
@@ -50,6 +52,7 @@ var anthropic = Preset{
 var gemini = Preset{
 	Kind: "gemini", Title: "Gemini API", Docs: "https://ai.google.dev/api",
 	BaseURL: "https://generativelanguage.googleapis.com/v1beta", Auth: AuthGoog, Usage: UsageOwn, Prices: "google",
+	List: "/models?pageSize=1000",
 	Offers: []Offer{
 		{
 			Op: llm.OpChat, Dialect: llm.Gemini, Path: "/models/{model}:generateContent",
@@ -162,6 +165,7 @@ var bedrock = Preset{
 var cohere = Preset{
 	Kind: "cohere", Title: "Cohere", Docs: "https://docs.cohere.com/reference/about",
 	BaseURL: "https://api.cohere.ai", Auth: AuthBearer, Usage: UsageAlways, Prices: "cohere",
+	List: "/v1/models?page_size=1000",
 	Offers: []Offer{
 		{Op: llm.OpChat, Dialect: llm.OpenAI, Path: "/compatibility/v1/chat/completions"},
 		{Op: llm.OpEmbedding, Dialect: llm.Cohere, Path: "/v2/embed", Items: 96},
@@ -199,6 +203,7 @@ var jina = Preset{
 var simulated = Preset{
 	Kind: "sim", Title: "A simulated provider inside this process", Docs: "docs/SIM.md",
 	Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless,
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, moderation, rerankCohere, image, imageEdit, imageVary, speech, transcribe, translate},
 	Keys:   []string{"responses", "stream_usage"},
 	Notes:  []Note{{"For the dialects of other providers, `sluice sim` runs as a server of its own, which an account of their kind is pointed at.", "docs/SIM.md"}},

@@ -154,6 +154,13 @@ func TestForeignThinkingStaysHere(t *testing.T) {
 	f(user+" , "+msg(unsigned)+","+user, user+","+user)
 	f(msg(unsigned, redacted)+", "+user+","+msg(text), user+","+msg(text))
 	f(user+","+msg(unsigned, text)+","+msg(sealed)+","+msg(redacted, text), user+","+msg(text)+","+msg(text))
+	cited := func(citation string) string { return `{"type":"text","citations":[` + citation + `],"text":"e"}` }
+	const web, place = `{"type":"web_search_result_location","encrypted_index":""}`, `{"type":"char_location","end_char_index":0}`
+	f(msg(cited(web), text), msg(`{"type":"text","text":"e"}`, text))
+	f(msg(unsigned, cited(place)), msg(`{"type":"text","text":"e"}`))
+	f(msg(`{"citations":[`+web+`],"type":"text"}`), msg(`{"type":"text"}`))
+	f(msg(cited(`{"encrypted_index":"Eo8"},{"end_char_index":10}`)), msg(cited(`{"encrypted_index":"Eo8"},{"end_char_index":10}`)))
+	f(msg(`{"type":"thinking","citations":[`+web+`],"signature":""}`, text), msg(text))
 	f(`{"role":"assistant","content":[]}`, `{"role":"assistant","content":[]}`)
 	f(`{"role":"assistant","content":[{"type":"thinking","thinking":"x"}]}`, `{"role":"assistant","content":[{"type":"thinking","thinking":"x"}]}`)
 }
@@ -161,6 +168,7 @@ func TestForeignThinkingStaysHere(t *testing.T) {
 func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","max_tokens":5,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","data":"QQ=="}}]}]}`))
 	f.Add([]byte(`{"messages":[{"content":[{"type":"thinking","signature":""},{"type":"text"}]},{"content":[{"type":"redacted_thinking","data":"sluice+:x"}]}],"model":"m","max_tokens":1,"system":"x","tools":[]}`))
+	f.Add([]byte(`{"messages":[{"content":[{"type":"thinking","signature":"","citations":[{"encrypted_index":""}]},{"citations":[{"end_char_index":0}],"text":"x"}]}],"model":"m","max_tokens":1}`))
 	f.Add([]byte(`{"model":"m","max_tokens":1,"metadata":{"user_id":"\ud800"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r, err := ParseRequest(llm.OpChat, body)

@@ -145,7 +145,8 @@ func appendCitations(dst []byte, all []llm.Citation) []byte {
 }
 
 // appendCitation appends a citation: of a page of the web, or of a document of which no more than its title is known. What of
-// the text rests on it is not said: it belongs to the block.
+// the text rests on it is not said: it belongs to the block. The provider would refuse such a citation that it has not made, so
+// Request.AppendUpstream leaves it out of a conversation that goes on there: parser.citations knows it by what is empty.
 func appendCitation(dst []byte, c *llm.Citation) []byte {
 	if c.URL != "" {
 		dst = append(dst, `{"type":"web_search_result_location","cited_text":`...)

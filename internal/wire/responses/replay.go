@@ -10,7 +10,7 @@ import (
 )
 
 // Replay appends the stream of an answer that is there whole: what a client would have got, with each text in one piece, after the
-// event with the number after. -1 is for all of it.
+// event with the number after; -1 is for all of it. The terminal event always comes.
 func Replay(dst, body []byte, after int64) ([]byte, error) {
 	var r struct {
 		Status string            `json:"status"`
@@ -34,6 +34,9 @@ func Replay(dst, body []byte, after int64) ([]byte, error) {
 	name := "response.completed"
 	if r.Status == string(incomplete) {
 		name = "response.incomplete"
+	}
+	if p.w.sequence <= after { // the stream that the client has seen had more events: its texts came in more pieces
+		p.w.sequence = after + 1
 	}
 	p.lifecycle(name, compact(body))
 	return p.dst, nil
