@@ -86,6 +86,7 @@ func columns() []column {
 	}{
 		{llm.OpenAI, "openai", "o3"},
 		{llm.OpenAI, "mistral", "mistral-large-2512"},
+		{llm.OpenAI, "deepseek", "deepseek-v4-pro"},
 		{llm.Anthropic, "anthropic", "claude-sonnet-5-5"},
 		{llm.Anthropic, "anthropic", "claude-3-7-sonnet-20250219"},
 		{llm.Gemini, "gemini", "gemini-3.8-flash"},
