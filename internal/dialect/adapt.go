@@ -39,7 +39,8 @@ type adapter struct {
 	t        *model.Traits
 	notes    []Note
 	out      *Adapted
-	held     []llm.Part // media of tools' results that wait for their place
+	wanted   model.Feature // by which the client asks for thinking
+	held     []llm.Part    // media of tools' results that wait for their place
 }
 
 // Adapt returns the request as a target of a dialect, with a model of these traits, can express it, and what that leaves out or

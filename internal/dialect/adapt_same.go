@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"sluice/internal/llm"
@@ -71,7 +72,11 @@ func drop(notes []Note, body []byte, c *wire.Change, name string) []Note {
 
 // noteOf adds a note of a member that is left out. Defaults mean the same where they are not said.
 func noteOf(notes []Note, param, name string, value []byte) []Note {
-	switch text := string(value); {
+	text := string(value)
+	if v, err := strconv.ParseFloat(text, 64); err == nil {
+		text = strconv.FormatFloat(v, 'g', -1, 64) // 1.0 is 1
+	}
+	switch {
 	case text == "null", text == "false" && name == "logprobs", text == "{}", text == "[]":
 		return notes
 	case text == "1" && (name == "temperature" || name == "top_p" || name == "topP"), text == "0" && strings.HasSuffix(strings.ToLower(name), "penalty"),

@@ -13,6 +13,7 @@ type Translation struct {
 	reader llm.EventReader
 	writer llm.EventWriter
 	folder *llm.Folder // nil if nobody wants the answer
+	model  string      // shown where the target does not name one
 	signed signed
 	events []llm.Event
 	out    []byte
@@ -26,8 +27,9 @@ type Translation struct {
 const keepOut = 64 << 10
 
 // Translate returns a follower that translates. Reset is not needed before use. With fold, Answer has the answer at the end.
-func Translate(reader llm.EventReader, writer llm.EventWriter, choices int, fold bool) *Translation {
-	t := &Translation{reader: reader, writer: writer, want: choices, open: map[int]bool{}}
+// model is the name of the target's model, for dialects whose answers have none (Bedrock).
+func Translate(reader llm.EventReader, writer llm.EventWriter, model string, choices int, fold bool) *Translation {
+	t := &Translation{reader: reader, writer: writer, model: model, want: choices, open: map[int]bool{}}
 	if fold {
 		t.folder = new(llm.Folder)
 	}
@@ -66,6 +68,9 @@ func (t *Translation) Observe(ev *wire.Event) wire.Action {
 func (t *Translation) write(dst []byte, events []llm.Event) []byte {
 	for i := range events {
 		e := &events[i]
+		if e.Kind == llm.EventStart && e.Name == "" {
+			e.Name = t.model
+		}
 		t.account(e)
 		t.signed.add(e)
 		if t.folder != nil {

@@ -77,7 +77,7 @@ func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetI
 		return v.(*targetInfo)
 	}
 	ti := &targetInfo{account: s.Accounts[t.Provider], header: []string{t.Name}}
-	ti.traits = model.TraitsOf(ti.account.Settings.API, t.Model)
+	ti.traits = s.Prices.Traits(ti.account.Settings.Kind(), ti.account.PriceOf, t.Model)
 	if ti.account.PriceOf != "" {
 		ti.price, _ = s.Prices.Lookup(ti.account.PriceOf, t.Model)
 	}

@@ -76,7 +76,7 @@ func (r *run) embedLimits(plan *route.Plan) (l model.EmbedLimits, name string) {
 			if account == nil {
 				continue
 			}
-			own := model.EmbedLimitsOf(account.Settings.API, t.Model)
+			own := model.EmbedLimitsOf(account.Settings.Kind(), t.Model)
 			surface, ok := account.Surface(&upstream.Ask{Op: call.Op, Front: call.Front, Model: t.Model, Path: r.x.Path})
 			if ok && surface.Items > 0 && (own.Items == 0 || surface.Items < own.Items) {
 				own.Items = surface.Items

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"sluice/internal/auth"
+	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/model"
@@ -70,6 +71,9 @@ func server(t testing.TB, c *calls, change func(*Config), keys ...auth.KeyConfig
 	return New(conf, Options{
 		Calls: c, Keys: d, Metrics: obs.NewMetrics(obs.MetricsOptions{}), Log: log, Health: say("health"), Admin: say("admin"),
 		IsAdmin: func(path string) bool { return strings.HasPrefix(path, "/admin/") }, Routes: func() *route.Table { return table },
+		Targets: func() []dialect.CapabilityTarget {
+			return []dialect.CapabilityTarget{{Name: "local/llama", Dialect: llm.OpenAI}, {Name: "openai/gpt-4o", Dialect: llm.OpenAI}}
+		},
 	})
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"sluice/internal/llm"
 	"sluice/internal/wire/openai"
 )
 
@@ -55,10 +56,14 @@ type choice struct {
 	echo      []byte // given out first, at no cost
 	content   source
 	calls     []plannedCall
+	stop      string // stop sequence that ends the content
+	refused   bool   // the content is a refusal
+	redacted  bool   // the thoughts are for the provider only
 	natural   string // finish reason when nothing cuts the answer short
 	left      int64  // tokens until the limit; -1 if there is none
 
 	call      int  // index of the call being written
+	at        int  // index of the call that the last fragment belongs to
 	callBegun bool // its name is out
 	scratch   []byte
 
@@ -88,6 +93,7 @@ func (c *choice) next(max int) (p piece, text []byte) {
 		return pieceText, c.scratch
 	case c.call < len(c.calls):
 		call := &c.calls[c.call]
+		c.at = c.call
 		if !c.callBegun {
 			c.callBegun = true
 			c.count(CountTokens(call.name))
@@ -104,13 +110,23 @@ func (c *choice) next(max int) (p piece, text []byte) {
 	return pieceEnd, nil
 }
 
-// current returns the call that the last fragment belongs to, with its index.
-func (c *choice) current(p piece) (int, *plannedCall) {
-	i := c.call
-	if p == pieceToolArgs && !c.callBegun {
-		i--
+// ended says why a choice that is at its end has ended, in the words of llm.
+func (c *choice) ended() (why llm.Finish, stop string) {
+	switch c.finish {
+	case "stop":
+		if c.stop != "" {
+			return llm.FinishSequence, c.stop
+		}
+		return llm.FinishStop, ""
+	case "length":
+		return llm.FinishLength, ""
+	case "tool_calls":
+		return llm.FinishTools, ""
+	case "content_filter":
+		return llm.FinishFilter, ""
+	default:
+		return llm.FinishOther, ""
 	}
-	return i, &c.calls[i]
 }
 
 func (c *choice) exhausted() bool {
@@ -146,7 +162,7 @@ func (c *choice) whole() openai.Choice {
 		case pieceText:
 			out.Content = append(out.Content, text...)
 		case pieceToolStart:
-			_, call := c.current(p)
+			call := &c.calls[c.at]
 			out.Tools = append(out.Tools, openai.ToolCall{ID: call.id, Name: call.name, Arguments: []byte{}})
 		case pieceToolArgs:
 			last := &out.Tools[len(out.Tools)-1]

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sluice/internal/llm"
 )
 
 // start serves a simulator on a loopback port for one test.
@@ -248,3 +250,26 @@ func refused(t *testing.T, a answer, status int, kind, param, code string) {
 		t.Errorf("got %d %s, want %d type %q param %q code %q", a.status, a.body, status, kind, param, code)
 	}
 }
+
+// root returns a client whose paths begin with the version.
+func (c *client) root() *client {
+	return &client{t: c.t, url: strings.TrimSuffix(c.url, "/v1"), http: c.http}
+}
+
+// newRequest is a request with a content type.
+func newRequest(t *testing.T, kind string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", kind)
+	return r
+}
+
+func userChatOf(text string) *llm.Chat {
+	c := userChat("sim-fast", text)
+	return &c
+}
+
+func emptyAnswer() *llm.Answer { return &llm.Answer{} }

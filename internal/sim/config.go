@@ -1,10 +1,10 @@
 package sim
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +31,12 @@ type Config struct {
 	Models []ModelConfig `yaml:"models"`
 	// ErrorLog is told of connections that fail; nil is the log package's own.
 	ErrorLog *log.Logger `yaml:"-"`
+	// Deviate makes OpenAI's dialect differ as that of another provider does, for example "groq": see the fault deviate.
+	Deviate string `yaml:"deviate"`
+	// AWS are the keys that requests to Bedrock's paths must be signed with. Without an access key any signature is accepted.
+	AWS AWSKeys `yaml:"-"`
+	// Google is the service account that Vertex AI's paths are called for. Without a public key no token is needed.
+	Google ServiceAccount `yaml:"-"`
 	// Faults are applied to requests that name no fault themselves.
 	Faults []FaultRule `yaml:"faults"`
 }
@@ -39,7 +45,8 @@ type Config struct {
 type ModelConfig struct {
 	// Name is the model's name as clients send it.
 	Name string `yaml:"name"`
-	// Kind is "chat" (default, serves completions too) or "embedding".
+	// Kind is "chat" (default, serves completions too), "embedding", "rerank", "moderation", "image", "speech" or
+	// "transcription". Of the last five, a kind that no model has is served under any name.
 	Kind string `yaml:"kind"`
 	// Speed is the model of the serving engine; the zero Speed answers as fast as possible.
 	Speed Speed `yaml:"speed"`
@@ -55,10 +62,50 @@ type ModelConfig struct {
 	PromptCache bool `yaml:"prompt_cache"`
 	// Dimensions is the length of an embedding; 0 means 256.
 	Dimensions int `yaml:"dimensions"`
+	// Rejects are the things that requests to this model must not have: "temperature" (nor top_p and top_k), "max_tokens" (by
+	// OpenAI's old name), "prefill" (an assistant's turn at the end), "forced_tools", "budget" (a fixed budget for thinking).
+	Rejects []string `yaml:"rejects"`
 	// RPM is the limit of requests a minute; 0 means none.
 	RPM int64 `yaml:"rpm"`
 	// TPM is the limit of tokens a minute; 0 means none.
 	TPM int64 `yaml:"tpm"`
+}
+
+// The kinds of models.
+const (
+	kindChat          = "chat"
+	kindEmbedding     = "embedding"
+	kindRerank        = "rerank"
+	kindModeration    = "moderation"
+	kindImage         = "image"
+	kindSpeech        = "speech"
+	kindTranscription = "transcription"
+)
+
+var kinds = [...]string{kindChat, kindEmbedding, kindRerank, kindModeration, kindImage, kindSpeech, kindTranscription}
+
+// traits are what a model can reject.
+var traits = [...]string{"temperature", "max_tokens", "prefill", "forced_tools", "budget"}
+
+func (m *ModelConfig) kind() string {
+	if m.Kind == "" {
+		return kindChat
+	}
+	return m.Kind
+}
+
+// rejects reports whether requests to the model must not have something.
+func (m *ModelConfig) rejects(trait string) bool { return slices.Contains(m.Rejects, trait) }
+
+// standIns are models of the kinds that a configuration has none of, but for chat and embedding.
+func standIns(models []ModelConfig) map[string]*model {
+	all := map[string]*model{}
+	for _, kind := range kinds[2:] {
+		if !slices.ContainsFunc(models, func(m ModelConfig) bool { return m.kind() == kind }) {
+			all[kind] = &model{cfg: ModelConfig{Name: "sim-" + kind, Kind: kind}, engine: newEngine(Speed{}), limits: newLimits(0, 0)}
+		}
+	}
+	return all
 }
 
 // Speed is a small model of a serving engine with continuous batching. A request waits for a place in the batch, then
@@ -148,6 +195,12 @@ func (c *Config) Validate(fail func(key, message string)) {
 	if c.Latency != "" && c.Latency != "model" && c.Latency != "none" {
 		fail("latency", fmt.Sprintf("%q is neither model nor none", c.Latency))
 	}
+	if _, err := parseFaults("deviate=" + c.Deviate); c.Deviate != "" && err != nil {
+		fail("deviate", err.Error())
+	}
+	if err := c.Google.check(); err != nil {
+		fail("google", err.Error())
+	}
 	for i, r := range c.Faults {
 		key := fmt.Sprintf("faults[%d].", i)
 		if r.Fault == "" {
@@ -168,8 +221,13 @@ func (m *ModelConfig) validate(fail func(key, message string)) {
 	if m.Name == "" || strings.ContainsAny(m.Name, " \t\r\n") {
 		fail("name", fmt.Sprintf("%q is empty or has white space", m.Name))
 	}
-	if m.Kind != "" && m.Kind != "chat" && m.Kind != "embedding" {
-		fail("kind", fmt.Sprintf("%q is neither chat nor embedding", m.Kind))
+	if !slices.Contains(kinds[:], m.kind()) {
+		fail("kind", fmt.Sprintf("%q is neither chat nor embedding, nor any of %s", m.Kind, strings.Join(kinds[2:], ", ")))
+	}
+	for i, name := range m.Rejects {
+		if !slices.Contains(traits[:], name) {
+			fail(fmt.Sprintf("rejects[%d]", i), fmt.Sprintf("%q is none of %s", name, strings.Join(traits[:], ", ")))
+		}
 	}
 	if m.Output.Min < 0 || m.Output.Max < m.Output.Min {
 		fail("output", fmt.Sprintf("%d to %d is no range", m.Output.Min, m.Output.Max))
@@ -205,7 +263,7 @@ func KindOf(c Config, name string) string {
 	}
 	for _, m := range models {
 		if m.Name == name {
-			return cmp.Or(m.Kind, "chat")
+			return m.kind()
 		}
 	}
 	return ""

@@ -21,27 +21,33 @@ const (
 	maxEmbeddingTotal = 300_000
 )
 
-// embed answers an embeddings request.
+// embed answers an embeddings request of OpenAI's dialect.
 func (x *exchange) embed() error {
-	req := x.job.embedding
-	dims := req.Dimensions
-	if dims == 0 {
-		dims = x.model.cfg.dimensions()
-	}
-	vectors := make([][]float32, len(req.Inputs))
-	for i := range req.Inputs {
-		vectors[i] = vector(&req.Inputs[i], dims, x.model.cfg.Name)
-	}
+	vectors := x.vectors()
 	if err := x.until(x.due); err != nil {
 		return err
 	}
-	return x.send(openai.AppendEmbeddings(nil, x.job.model, vectors, req.Base64, x.job.input))
+	return x.send(openai.AppendEmbeddings(nil, x.job.model, vectors, x.job.embedding.base64, x.job.input))
+}
+
+// vectors embeds the inputs.
+func (x *exchange) vectors() [][]float32 {
+	req := x.job.embedding
+	dims := req.dimensions
+	if dims == 0 {
+		dims = x.model.cfg.dimensions()
+	}
+	vectors := make([][]float32, len(req.inputs))
+	for i := range req.inputs {
+		vectors[i] = vector(&req.inputs[i], dims, x.model.cfg.Name)
+	}
+	return vectors
 }
 
 // checkEmbedding refuses inputs that are too long.
 func checkEmbedding(j *job) *refusal {
-	for i := range j.embedding.Inputs {
-		in := &j.embedding.Inputs[i]
+	for i := range j.embedding.inputs {
+		in := &j.embedding.inputs[i]
 		n := int64(len(in.Tokens))
 		if in.Tokens == nil {
 			n = CountTokens(in.Text)

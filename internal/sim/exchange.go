@@ -7,7 +7,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire/openai"
@@ -19,11 +22,13 @@ type exchange struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	ctx   context.Context // ends when the client leaves or the server is closed
+	ask   *ask
 	start time.Time
 	seq   uint64
 	id    string // of the request, told to the client
 	rng   rng    // for timing; text has its own, made of the prompt
 
+	body   []byte // until the model is known
 	job    *job
 	model  *model
 	base   string // model name without faults
@@ -44,11 +49,11 @@ type exchange struct {
 var errBroken = errors.New("answer broken off by a fault")
 
 // call answers one request to an operation.
-func (s *Server) call(w http.ResponseWriter, r *http.Request, op llm.Op) {
+func (s *Server) call(w http.ResponseWriter, r *http.Request, a *ask) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	defer context.AfterFunc(s.life, func() { cancel(ErrClosed) })()
-	x := &exchange{s: s, w: w, r: r, ctx: ctx, start: time.Now(), seq: s.seq.Add(1), fx: noEffects()}
+	x := &exchange{s: s, w: w, r: r, ctx: ctx, start: time.Now(), seq: s.seq.Add(1), ask: a, fx: noEffects()}
 	x.rng = rng(mix(s.cfg.Seed ^ mix(x.seq)))
 	s.book.begin(x)
 	defer s.book.finish(x)
@@ -56,13 +61,11 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op llm.Op) {
 		w.Header().Set("Date", s.now().Format(http.TimeFormat))
 	}
 	x.id = "req_" + x.makeID()
-	w.Header().Set("X-Request-Id", x.id)
-	w.Header().Set("Openai-Version", "2020-10-01")
-	w.Header().Set("Openai-Organization", "org-sim")
-	ref, err := x.run(op)
+	x.introduce(w.Header())
+	ref, err := x.run()
 	if ref != nil {
+		x.refuse(ref)
 		x.status = ref.status
-		ref.send(w, s.now())
 	}
 	if x.timer != nil {
 		x.timer.Stop()
@@ -75,35 +78,41 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, op llm.Op) {
 }
 
 // run takes the request through its stages. A refusal is still to be sent; an error means that the answer ended early.
-func (x *exchange) run(op llm.Op) (*refusal, error) {
+func (x *exchange) run() (*refusal, error) {
 	if x.r.Method != http.MethodPost {
 		return refuseMethod(x.r, http.MethodPost), nil
 	}
-	if ref := x.s.authorized(x.r); ref != nil {
+	if ref := x.s.admit(x.ask, x.r); ref != nil {
 		return ref, nil
 	}
 	body, ref, err := x.read()
 	if ref != nil || err != nil {
 		return ref, err
 	}
-	job, bad := decodeJob(op, body)
-	if bad != nil {
-		return refuseRequest(bad), nil
+	if x.ask.host == onBedrock {
+		if ref := x.s.checkSignature(x.r, body); ref != nil {
+			return ref, nil
+		}
 	}
-	x.job = job
+	if ref := x.decode(body); ref != nil {
+		return ref, nil
+	}
+	job := x.job
 	if ref := x.choose(); ref != nil {
 		return ref, nil
 	}
-	x.model.limits.describe(x.w.Header(), x.start) // a fault's answer has the headers too
+	x.body = nil
+	x.settleQuirk()
+	x.model.limits.describe(x.w.Header(), x.start, x.ask) // a fault's answer has the headers too
 	if ref, err := x.before(); ref != nil || err != nil {
 		return ref, err
 	}
-	if w, asked := x.model.cfg.Context, job.input+job.maxTokens; w > 0 && asked > w && op != llm.OpEmbedding {
+	if w, asked := x.model.cfg.Context, job.input+job.maxTokens; w > 0 && asked > w && x.ask.op != llm.OpEmbedding {
 		return refuseContext(w, asked), nil
 	}
 	estimate := job.input + job.maxTokens
 	ref = x.model.limits.take(x.start, estimate, x.base)
-	x.model.limits.describe(x.w.Header(), x.start)
+	x.model.limits.describe(x.w.Header(), x.start, x.ask)
 	if ref != nil {
 		return ref, nil
 	}
@@ -145,13 +154,14 @@ func (x *exchange) choose() *refusal {
 	if err != nil {
 		return &refusal{status: 400, kind: "invalid_request_error", code: "invalid_fault", param: "model", text: err.Error()}
 	}
-	x.model = x.s.find(base, x.job.op == llm.OpEmbedding)
+	x.model = x.s.find(base, x.job.kind())
 	if x.model == nil {
 		return refuseModel(x.job.model)
 	}
 	if ref := x.suits(); ref != nil {
 		return ref
 	}
+	x.deviate()
 	if len(faults) == 0 {
 		faults = x.s.ruled(base, &x.rng)
 	}
@@ -166,25 +176,44 @@ func (x *exchange) choose() *refusal {
 // suits checks what depends on the model that was asked for.
 func (x *exchange) suits() *refusal {
 	m := &x.model.cfg
-	embedding := x.job.op == llm.OpEmbedding
+	embedding := x.job.embedding != nil
 	switch {
-	case (m.Kind == "embedding") != embedding:
+	case m.kind() != x.job.kind():
 		return &refusal{
 			status: 404, kind: "invalid_request_error", param: "model",
 			text: "The model '" + x.base + "' does not serve this endpoint.",
 		}
-	case x.job.chat != nil && x.job.chat.OldMaxTokens && m.Reasoning > 0:
+	case x.job.oldMax && (m.Reasoning > 0 || m.rejects("max_tokens")):
 		return &refusal{
 			status: 400, kind: "invalid_request_error", code: "unsupported_parameter", param: "max_tokens",
 			text: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
 		}
+	case x.ask.dialect == llm.OpenAI && x.job.talk != nil && (looksReasoning(x.base) || m.rejects("temperature")) && sampling(x.body) != "":
+		return refuseSampling(sampling(x.body))
 	case embedding && checkEmbedding(x.job) != nil:
 		return checkEmbedding(x.job)
-	case embedding && x.job.embedding.Dimensions > m.dimensions():
+	case embedding && x.job.embedding.dimensions > m.dimensions():
 		return refuseRequest(&openai.RequestError{Param: "dimensions", Message: "This model does not support more than " +
 			strconv.Itoa(m.dimensions()) + " dimensions."})
 	}
+	if x.job.strict != nil {
+		return x.job.strict(x)
+	}
 	return nil
+}
+
+// sampling returns the parameter of a request that says how to sample otherwise than by default; "" if there is none.
+func sampling(body []byte) string {
+	for _, name := range []string{"temperature", "top_p", "presence_penalty", "frequency_penalty"} {
+		v, usual := gjson.GetBytes(body, name), 1.0
+		if strings.HasSuffix(name, "penalty") {
+			usual = 0
+		}
+		if v.Type == gjson.Number && v.Num != usual {
+			return name
+		}
+	}
+	return ""
 }
 
 // ruled returns the faults that the configuration wants for this request: those of the first rule that applies.
@@ -255,35 +284,57 @@ func (x *exchange) answer() (*refusal, error) {
 	}
 	defer e.leave(x.job.choices)
 	x.usage.Input = x.job.input
-	if x.model.cache != nil {
-		x.usage.CachedInput = x.model.cache.lookup(x.job.text)
-	}
+	x.consultCache()
 	now := time.Now()
 	x.due = e.prefilled(now, x.job.input-x.usage.CachedInput, &x.rng)
 	x.due = x.due.Add(x.fx.firstDelay)
-	x.w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(x.due.Sub(now).Milliseconds(), 10))
+	if x.ask.dialect == llm.OpenAI {
+		x.w.Header().Set("Openai-Processing-Ms", strconv.FormatInt(x.due.Sub(now).Milliseconds(), 10))
+	}
 	x.status = http.StatusOK
-	if x.job.op == llm.OpEmbedding {
-		return nil, x.embed()
+	if x.job.reply != nil {
+		return nil, x.job.reply(x)
 	}
 	id := x.makeID()
+	if x.ask.dialect != llm.OpenAI {
+		return nil, x.speak(id)
+	}
 	prefix := "chatcmpl-"
 	if x.job.op == llm.OpCompletion {
 		prefix = "cmpl-"
 	}
 	x.head = openai.Head{ID: prefix + id, Created: x.s.now().Unix(), Model: x.job.model, Fingerprint: "fp_sim" +
 		strconv.FormatUint(mix(x.s.cfg.Seed)>>40, 16), NullUsage: x.job.usage && !x.fx.noUsage}
-	if x.job.chat != nil && x.job.chat.ServiceTier != "" {
-		x.head.ServiceTier = servedTier(x.job.chat.ServiceTier)
+	if x.job.talk != nil && x.job.talk.tier != "" {
+		x.head.ServiceTier = servedTier(x.job.talk.tier)
 	}
 	choices := newPlanner(x.job, &x.model.cfg, &x.fx, mix(x.s.cfg.Seed), x.head.ID).plan()
 	x.job.release()
 	if !x.job.stream {
 		return nil, x.whole(choices)
 	}
-	x.s.book.streams(1)
-	defer x.s.book.streams(-1)
-	return nil, x.stream(choices)
+	return nil, x.stream(choices, &openAIVoice{x: x})
+}
+
+// consultCache notes what of the prompt was seen before. Anthropic's dialect has a cache only where the client marks it,
+// and counts what is written to it.
+func (x *exchange) consultCache() {
+	if x.model.cache == nil {
+		return
+	}
+	t := x.job.talk
+	marked := x.ask.dialect == llm.Anthropic || x.ask.dialect == llm.Converse
+	if marked && (t == nil || t.cache == "") {
+		return
+	}
+	cached, prefix := x.model.cache.lookup(x.job.text)
+	x.usage.CachedInput = cached
+	if marked {
+		x.usage.CacheWrite = max(prefix-cached, 0)
+		if t.cache == "1h" {
+			x.usage.CacheWriteLong = x.usage.CacheWrite
+		}
+	}
 }
 
 // servedTier is the tier that an answer names for a wanted one.

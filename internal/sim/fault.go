@@ -98,10 +98,17 @@ type effects struct {
 	// Text.
 	repeat, gibberish, unicode bool
 	tokens                     int64
+
+	// Other dialects and providers.
+	unnamed   bool   // events have no names
+	pingFlood int    // pings at the start
+	ping      string // text of the comments that pings are in OpenAI's dialect
+	usageLast bool   // usage comes with the finish reason, and not in a chunk of its own
+	quirk     *quirk
 }
 
 func noEffects() effects {
-	return effects{stallAfter: -1, cutAfter: -1, errorAfter: -1, malformedAfter: -1}
+	return effects{stallAfter: -1, cutAfter: -1, errorAfter: -1, malformedAfter: -1, ping: " SIM PROCESSING"}
 }
 
 // args are the values of a fault's keys.
@@ -112,6 +119,7 @@ type args struct {
 	tokens, bytes int64
 	status        int
 	first, skip   int64
+	events        int64
 	p             float64
 }
 
@@ -145,6 +153,9 @@ func parseFaults(s string) ([]fault, error) {
 
 func parseFault(s string) (fault, error) {
 	name, rest, _ := strings.Cut(s, ";")
+	if as, ok := strings.CutPrefix(strings.TrimSpace(name), "deviate="); ok {
+		name, rest = "deviate", strings.TrimSuffix("form="+as+";"+rest, ";")
+	}
 	f, ok := findFault(strings.TrimSpace(name))
 	if !ok {
 		return fault{}, fmt.Errorf("unknown fault %q (see sluice sim --list-faults)", name)
@@ -175,6 +186,7 @@ func parseFault(s string) (fault, error) {
 }
 
 func findFault(name string) (fault, bool) {
+	name, _, _ = strings.Cut(name, "=") // deviate=groq
 	for i := range faultRows {
 		if faultRows[i].name == name {
 			return fault{name: name, row: &faultRows[i]}, true
@@ -213,6 +225,8 @@ func (a *args) set(key, value, forms string) (err error) {
 		a.tokens, err = number(value, 1)
 	case "bytes":
 		a.bytes, err = number(value, 1)
+	case "events":
+		a.events, err = number(value, 1)
 	case "first":
 		a.first, err = number(value, 1)
 	case "skip":

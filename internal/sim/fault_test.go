@@ -24,7 +24,7 @@ func unfinished(t *testing.T, a answer, want error) {
 	}
 }
 
-const ask = "how does the sluice work?"
+const question = "how does the sluice work?"
 
 func faultCases() map[string]faultCase {
 	cases := map[string]faultCase{}
@@ -32,19 +32,19 @@ func faultCases() map[string]faultCase {
 		name := strconv.Itoa(one.status)
 		cases[name] = func(t *testing.T, c *client, _ *Server) {
 			for _, prefix := range []string{":", ":error-"} {
-				a := c.chat("sim-fast"+prefix+name, ask, streamed)
+				a := c.chat("sim-fast"+prefix+name, question, streamed)
 				refused(t, a, one.status, one.kind, "", one.code)
 				if a.header.Get("Retry-After") != "" || a.header.Get("Retry-After-Ms") != "" {
 					t.Errorf("a wait was not asked for: %v", a.header)
 				}
 			}
-			if a := c.chat("sim-fast:"+name+";after=3", ask, ""); a.header.Get("Retry-After") != "3" {
+			if a := c.chat("sim-fast:"+name+";after=3", question, ""); a.header.Get("Retry-After") != "3" {
 				t.Errorf("Retry-After %q, want 3", a.header.Get("Retry-After"))
 			}
-			if a := c.chat("sim-fast:"+name+";after=2;form=ms", ask, ""); a.header.Get("Retry-After-Ms") != "2000" {
+			if a := c.chat("sim-fast:"+name+";after=2;form=ms", question, ""); a.header.Get("Retry-After-Ms") != "2000" {
 				t.Errorf("Retry-After-Ms %q, want 2000", a.header.Get("Retry-After-Ms"))
 			}
-			if a := c.chat("sim-fast:"+name+";after=5;form=date", ask, ""); a.header.Get("Retry-After") != "Sun, 15 Jun 2025 15:06:45 GMT" {
+			if a := c.chat("sim-fast:"+name+";after=5;form=date", question, ""); a.header.Get("Retry-After") != "Sun, 15 Jun 2025 15:06:45 GMT" {
 				t.Errorf("Retry-After %q, want 5 s after the frozen clock", a.header.Get("Retry-After"))
 			}
 		}
@@ -67,20 +67,20 @@ func faultCases() map[string]faultCase {
 func refusalCases() map[string]faultCase {
 	return map[string]faultCase{
 		"quota": func(t *testing.T, c *client, _ *Server) {
-			refused(t, c.chat("sim-fast:quota", ask, ""), 429, "insufficient_quota", "", "insufficient_quota")
+			refused(t, c.chat("sim-fast:quota", question, ""), 429, "insufficient_quota", "", "insufficient_quota")
 		},
 		"context-length": func(t *testing.T, c *client, _ *Server) {
-			refused(t, c.chat("sim-fast:context-length", ask, ""), 400, "invalid_request_error", "messages", "context_length_exceeded")
+			refused(t, c.chat("sim-fast:context-length", question, ""), 400, "invalid_request_error", "messages", "context_length_exceeded")
 		},
 		"content-filter": func(t *testing.T, c *client, _ *Server) {
-			a := c.chat("sim-fast:content-filter", ask, "")
+			a := c.chat("sim-fast:content-filter", question, "")
 			refused(t, a, 400, "", "prompt", "content_filter")
 			if !strings.Contains(a.body, "ResponsibleAIPolicyViolation") {
 				t.Errorf("no innererror: %s", a.body)
 			}
 		},
 		"html": func(t *testing.T, c *client, _ *Server) {
-			a := c.chat("sim-fast:html;status=504", ask, "")
+			a := c.chat("sim-fast:html;status=504", question, "")
 			if a.status != 504 || a.header.Get("Content-Type") != "text/html" || !strings.HasPrefix(a.body, "<html>") {
 				t.Errorf("got %d %v %s", a.status, a.header, a.body)
 			}
@@ -90,7 +90,7 @@ func refusalCases() map[string]faultCase {
 				"string": `"error":"`, "bare": `{"object":"error"`, "array": `[{"error":{`,
 				"detail": `{"detail":[`, "code": `"code":422}`, "empty": "",
 			} {
-				a := c.chat("sim-fast:error-body;status=422;form="+form, ask, "")
+				a := c.chat("sim-fast:error-body;status=422;form="+form, question, "")
 				if a.status != 422 || !strings.Contains(a.body, want) || form == "empty" && a.body != "" || form != "empty" && !json.Valid([]byte(a.body)) {
 					t.Errorf("form %s: %d %s", form, a.status, a.body)
 				}
@@ -98,7 +98,7 @@ func refusalCases() map[string]faultCase {
 		},
 		"error-200": func(t *testing.T, c *client, _ *Server) {
 			for _, extra := range []string{"", streamed} {
-				refused(t, c.chat("sim-fast:error-200", ask, extra), 200, "server_error", "", "server_error")
+				refused(t, c.chat("sim-fast:error-200", question, extra), 200, "server_error", "", "server_error")
 			}
 		},
 	}
@@ -107,22 +107,22 @@ func refusalCases() map[string]faultCase {
 func brokenCases() map[string]faultCase {
 	return map[string]faultCase{
 		"reset": func(t *testing.T, c *client, _ *Server) {
-			if a := c.chat("sim-fast:reset", ask, ""); a.status != 0 || !errors.Is(a.err, syscall.ECONNRESET) {
+			if a := c.chat("sim-fast:reset", question, ""); a.status != 0 || !errors.Is(a.err, syscall.ECONNRESET) {
 				t.Errorf("rst: status %d, error %v", a.status, a.err)
 			}
-			if a := c.chat("sim-fast:reset;form=fin", ask, ""); a.status != 0 || !errors.Is(a.err, io.EOF) {
+			if a := c.chat("sim-fast:reset;form=fin", question, ""); a.status != 0 || !errors.Is(a.err, io.EOF) {
 				t.Errorf("fin: status %d, error %v", a.status, a.err)
 			}
 		},
 		"cut": func(t *testing.T, c *client, s *Server) {
 			for form, want := range map[string]error{"rst": syscall.ECONNRESET, "fin": io.ErrUnexpectedEOF, "mid": io.ErrUnexpectedEOF, "eof": nil} {
-				a := c.chat("sim-fast:cut;after=4;form="+form, ask, streamed)
+				a := c.chat("sim-fast:cut;after=4;form="+form, question, streamed)
 				unfinished(t, a, want)
 				j := join(t, a.body, 1)
 				if CountTokens(j.texts[0]) != 4 || j.finishes[0] != "" || j.done || strings.HasSuffix(a.body, malformedData) != (form == "mid") {
 					t.Errorf("form %s: %q finish %q done %v", form, j.texts[0], j.finishes[0], j.done)
 				}
-				whole := c.chat("sim-fast:cut;form="+form, ask, "")
+				whole := c.chat("sim-fast:cut;form="+form, question, "")
 				unfinished(t, whole, want)
 				if json.Valid([]byte(whole.body)) {
 					t.Errorf("form %s, not streamed: whole body", form)
@@ -137,70 +137,70 @@ func brokenCases() map[string]faultCase {
 				"object": `{"error":{"message":`, "string": `{"error":"`, "code": `"code":500}`,
 				"event": `{"error":{"message":`, "finish": `"finish_reason":"error"`,
 			} {
-				a := c.chat("sim-fast:stream-error;after=2;form="+form, ask, streamed)
+				a := c.chat("sim-fast:stream-error;after=2;form="+form, question, streamed)
 				all := events(a.body)
 				if a.status != 200 || a.err != nil || len(all) != 4 || !strings.Contains(all[3], want) || strings.Contains(a.body, "event: error") != (form == "event") {
 					t.Errorf("form %s: %d %v %q", form, a.status, a.err, all)
 				}
 			}
-			refused(t, c.chat("sim-fast:stream-error", ask, ""), 200, "server_error", "", "server_error")
+			refused(t, c.chat("sim-fast:stream-error", question, ""), 200, "server_error", "", "server_error")
 		},
 		"truncated": func(t *testing.T, c *client, _ *Server) {
-			unfinished(t, c.chat("sim-fast:truncated", ask, ""), nil)
-			unfinished(t, c.chat("sim-fast:truncated;form=length", ask, ""), io.ErrUnexpectedEOF)
-			if a := c.chat("sim-fast:truncated", ask, ""); json.Valid([]byte(a.body)) || len(a.body) == 0 {
+			unfinished(t, c.chat("sim-fast:truncated", question, ""), nil)
+			unfinished(t, c.chat("sim-fast:truncated;form=length", question, ""), io.ErrUnexpectedEOF)
+			if a := c.chat("sim-fast:truncated", question, ""); json.Valid([]byte(a.body)) || len(a.body) == 0 {
 				t.Errorf("body %q", a.body)
 			}
 		},
 		"empty": func(t *testing.T, c *client, _ *Server) {
 			for _, extra := range []string{"", streamed} {
-				if a := c.chat("sim-fast:empty", ask, extra); a.status != 200 || a.body != "" || a.err != nil {
+				if a := c.chat("sim-fast:empty", question, extra); a.status != 200 || a.body != "" || a.err != nil {
 					t.Errorf("got %d %q %v", a.status, a.body, a.err)
 				}
 			}
 		},
 		"wrong-type": func(t *testing.T, c *client, _ *Server) {
 			for _, extra := range []string{"", streamed} {
-				if a := c.chat("sim-fast:wrong-type", ask, extra); a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") || a.body == "" {
+				if a := c.chat("sim-fast:wrong-type", question, extra); a.status != 200 || !strings.HasPrefix(a.header.Get("Content-Type"), "text/html") || a.body == "" {
 					t.Errorf("got %d %v", a.status, a.header)
 				}
 			}
 		},
 		"malformed": func(t *testing.T, c *client, _ *Server) {
-			all := events(c.chat("sim-fast:malformed;after=2", ask, streamed).body)
+			all := events(c.chat("sim-fast:malformed;after=2", question, streamed).body)
 			if all[3] != malformedData || all[len(all)-1] != "[DONE]" || json.Valid([]byte(all[3])) {
 				t.Errorf("events %q", all)
 			}
 		},
 		"no-done": func(t *testing.T, c *client, _ *Server) {
-			j := join(t, c.chat("sim-fast:no-done", ask, streamed).body, 1)
+			j := join(t, c.chat("sim-fast:no-done", question, streamed).body, 1)
 			if j.done || j.finishes[0] != "stop" || j.usage == nil {
 				t.Errorf("got %+v", j)
 			}
 		},
 		"no-usage": func(t *testing.T, c *client, _ *Server) {
-			if a := c.chat("sim-fast:no-usage", ask, streamed); strings.Contains(a.body, `"usage":`) || !join(t, a.body, 1).done {
+			if a := c.chat("sim-fast:no-usage", question, streamed); strings.Contains(a.body, `"usage":`) || !join(t, a.body, 1).done {
 				t.Errorf("stream %s", a.body)
 			}
-			if a := c.chat("sim-fast:no-usage", ask, ""); strings.Contains(a.body, `"usage":`) || a.status != 200 {
+			if a := c.chat("sim-fast:no-usage", question, ""); strings.Contains(a.body, `"usage":`) || a.status != 200 {
 				t.Errorf("answer %s", a.body)
 			}
 		},
 		"no-finish": func(t *testing.T, c *client, _ *Server) {
-			if j := join(t, c.chat("sim-fast:no-finish", ask, streamed).body, 1); j.finishes[0] != "" || !j.done {
+			if j := join(t, c.chat("sim-fast:no-finish", question, streamed).body, 1); j.finishes[0] != "" || !j.done {
 				t.Errorf("stream: finish %q", j.finishes[0])
 			}
-			if got := parse(t, c.chat("sim-fast:no-finish", ask, "").body); got.Choices[0].Finish != nil {
+			if got := parse(t, c.chat("sim-fast:no-finish", question, "").body); got.Choices[0].Finish != nil {
 				t.Errorf("answer: finish %q", *got.Choices[0].Finish)
 			}
 		},
 		"no-blank": func(t *testing.T, c *client, _ *Server) {
-			if a := c.chat("sim-fast:no-blank", ask, streamed); !strings.HasSuffix(a.body, "}\n\ndata: [DONE]") {
+			if a := c.chat("sim-fast:no-blank", question, streamed); !strings.HasSuffix(a.body, "}\n\ndata: [DONE]") {
 				t.Errorf("stream ends with %q", a.body[max(0, len(a.body)-30):])
 			}
 		},
 		"filtered": func(t *testing.T, c *client, _ *Server) {
-			if j := join(t, c.chat("sim-fast:filtered", ask, streamed).body, 1); j.finishes[0] != "content_filter" {
+			if j := join(t, c.chat("sim-fast:filtered", question, streamed).body, 1); j.finishes[0] != "content_filter" {
 				t.Errorf("finish %q", j.finishes[0])
 			}
 		},
@@ -210,7 +210,7 @@ func brokenCases() map[string]faultCase {
 // normal is the answer to the same request without a fault.
 func normal(t *testing.T, c *client) joined {
 	t.Helper()
-	return join(t, c.chat("sim-fast", ask, streamed).body, 1)
+	return join(t, c.chat("sim-fast", question, streamed).body, 1)
 }
 
 // sameText fails unless the stream, read by the standard, gives the text and usage of one without the fault.
@@ -227,13 +227,13 @@ func shapeCases() map[string]faultCase {
 	// inStream makes a case of a fault that leaves the meaning of the stream as it is.
 	inStream := func(name string, check func(t *testing.T, body string, j joined)) faultCase {
 		return func(t *testing.T, c *client, _ *Server) {
-			a := c.chat("sim-fast:"+name, ask, streamed)
+			a := c.chat("sim-fast:"+name, question, streamed)
 			check(t, a.body, sameText(t, c, a))
 		}
 	}
 	text := func(name string, check func(t *testing.T, text string, tokens int64)) faultCase {
 		return func(t *testing.T, c *client, _ *Server) {
-			j := join(t, c.chat("sim-fast:"+name, ask, streamed).body, 1)
+			j := join(t, c.chat("sim-fast:"+name, question, streamed).body, 1)
 			if got := CountTokens(j.texts[0]); got != j.usage.Completion {
 				t.Errorf("%d tokens of text, usage says %d", got, j.usage.Completion)
 			}
@@ -289,7 +289,7 @@ func shapeCases() map[string]faultCase {
 			}
 		}),
 		"role-each": func(t *testing.T, c *client, _ *Server) {
-			for i, ch := range sameText(t, c, c.chat("sim-fast:role-each", ask, streamed)).chunks {
+			for i, ch := range sameText(t, c, c.chat("sim-fast:role-each", question, streamed)).chunks {
 				if len(ch.Choices) == 1 && ch.Choices[0].Delta.Role != "assistant" {
 					t.Errorf("chunk %d has no role", i)
 				}
@@ -358,6 +358,30 @@ func shapeCases() map[string]faultCase {
 				}
 			}
 		},
+		"unnamed": func(t *testing.T, _ *client, _ *Server) {
+			if got := opened(t, "unnamed"); strings.Contains(got, "event:") || strings.Count(got, "data: {") != 4 {
+				t.Errorf("got %q", got)
+			}
+			if got := opened(t, "unicode"); strings.Count(got, "event: ") != 4 {
+				t.Errorf("without the fault %q", got)
+			}
+		},
+		"ping-flood": func(t *testing.T, _ *client, _ *Server) {
+			if got := opened(t, "ping-flood;events=7"); strings.Count(got, "event: ping\ndata: {\"type\":\"ping\"}\n\n") != 7 {
+				t.Errorf("got %q", got)
+			}
+		},
+		"deviate": func(t *testing.T, c *client, _ *Server) {
+			for form := range strings.SplitSeq(quirkForms, "|") {
+				if quirkOf(form) == nil || quirkOf(form).doc == "" {
+					t.Errorf("%s is no quirk that is described", form)
+				}
+			}
+			plain := sameText(t, c, c.chat("sim-fast", question, streamed)).texts[0]
+			if got := sameText(t, c, c.chat("sim-fast:deviate=xai", question, streamed)).texts[0]; got != plain {
+				t.Errorf("text %q, want %q", got, plain)
+			}
+		},
 	}
 }
 
@@ -397,88 +421,4 @@ func TestEveryFault(t *testing.T) {
 	for name := range cases {
 		t.Errorf("test of a fault %s that does not exist", name)
 	}
-}
-
-func TestFaultsCombineAndCount(t *testing.T) {
-	t.Parallel()
-	cfg := quick()
-	cfg.Faults = []FaultRule{{Fault: "500", Models: []string{"sim-s*"}, First: 2}}
-	s, c := start(t, cfg)
-	a := c.chat("sim-fast:crlf+no-done+cut;after=6;form=eof", ask, streamed)
-	if j := join(t, a.body, 1); j.done || !strings.Contains(a.body, "\r\n\r\n") || CountTokens(j.texts[0]) != 6 {
-		t.Errorf("combined: %q", a.body)
-	}
-	f := func(name, model, header string, want ...int) {
-		t.Helper()
-		for i, status := range want {
-			body := `{"model":"` + model + `","messages":[{"role":"user","content":"x"}]}`
-			if got := c.do("POST", "/chat/completions", body, "X-Sim-Fault", header).status; got != status {
-				t.Errorf("%s, request %d: status %d, want %d", name, i+1, got, status)
-			}
-		}
-	}
-	f("first", "sim-fast:503;first=2", "", 503, 503, 200, 200)
-	f("first, other key", "sim-fast:503;first=1", "", 503, 200)
-	f("skip", "sim-fast:503;skip=1;first=2", "", 200, 503, 503, 200)
-	f("header", "sim-fast", "429;first=1", 429, 200)
-	f("header wins", "sim-fast:503", "429", 429)
-	f("bad header", "sim-fast", "nonsense", 400)
-	f("p=0", "sim-fast:503;p=0", "", 200)
-	f("rule", "sim-slow", "", 500, 500, 200)
-	f("rule for others", "sim-fast", "", 200)
-	if got := settled(s).Faults; got["503"] != 5 || got["429"] != 2 || got["500"] != 2 {
-		t.Errorf("counts %v", got)
-	}
-	s.Reset()
-	f("rule after a reset", "sim-slow", "", 500, 500, 200)
-}
-
-func TestParseFaults(t *testing.T) {
-	t.Parallel()
-	f := func(text, want string) {
-		t.Helper()
-		_, err := parseFaults(text)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("parseFaults(%q): %v, want %q", text, err, want)
-		}
-	}
-	f("cut", "")
-	f("cut;after=3;form=mid+crlf", "")
-	f(" cut ; after=3 + crlf", "")
-	f("error-529;after=1;form=ms;p=0.5;first=3;skip=2", "")
-	f("", "unknown fault")
-	f("cut+", "unknown fault")
-	f("error-418", "unknown fault")
-	f("cut;when=3", `takes no "when"`)
-	f("crlf;after=3", `takes no "after"`)
-	f("cut;after", "is no number")
-	f("cut;after=-1", "below 0")
-	f("split;bytes=0", "below 1")
-	f("cut;form=odd", "none of rst|fin|eof|mid")
-	f("slow;delay=5", "no duration")
-	f("html;status=200", "below 400")
-	f("html;status=700", "no error status")
-	f("503;p=2", "not from 0 to 1")
-	f("503;p=NaN", "not from 0 to 1")
-}
-
-// FuzzParseFaults checks that no text makes the parser or what it leads to panic, and that a model's name is either left
-// whole or separated at its first colon.
-func FuzzParseFaults(f *testing.F) {
-	for _, s := range []string{"sim-fast", "m:cut;after=3+crlf", "llama3:8b", "a:b:cut", ":503", "m:503;p=.5;first=1;skip=1"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, name string) {
-		base, faults, err := splitModel(name)
-		if base != name && (base == "" && name[0] != ':' || !strings.HasPrefix(name, base+":")) || err == nil && base != name && len(faults) == 0 {
-			t.Fatalf("splitModel(%q) = %q, %d faults, %v", name, base, len(faults), err)
-		}
-		e := noEffects()
-		for i := range faults {
-			faults[i].apply(&e)
-		}
-		if len(e.names) != len(faults) {
-			t.Errorf("%d faults, %d names", len(faults), len(e.names))
-		}
-	})
 }

@@ -204,4 +204,26 @@ var faultRows = [...]faultRow{
 		"",
 		func(e *effects, _ *args) { e.unicode = true },
 	},
+	{
+		"unnamed", "", "events without their names, in the dialects that name them",
+		args{},
+		"",
+		func(e *effects, _ *args) { e.unnamed = true },
+	},
+	{
+		"ping-flood", "events=1000", "so many pings before the first content, in Anthropic's dialect",
+		args{events: 1000},
+		"",
+		func(e *effects, a *args) { e.pingFlood = int(a.events) },
+	},
+	{
+		"deviate", "form=" + quirkForms,
+		"OpenAI's dialect as another provider speaks it; may be written deviate=groq",
+		args{},
+		quirkForms,
+		func(e *effects, a *args) { quirkOf(a.form).apply(e) },
+	},
 }
+
+// quirkForms are the names of the quirks.
+const quirkForms = "groq|together|fireworks|openrouter|deepseek|mistral|xai|cerebras|ollama|vllm|llamacpp|azure|perplexity|gemini"

@@ -2,10 +2,13 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"sync"
 	"time"
+
+	"sluice/internal/llm"
 )
 
 // limits are the limits of one model: buckets that hold a minute's amount and refill all the time.
@@ -74,14 +77,23 @@ func (l *limits) settle(now time.Time, estimated, used int64) {
 	l.tokens.level = min(l.tokens.level+float64(estimated-used), float64(l.tokens.limit))
 }
 
-// describe sets the x-ratelimit headers of the limits that there are.
-func (l *limits) describe(h http.Header, now time.Time) {
+// describe sets the headers of the limits that there are, in the words of the dialect. Google and Amazon have none.
+func (l *limits) describe(h http.Header, now time.Time, a *ask) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests.refill(now)
 	l.tokens.refill(now)
-	l.requests.describe(h, "requests")
-	l.tokens.describe(h, "tokens")
+	switch {
+	case a.host == onBedrock || a.host == onVertex || a.dialect == llm.Gemini:
+	case a.dialect == llm.Anthropic:
+		l.requests.describeAnthropic(h, now, "Requests", 1)
+		for _, name := range []string{"Tokens", "Input-Tokens", "Output-Tokens"} {
+			l.tokens.describeAnthropic(h, now, name, 1000)
+		}
+	default:
+		l.requests.describe(h, "requests")
+		l.tokens.describe(h, "tokens")
+	}
 }
 
 func (b *bucket) describe(h http.Header, name string) {
@@ -91,6 +103,17 @@ func (b *bucket) describe(h http.Header, name string) {
 	h.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(b.limit, 10))
 	h.Set("X-Ratelimit-Remaining-"+name, strconv.FormatInt(max(int64(b.level), 0), 10))
 	h.Set("X-Ratelimit-Reset-"+name, b.wait(float64(b.limit)).Round(time.Millisecond).String())
+}
+
+// describeAnthropic states a limit with the time of its reset; what is left is rounded to whole steps.
+func (b *bucket) describeAnthropic(h http.Header, now time.Time, name string, step float64) {
+	if b.limit == 0 {
+		return
+	}
+	prefix := "Anthropic-Ratelimit-" + name + "-"
+	h.Set(prefix+"Limit", strconv.FormatInt(b.limit, 10))
+	h.Set(prefix+"Remaining", strconv.FormatInt(int64(math.Round(max(b.level, 0)/step)*step), 10))
+	h.Set(prefix+"Reset", now.Add(b.wait(float64(b.limit))).UTC().Format(time.RFC3339))
 }
 
 // promptCache remembers prefixes of prompts by their hashes.
@@ -106,8 +129,9 @@ const (
 	cacheLimit = 1 << 16 // prefixes remembered; then all are forgotten
 )
 
-// lookup returns how many tokens of the text were seen before as a prefix, and remembers the text's own prefixes.
-func (c *promptCache) lookup(text []byte) (cached int64) {
+// lookup returns how many tokens of the text were seen before as a prefix, and how long its longest prefix is that is
+// remembered; it remembers the text's own prefixes.
+func (c *promptCache) lookup(text []byte) (cached, prefix int64) {
 	var hashes []uint64
 	h := uint64(hashStart)
 	var tokens int64
@@ -123,7 +147,7 @@ func (c *promptCache) lookup(text []byte) (cached int64) {
 		}
 	}
 	if len(hashes) == 0 {
-		return 0
+		return 0, 0
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,5 +160,5 @@ func (c *promptCache) lookup(text []byte) (cached int64) {
 		}
 		c.seen[h] = struct{}{}
 	}
-	return cached
+	return cached, cacheFirst + int64(len(hashes)-1)*cacheStep
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"sluice/internal/llm"
 )
 
 func TestLimits(t *testing.T) {
@@ -16,7 +18,7 @@ func TestLimits(t *testing.T) {
 		l := newLimits(2, 600)
 		headers := func() map[string]string {
 			w := map[string][]string{}
-			l.describe(w, time.Now())
+			l.describe(w, time.Now(), &ask{dialect: llm.OpenAI})
 			flat := map[string]string{}
 			for k, v := range w {
 				flat[strings.TrimPrefix(k, "X-Ratelimit-")] = v[0]

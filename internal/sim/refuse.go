@@ -17,10 +17,14 @@ type refusal struct {
 	code   string // error.code; empty is null
 	param  string // error.param; empty is null
 	text   string // error.message
+	window int64  // tokens of the context, and what was asked for
+	asked  int64
 	wait   time.Duration
 	form   string // form of the wait: seconds, ms, both, date; empty sends none
 	allow  string // Allow header
-	raw    string // body in place of the error object
+	raw    string // body in place of the error object of OpenAI
+	any    bool   // raw is meant in every dialect
+	own    []byte // body in the dialect of the request; set by refuse
 	media  string // its media type
 	noBody bool
 }
@@ -33,12 +37,14 @@ var statuses = [...]struct {
 }{
 	{400, "invalid_request_error", "", "The request was refused by the simulator."},
 	{401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided: sk-sim***. You can find your API key in the simulator's configuration."},
+	{402, "insufficient_quota", "credit_balance_exhausted", "Insufficient credits. Add credits to continue."},
 	{403, "invalid_request_error", "unsupported_country_region_territory", "Country, region, or territory not supported"},
 	{404, "invalid_request_error", "model_not_found", "The model does not exist or you do not have access to it."},
 	{408, "invalid_request_error", "request_timeout", "The request took too long to arrive."},
 	{409, "invalid_request_error", "conflict", "Another request changed the resource; try again."},
 	{413, "invalid_request_error", "request_too_large", "The request is too large."},
 	{422, "invalid_request_error", "unprocessable_entity", "The request was well-formed but could not be followed."},
+	{424, "server_error", "model_error", "The model could not work on the request."},
 	{429, "rate_limit_error", "rate_limit_exceeded", "Rate limit reached. Please try again later."},
 	{498, "capacity_error", "capacity_exceeded", "Flex tier capacity exceeded."},
 	{500, "server_error", "server_error", "The server had an error while processing your request."},
@@ -72,7 +78,8 @@ func refuseQuota() *refusal {
 func refuseContext(window, asked int64) *refusal {
 	r := &refusal{
 		status: 400, kind: "invalid_request_error", code: "context_length_exceeded", param: "messages",
-		text: "This model's maximum context length was exceeded. Please reduce the length of the messages.",
+		text:   "This model's maximum context length was exceeded. Please reduce the length of the messages.",
+		window: window, asked: asked,
 	}
 	if window > 0 {
 		r.text = fmt.Sprintf("This model's maximum context length is %d tokens. However, you requested %d tokens. "+
@@ -82,7 +89,7 @@ func refuseContext(window, asked int64) *refusal {
 }
 
 func refuseFilter() *refusal {
-	return &refusal{status: 400, media: "application/json", raw: `{"error":{"message":"The response was filtered due to ` +
+	return &refusal{status: 400, code: "content_filter", media: "application/json", raw: `{"error":{"message":"The response was filtered due to ` +
 		`the prompt triggering the content management policy.","type":null,"param":"prompt","code":"content_filter",` +
 		`"status":400,"innererror":{"code":"ResponsibleAIPolicyViolation","content_filter_result":{"violence":` +
 		`{"filtered":true,"severity":"medium"}}}}}`}
@@ -90,12 +97,12 @@ func refuseFilter() *refusal {
 
 func refuseHTML(status int) *refusal {
 	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
-	return &refusal{status: status, media: "text/html", raw: "<html>\r\n<head><title>" + text +
+	return &refusal{status: status, any: true, media: "text/html", raw: "<html>\r\n<head><title>" + text +
 		"</title></head>\r\n<body>\r\n<center><h1>" + text + "</h1></center>\r\n</body>\r\n</html>\r\n"}
 }
 
 func refuseOdd(status int, form string) *refusal {
-	r := &refusal{status: status, media: "application/json"}
+	r := &refusal{status: status, media: "application/json", any: true}
 	switch form {
 	case "string":
 		r.raw = `{"code":"sim_error","error":"the simulator was told to fail"}`
@@ -126,6 +133,9 @@ func refuseModel(name string) *refusal {
 
 // body returns the refusal's body.
 func (r *refusal) body() []byte {
+	if r.own != nil {
+		return r.own
+	}
 	if r.raw != "" || r.noBody {
 		return []byte(r.raw)
 	}

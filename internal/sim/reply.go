@@ -19,6 +19,21 @@ func (x *exchange) whole(choices []choice) error {
 		x.decorate(&out[i], &choices[i])
 		longest = max(longest, choices[i].output)
 	}
+	if err := x.decoded(choices, longest); err != nil {
+		return err
+	}
+	usage := &x.usage
+	if x.fx.noUsage {
+		usage = nil
+	}
+	if x.job.op == llm.OpCompletion {
+		return x.send(openai.AppendText(nil, &x.head, out, usage))
+	}
+	return x.send(openai.AppendChatCompletion(nil, &x.head, out, usage))
+}
+
+// decoded waits until an answer of so many steps would be there in one piece, and bills it.
+func (x *exchange) decoded(choices []choice, longest int64) error {
 	for range longest {
 		x.due = x.due.Add(x.model.engine.step(&x.rng) + x.fx.tokenDelay)
 	}
@@ -31,20 +46,13 @@ func (x *exchange) whole(choices []choice) error {
 		x.usage.Output += choices[i].output
 		x.usage.Reasoning += choices[i].reasoned
 	}
-	usage := &x.usage
-	if x.fx.noUsage {
-		usage = nil
-	}
-	if x.job.op == llm.OpCompletion {
-		return x.send(openai.AppendText(nil, &x.head, out, usage))
-	}
-	return x.send(openai.AppendChatCompletion(nil, &x.head, out, usage))
+	return nil
 }
 
 // decorate adds what the request or a fault wants to a finished choice.
 func (x *exchange) decorate(out *openai.Choice, c *choice) {
-	if x.job.chat != nil && x.job.chat.Logprobs {
-		out.Logprobs = makeLogprobs(out.Content, x.job.chat.TopLogprobs)
+	if x.job.talk != nil && x.job.talk.logprobs {
+		out.Logprobs = makeLogprobs(out.Content, x.job.talk.top)
 	}
 	if x.fx.arrayContent && !out.NullContent {
 		out.RawContent = contentParts(out.Content)
@@ -56,8 +64,16 @@ func (x *exchange) decorate(out *openai.Choice, c *choice) {
 
 // send writes a 200 answer that is not streamed, with the faults that such an answer can have.
 func (x *exchange) send(body []byte) error {
+	if x.fx.quirk != nil && x.fx.quirk.body != nil {
+		body = x.fx.quirk.body(x, body)
+	}
+	return x.sendAs("application/json", body)
+}
+
+// sendAs is send with a media type.
+func (x *exchange) sendAs(media string, body []byte) error {
 	h := x.w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", media)
 	if x.fx.wrongType {
 		h.Set("Content-Type", "text/html; charset=utf-8")
 	}
@@ -67,7 +83,7 @@ func (x *exchange) send(body []byte) error {
 	case x.fx.emptyBody:
 		body, length, part = nil, 0, 0
 	case x.fx.error200 || x.fx.errorAfter >= 0:
-		body = errorObject(x.fx.errorForm)
+		body = x.errorBody()
 		length, part = len(body), len(body)
 	case x.fx.malformedAfter >= 0:
 		body = []byte(malformedData)
@@ -129,6 +145,15 @@ func (x *exchange) stall(ping func() error) error {
 		return x.ctx.Err()
 	}
 	return x.until(end)
+}
+
+// errorBody is the error that is sent with status 200.
+func (x *exchange) errorBody() []byte {
+	if x.ask.dialect == llm.OpenAI || x.ask.dialect == llm.Responses {
+		return errorObject(x.fx.errorForm)
+	}
+	body, _ := x.lateRefusal().dialectBody(x.ask, x.id)
+	return body
 }
 
 // malformedData is what a broken server sends in place of JSON.

@@ -1,5 +1,5 @@
-// Package sim is a simulated LLM provider on the wire, for testing clients, Sluice among them. It answers the OpenAI API
-// with text of its own, exact token counts, the timing of a small model of a serving engine, rate limits, and faults on
+// Package sim is a simulated LLM provider on the wire, for testing clients, Sluice among them. It answers the protocols of
+// OpenAI, Anthropic, Google, Amazon and others with text of its own, exact token counts, the timing of a small model of a serving engine, rate limits, and faults on
 // demand, all decided by a seed. docs/SIM.md describes it for users.
 //
 // It knows nothing of the gateway: they share only codecs. Handlers run on the goroutines of the HTTP server that calls
@@ -16,8 +16,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"sluice/internal/llm"
 )
 
 const (
@@ -31,15 +29,18 @@ var ErrClosed = errors.New("simulator closed")
 // Server is a simulated provider. It is an http.Handler; Listen and Serve run it on a listener of its own. All methods
 // may be called at the same time.
 type Server struct {
-	cfg    Config            // set once
-	order  []*model          // set once; as configured
-	models map[string]*model // set once
-	http   *http.Server      // set once
-	life   context.Context   // ends with Close
-	end    context.CancelCauseFunc
+	cfg      Config            // set once
+	order    []*model          // set once; as configured
+	models   map[string]*model // set once
+	standIns map[string]*model // set once; by kind, of kinds that the configuration has no model of
+	http     *http.Server      // set once
+	life     context.Context   // ends with Close
+	end      context.CancelCauseFunc
 
-	seq  atomic.Uint64
-	book book
+	seq    atomic.Uint64
+	book   book
+	shelf  shelf
+	grants grants
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -70,6 +71,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{cfg: c, models: make(map[string]*model, len(c.Models)), firsts: map[string]int64{}}
 	s.book.keep(c.Record)
+	s.standIns = standIns(c.Models)
 	for _, mc := range c.Models {
 		if c.Latency == "none" {
 			mc.Speed = Speed{Batch: mc.Speed.Batch}
@@ -144,27 +146,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.handlers.Done()
-	path := strings.TrimPrefix(r.URL.Path, "/v1")
-	switch path {
-	case "/chat/completions":
-		s.call(w, r, llm.OpChat)
-	case "/completions":
-		s.call(w, r, llm.OpCompletion)
-	case "/embeddings":
-		s.call(w, r, llm.OpEmbedding)
-	case "/models":
-		s.listModels(w, r)
-	case "/sim/stats", "/sim/requests", "/sim/faults", "/sim/reset":
-		s.introspect(w, r, path)
+	a, ok := route(r)
+	switch {
+	case !ok:
+		s.book.note(r, 404)
+		refuseURL(r).send(w, s.now())
+	case a.action == actOwn:
+		s.introspect(w, r, a.rest)
+	case a.action == actList:
+		s.book.note(r, 0)
+		s.listModels(w, r, &a)
+	case a.action == actToken:
+		s.book.note(r, 0)
+		s.grant(w, r)
+	case a.action == actStored:
+		s.book.note(r, 0)
+		s.stored(w, r, &a)
 	default:
-		if id, ok := strings.CutPrefix(path, "/models/"); ok {
-			s.showModel(w, r, id)
-			return
-		}
-		(&refusal{
-			status: 404, kind: "invalid_request_error",
-			text: "Invalid URL (" + r.Method + " " + r.URL.Path + ")",
-		}).send(w, s.now())
+		s.call(w, r, &a)
 	}
 }
 
@@ -187,36 +186,22 @@ func (s *Server) now() time.Time {
 	return time.Now()
 }
 
-// authorized checks the bearer key and answers 401 if it is wrong.
-func (s *Server) authorized(r *http.Request) *refusal {
-	if s.cfg.APIKey.Empty() {
-		return nil
-	}
-	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || key == "" {
-		return &refusal{
-			status: 401, kind: "invalid_request_error", code: "missing_api_key",
-			text: "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth.",
-		}
-	}
-	if key != s.cfg.APIKey.Reveal() {
-		return refuseStatus(401, -1, "")
-	}
-	return nil
-}
-
-// find returns the model of a name, or the stand-in for unknown names if these are accepted.
-func (s *Server) find(name string, embedding bool) *model {
+// find returns the model of a name, or the stand-in for unknown names if these are accepted. Kinds that no model of the
+// configuration has are served under any name.
+func (s *Server) find(name, kind string) *model {
 	if m := s.models[name]; m != nil {
+		return m
+	}
+	if m := s.standIns[kind]; m != nil && name != "" {
 		return m
 	}
 	if !s.cfg.AnyModel || name == "" {
 		return nil
 	}
-	reasoning := !embedding && looksReasoning(name)
+	reasoning := kind == kindChat && looksReasoning(name)
 	var fallback *model
 	for _, m := range s.order {
-		if (m.cfg.Kind == "embedding") != embedding {
+		if m.cfg.kind() != kind {
 			continue
 		}
 		if (m.cfg.Reasoning > 0) == reasoning {

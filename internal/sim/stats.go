@@ -2,9 +2,11 @@ package sim
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,10 +36,11 @@ type ModelStats struct {
 
 // Usage is billed tokens: what the answers that were sent cost, an aborted one up to its end.
 type Usage struct {
-	Input     int64 `json:"input"`
-	Cached    int64 `json:"cached"`
-	Output    int64 `json:"output"`
-	Reasoning int64 `json:"reasoning"`
+	Input      int64 `json:"input"`
+	Cached     int64 `json:"cached"`
+	Output     int64 `json:"output"`
+	Reasoning  int64 `json:"reasoning"`
+	CacheWrite int64 `json:"cache_write,omitempty"`
 }
 
 func (u *Usage) add(v llm.Usage) {
@@ -45,6 +48,7 @@ func (u *Usage) add(v llm.Usage) {
 	u.Cached += v.CachedInput
 	u.Output += v.Output
 	u.Reasoning += v.Reasoning
+	u.CacheWrite += v.CacheWrite
 }
 
 // RequestRecord is one request as it came in and how it ended.
@@ -54,8 +58,12 @@ type RequestRecord struct {
 	Start   time.Time     `json:"start"`
 	Method  string        `json:"method"`
 	Path    string        `json:"path"`
+	Query   string        `json:"query,omitempty"`
+	Host    string        `json:"host"`
+	Dialect string        `json:"dialect,omitempty"`
+	Op      string        `json:"op,omitempty"`
 	Header  http.Header   `json:"header"`
-	Body    []byte        `json:"body"` // base64 in JSON
+	Body    []byte        `json:"body,omitempty"` // base64 in JSON
 	Model   string        `json:"model,omitempty"`
 	Faults  []string      `json:"faults,omitempty"`
 	Status  int           `json:"status"` // 0 if none was sent
@@ -102,11 +110,34 @@ func (b *book) begin(x *exchange) {
 	if b.limit == 0 {
 		return
 	}
-	x.record = &RequestRecord{Seq: x.seq, Start: x.start, Method: x.r.Method, Path: x.r.URL.Path, Header: x.r.Header.Clone()}
+	x.record = newRecord(x.r)
+	x.record.Seq, x.record.Start = x.seq, x.start
+	x.record.Dialect, x.record.Op = x.ask.dialect.String(), x.ask.op.String()
+	b.add(x.record)
+}
+
+func newRecord(r *http.Request) *RequestRecord {
+	return &RequestRecord{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Host: r.Host, Header: r.Header.Clone()}
+}
+
+// add keeps a record. The caller holds mu.
+func (b *book) add(r *RequestRecord) {
 	if len(b.records) == b.limit {
 		b.records = slices.Delete(b.records, 0, 1)
 	}
-	b.records = append(b.records, x.record)
+	b.records = append(b.records, r)
+}
+
+// note records a request that is no call and is not counted. A status of 0 says that it was answered otherwise.
+func (b *book) note(r *http.Request, status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limit == 0 {
+		return
+	}
+	one := newRecord(r)
+	one.Start, one.Status, one.Done = time.Now(), status, true
+	b.add(one)
 }
 
 // received notes the body and the model of a request.
@@ -191,6 +222,10 @@ func (s *Server) Reset() {
 
 // introspect answers the simulator's own paths.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string) {
+	if path == "/sim/echo" || strings.HasPrefix(path, "/sim/echo/") {
+		s.echo(w, r)
+		return
+	}
 	if path == "/sim/reset" {
 		if r.Method != http.MethodPost {
 			refuseMethod(r, http.MethodPost).send(w, s.now())
@@ -204,16 +239,47 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string)
 		refuseMethod(r, http.MethodGet).send(w, s.now())
 		return
 	}
-	var v any = s.Stats()
+	var v any
 	switch path {
+	case "/sim/stats":
+		v = s.Stats()
 	case "/sim/requests":
-		v = s.Requests()
+		all := s.Requests()
+		if r.URL.Query().Get("bodies") == "false" {
+			for i := range all {
+				all[i].Body = nil
+			}
+		}
+		v = all
 	case "/sim/faults":
 		v = Faults()
+	default:
+		refuseURL(r).send(w, s.now())
+		return
 	}
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		panic("BUG: counts cannot be encoded: " + err.Error())
 	}
 	sendJSON(w, append(b, '\n'))
+}
+
+// echo answers with what came in, and records it: what a relay hands on can be seen there.
+func (s *Server) echo(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.MaxBody))
+	if err != nil {
+		return // the client is gone, or sends too much: the server closes the connection
+	}
+	s.book.note(r, 200)
+	b, err := json.Marshal(struct {
+		Method string      `json:"method"`
+		Path   string      `json:"path"`
+		Query  string      `json:"query"`
+		Header http.Header `json:"header"`
+		Body   []byte      `json:"body"`
+	}{r.Method, r.URL.Path, r.URL.RawQuery, r.Header, body})
+	if err != nil {
+		panic("BUG: an echo cannot be encoded: " + err.Error())
+	}
+	sendJSON(w, b)
 }

@@ -4,30 +4,40 @@ import (
 	"bytes"
 	"net/http"
 	"time"
-
-	"sluice/internal/llm"
-	"sluice/internal/wire/openai"
 )
 
 // streamer writes the answer to one streamed request.
 //
-// Steps: open sends the headers and, at the time of the first token, the role chunks; then each step writes one fragment
-// of every unfinished choice. Step k is due at the time of step k-1 plus the step's length, never at "now" plus it, so
-// delays do not add up. What is due together is written together and flushed once.
+// Steps: open sends the headers and, at the time of the first token, what comes before it; then each step writes one
+// fragment of every unfinished choice. Step k is due at the time of step k-1 plus the step's length, never at "now" plus it,
+// so delays do not add up. What is due together is written together and flushed once.
 type streamer struct {
-	x       *exchange
-	rc      *http.ResponseController
-	buf     []byte // events that are not written yet
-	data    []byte // JSON of the event that is being made
-	tokens  int64  // output tokens of all choices that are in buf or written
-	tool    openai.ToolDelta
-	delta   openai.Delta
-	running llm.Usage
+	x      *exchange
+	voice  voice
+	rc     *http.ResponseController
+	buf    []byte // events that are not written yet
+	tokens int64  // output tokens of all choices that are in buf or written
+	broken error  // ends the answer while it is being closed
+}
+
+// voice says what happens in a stream in the words of one dialect. It adds to the streamer's buffer.
+type voice interface {
+	media() string                 // content type
+	open(k *streamer, choices int) // what comes before the first token
+	piece(k *streamer, c *choice, p piece, text []byte)
+	finish(k *streamer, c *choice) // the end of a choice
+	close(k *streamer)             // the end of the answer
+	ping(k *streamer)              // what means nothing
+	malformed(k *streamer)         // an event that cannot be read
+	fail(k *streamer)              // an error in place of the rest
+	half(k *streamer)              // the beginning of an event that is cut off
 }
 
 // stream answers with a stream of events.
-func (x *exchange) stream(choices []choice) error {
-	k := &streamer{x: x, rc: http.NewResponseController(x.w), buf: make([]byte, 0, 512), data: make([]byte, 0, 320)}
+func (x *exchange) stream(choices []choice, v voice) error {
+	x.s.book.streams(1)
+	defer x.s.book.streams(-1)
+	k := &streamer{x: x, voice: v, rc: http.NewResponseController(x.w), buf: make([]byte, 0, 512)}
 	if x.job.eachUsage {
 		x.fx.usageEach = true
 	}
@@ -53,10 +63,17 @@ func (x *exchange) stream(choices []choice) error {
 			x.due = x.due.Add(x.model.engine.step(&x.rng) + x.fx.tokenDelay)
 		}
 	}
-	return k.close()
+	k.voice.close(k)
+	if k.broken != nil {
+		return k.broken
+	}
+	if x.fx.noBlank {
+		k.buf = bytes.TrimRight(k.buf, "\r\n")
+	}
+	return k.flush()
 }
 
-// open sends the headers and the role chunks. done means that a fault has ended the answer.
+// open sends the headers and what comes before the first token. done means that a fault has ended the answer.
 func (k *streamer) open(n int) (done bool, err error) {
 	x := k.x
 	if x.fx.roleDelay == 0 {
@@ -68,7 +85,7 @@ func (k *streamer) open(n int) (done bool, err error) {
 		return true, x.send(nil)
 	}
 	h := x.w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", k.voice.media())
 	if x.fx.wrongType {
 		h.Set("Content-Type", "text/html; charset=utf-8")
 	}
@@ -77,22 +94,7 @@ func (k *streamer) open(n int) (done bool, err error) {
 	if x.fx.bom {
 		k.buf = append(k.buf, "\ufeff"...)
 	}
-	if x.fx.pings {
-		k.comment(" SIM PROCESSING")
-	}
-	if x.fx.azure {
-		k.event([]byte(`{"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0,` +
-			`"content_filter_results":{"hate":{"filtered":false,"severity":"safe"}}}]}`))
-	}
-	if x.fx.nullChoices {
-		k.event([]byte(`{"id":"` + x.head.ID + `","object":"` + k.object() + `","choices":null}`))
-	}
-	for i := range n {
-		if x.job.op == llm.OpChat {
-			k.delta = openai.Delta{Index: i, Role: "assistant", Content: []byte{}}
-			k.chunk()
-		}
-	}
+	k.voice.open(k, n)
 	if x.fx.roleDelay > 0 {
 		x.due = x.due.Add(x.fx.roleDelay)
 	}
@@ -113,22 +115,15 @@ func (k *streamer) untilDue() error {
 func (k *streamer) advance(c *choice) error {
 	before, reasoned := c.output, c.reasoned
 	p, text := c.next(max(k.x.model.cfg.TokensPerEvent, 1))
-	k.delta = openai.Delta{Index: c.index}
-	switch p {
-	case pieceReasoning:
-		k.delta.Reasoning = text
-	case pieceText:
-		k.delta.Content = text
-		k.decorate(text)
-	case pieceToolStart, pieceToolArgs:
-		k.fragment(c, p, text)
-	}
 	if p != pieceEnd {
+		if p == pieceToolStart && k.x.fx.toolOne {
+			_, text = c.next(1 << 20)
+		}
 		k.tokens += c.output - before
 		k.x.usage.Output += c.output - before
 		k.x.usage.Reasoning += c.reasoned - reasoned
 		k.x.watch.made(k.x.due.Sub(k.x.start))
-		k.chunk()
+		k.voice.piece(k, c, p, text)
 		if err := k.trip(); err != nil {
 			return err
 		}
@@ -137,62 +132,8 @@ func (k *streamer) advance(c *choice) error {
 		}
 		c.next(1) // sets the finish reason
 	}
-	k.delta = openai.Delta{Index: c.index, Finish: c.finish}
-	if k.x.job.op == llm.OpCompletion {
-		k.delta.Content = []byte{}
-	}
-	if !k.x.fx.noFinish {
-		k.chunk()
-	}
+	k.voice.finish(k, c)
 	return nil
-}
-
-// decorate adds what the request or a fault wants to a piece of text.
-func (k *streamer) decorate(text []byte) {
-	if chat := k.x.job.chat; chat != nil && chat.Logprobs {
-		k.delta.Logprobs = makeLogprobs(text, chat.TopLogprobs)
-	}
-	if k.x.fx.arrayContent {
-		k.delta.RawContent = contentParts(text)
-	}
-}
-
-// fragment makes the delta of a part of a tool call.
-func (k *streamer) fragment(c *choice, p piece, text []byte) {
-	i, call := c.current(p)
-	k.tool = openai.ToolDelta{Index: i, NoIndex: k.x.fx.noIndex}
-	if p == pieceToolStart {
-		k.tool.ID, k.tool.Name = call.id, call.name
-		if k.x.fx.toolOne {
-			_, text = c.next(1 << 20)
-		}
-	}
-	k.tool.Arguments = text
-	k.delta.Tool = &k.tool
-}
-
-// chunk adds the event of the current delta.
-func (k *streamer) chunk() {
-	x := k.x
-	if x.fx.roleEach && x.job.op == llm.OpChat {
-		k.delta.Role = "assistant"
-	}
-	if x.fx.usageEach {
-		k.running = x.usage
-		k.delta.Usage = &k.running
-	}
-	if x.job.op == llm.OpCompletion {
-		k.data = openai.AppendTextChunk(k.data[:0], &x.head, &k.delta)
-	} else {
-		k.data = openai.AppendChunk(k.data[:0], &x.head, &k.delta)
-	}
-	if x.fx.nullError {
-		k.data = append(k.data[:len(k.data)-1], `,"error":null}`...)
-	}
-	k.event(k.data)
-	if x.fx.pings {
-		k.comment(" keep-alive")
-	}
 }
 
 // trip lets the faults happen that are due at this number of tokens.
@@ -200,22 +141,19 @@ func (k *streamer) trip() error {
 	x := k.x
 	if x.fx.malformedAfter >= 0 && k.tokens >= x.fx.malformedAfter {
 		x.fx.malformedAfter = -1
-		k.event([]byte(malformedData))
+		k.voice.malformed(k)
 	}
 	if x.fx.stallAfter >= 0 && k.tokens >= x.fx.stallAfter {
 		x.fx.stallAfter = -1
 		if err := k.flush(); err != nil {
 			return err
 		}
-		if err := x.stall(func() error { k.comment(" keep-alive"); return k.flush() }); err != nil {
+		if err := x.stall(func() error { k.voice.ping(k); return k.flush() }); err != nil {
 			return err
 		}
 	}
 	if x.fx.errorAfter >= 0 && k.tokens >= x.fx.errorAfter {
-		if x.fx.errorForm == "event" {
-			k.line("event: error")
-		}
-		k.event(errorObject(x.fx.errorForm))
+		k.voice.fail(k)
 		if err := k.flush(); err != nil {
 			return err
 		}
@@ -223,7 +161,7 @@ func (k *streamer) trip() error {
 	}
 	if x.fx.cutAfter >= 0 && k.tokens >= x.fx.cutAfter {
 		if x.fx.cutHow == cutMid {
-			k.buf = append(k.buf, "data: "+malformedData...)
+			k.voice.half(k)
 		}
 		if err := k.flush(); err != nil {
 			return err
@@ -233,35 +171,11 @@ func (k *streamer) trip() error {
 	return nil
 }
 
-// close adds the usage chunk and the end marker.
-func (k *streamer) close() error {
-	x := k.x
-	if x.job.usage && !x.fx.noUsage {
-		k.data = openai.AppendUsageChunk(k.data[:0], &x.head, k.object(), x.usage)
-		if x.fx.nullChoices {
-			k.data = bytes.Replace(k.data, []byte(`"choices":[]`), []byte(`"choices":null`), 1)
-		}
-		k.event(k.data)
+// event adds one SSE event with the framing that the faults ask for. name may be empty.
+func (k *streamer) event(name string, data []byte) {
+	if name != "" && !k.x.fx.unnamed {
+		k.line("event: " + name)
 	}
-	if !x.fx.noDone {
-		k.event([]byte("[DONE]"))
-	}
-	if x.fx.noBlank {
-		k.buf = bytes.TrimRight(k.buf, "\r\n")
-	}
-	return k.flush()
-}
-
-// object is the name that chunks of this operation have.
-func (k *streamer) object() string {
-	if k.x.job.op == llm.OpCompletion {
-		return "text_completion"
-	}
-	return "chat.completion.chunk"
-}
-
-// event adds one event with the framing that the faults ask for.
-func (k *streamer) event(data []byte) {
 	field := "data: "
 	if k.x.fx.noSpace {
 		field = "data:"

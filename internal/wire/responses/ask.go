@@ -114,7 +114,7 @@ func appendTool(dst []byte, f *llm.Function) []byte {
 	dst = wire.AppendString(dst, f.Name)
 	dst = appendText(dst, "description", f.Description)
 	if f.Custom {
-		dst = appendValue(dst, "format", []byte(f.Grammar))
+		dst = appendValue(dst, "format", []byte(flatGrammar(f.Grammar)))
 		return append(dst, '}')
 	}
 	parameters := f.Parameters

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // tool is a tool of a request: the members of functions and custom tools.
@@ -32,7 +33,7 @@ func (d *decoder) tools(value []byte) {
 		case "function":
 			f.Parameters, f.Strict = raw(t.Parameters), t.Strict
 		case "custom":
-			f.Custom, f.Grammar = true, raw(t.Format)
+			f.Custom, f.Grammar = true, nestGrammar(raw(t.Format))
 		case "":
 			d.err = bad(at+".type", "%s has no type", at)
 			return
@@ -108,4 +109,33 @@ func modeOf(tc *llm.ToolChoice, name string) bool {
 		return false
 	}
 	return true
+}
+
+// grammar is the form of a custom tool's input. This API has its members beside the type, the chat API, whose form llm.Function
+// has, in an object under grammar.
+type grammar struct {
+	Type       string   `json:"type"`
+	Syntax     string   `json:"syntax"`
+	Definition string   `json:"definition"`
+	Grammar    *grammar `json:"grammar"`
+}
+
+// nestGrammar returns format as the chat API has it.
+func nestGrammar(format string) string {
+	var g grammar
+	if format == "" || json.Unmarshal([]byte(format), &g) != nil || g.Type != "grammar" || g.Grammar != nil {
+		return format
+	}
+	return `{"type":"grammar","grammar":{"syntax":` + string(wire.AppendString(nil, g.Syntax)) +
+		`,"definition":` + string(wire.AppendString(nil, g.Definition)) + `}}`
+}
+
+// flatGrammar undoes nestGrammar.
+func flatGrammar(format string) string {
+	var g grammar
+	if format == "" || json.Unmarshal([]byte(format), &g) != nil || g.Grammar == nil {
+		return format
+	}
+	return `{"type":"grammar","syntax":` + string(wire.AppendString(nil, g.Grammar.Syntax)) +
+		`,"definition":` + string(wire.AppendString(nil, g.Grammar.Definition)) + `}`
 }

@@ -9,14 +9,19 @@ import (
 
 // part begins a part.
 func (w *writer) part(dst []byte, e *llm.Event) []byte {
+	if w.kind != 0 {
+		dst = w.partEnd(dst, &llm.Event{})
+	}
+	content := e.Part == llm.PartText || e.Part == llm.PartRefusal
+	if !content {
+		dst = w.closeMessage(dst)
+	}
 	w.kind, w.id, w.name, w.custom, w.shown, w.markCount = e.Part, e.ID, e.Name, e.Custom, false, 0
 	w.text, w.logprobs, w.marks = w.text[:0], w.logprobs[:0], w.marks[:0]
-	switch e.Part {
-	case llm.PartText, llm.PartRefusal:
-		w.refused = w.refused || e.Part == llm.PartRefusal
+	w.refused = w.refused || e.Part == llm.PartRefusal
+	if content {
 		return w.beginContent(dst)
 	}
-	dst = w.closeMessage(dst)
 	switch e.Part {
 	case llm.PartToolCall:
 		return w.beginCall(dst)
@@ -196,17 +201,16 @@ func (w *writer) endContent(dst []byte, name, member string) []byte {
 	return dst
 }
 
-// closeMessage ends the message, if there is one.
+// closeMessage ends the message, if there is one, and a part that was not ended.
 func (w *writer) closeMessage(dst []byte) []byte {
+	if w.kind != 0 {
+		dst = w.partEnd(dst, &llm.Event{})
+	}
 	if !w.message {
 		return dst
 	}
-	if w.kind != 0 { // the stream ended within a part
-		dst = w.partEnd(dst, &llm.Event{})
-	}
-	dst = w.done(dst, w.appendMessage(nil, completed))
 	w.message = false
-	return dst
+	return w.done(dst, w.appendMessage(nil, completed))
 }
 
 func (w *writer) endCall(dst []byte) []byte {
