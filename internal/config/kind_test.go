@@ -62,7 +62,7 @@ func TestKindSettings(t *testing.T) {
 	f("api: ollama, location: x, price_as: togther", "location: has no meaning with api: ollama; it is for vertex",
 		`price_as: the price table has no provider "togther"; did you mean "together"?`)
 
-	f("api: vertex, project: p, location: us-central1, "+user)
+	f("api: vertex, project: p, location: us-central1, " + user)
 	f("api: vertex, api_key: k")
 	f("api: vertex", "project: is missing: vertex wants the project of Google Cloud, or an api_key alone (express mode)",
 		"credentials: is missing: a service account's key (credentials: ${file:/path/key.json}) or an api_key")

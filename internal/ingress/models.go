@@ -75,7 +75,7 @@ func (s *Server) listModels(key *auth.Principal, front llm.Dialect, query url.Va
 	all := slices.DeleteFunc(s.routes().List(), func(l route.Listing) bool { return !key.Allows(l.ID) })
 	switch front {
 	case llm.Anthropic:
-		page, more, e := pageOf(all, query.Get("after_id"), query.Get("limit"), "limit", anthropicPage)
+		page, more, e := modelPage(all, query.Get("after_id"), query.Get("limit"), "limit", anthropicPage)
 		if e != nil {
 			return nil, e
 		}
@@ -85,7 +85,7 @@ func (s *Server) listModels(key *auth.Principal, front llm.Dialect, query url.Va
 		}
 		return anthropic.AppendModels(nil, list, more), nil
 	case llm.Gemini:
-		page, more, e := pageOf(all, query.Get("pageToken"), query.Get("pageSize"), "pageSize", geminiPage)
+		page, more, e := modelPage(all, query.Get("pageToken"), query.Get("pageSize"), "pageSize", geminiPage)
 		if e != nil {
 			return nil, e
 		}
@@ -109,9 +109,9 @@ func (s *Server) listModels(key *auth.Principal, front llm.Dialect, query url.Va
 	return openai.AppendModels(nil, list), nil
 }
 
-// pageOf returns the part of a list that follows the model named after, of at most size models; param is what the dialect calls
+// modelPage returns the part of a list that follows the model named after, of at most size models; param is what the dialect calls
 // the size.
-func pageOf(all []route.Listing, after, size, param string, usual int) (page []route.Listing, more bool, e *llm.Error) {
+func modelPage(all []route.Listing, after, size, param string, usual int) (page []route.Listing, more bool, e *llm.Error) {
 	n := usual
 	if size != "" {
 		var err error

@@ -261,7 +261,7 @@ func TestAppendParts(t *testing.T) {
 	f(llm.RoleUser, llm.Part{Kind: llm.PartFile, FileID: "file-7", Origin: llm.OpenAI}, ``)
 	f(llm.RoleTool, llm.Part{Kind: llm.PartToolResult, ID: "c1", Parts: []llm.Part{{Kind: llm.PartText, Text: "a"}, {Kind: llm.PartText, Text: "b"}}},
 		`{"functionResponse":{"id":"c1","name":"named","response":{"result":"ab"}}}`)
-	f(llm.RoleTool, llm.Part{Kind: llm.PartToolResult, ID: "c1", Parts: []llm.Part{{Kind: llm.PartText, Text: ` {"a":1}`}}}, `{"functionResponse":{"id":"c1","name":"named","response": {"a":1}}}`)
+	f(llm.RoleTool, llm.Part{Kind: llm.PartToolResult, ID: "c1", Parts: []llm.Part{{Kind: llm.PartText, Text: ` {"a":1}`}}}, `{"functionResponse":{"id":"c1","name":"named","response":{"a":1}}}`)
 	f(llm.RoleTool, llm.Part{Kind: llm.PartToolResult, ID: "c1", IsError: true, Parts: []llm.Part{{Kind: llm.PartText, Text: "{}"}}},
 		`{"functionResponse":{"id":"c1","name":"named","response":{"error":"{}"}}}`)
 	f(llm.RoleTool, llm.Part{Kind: llm.PartToolResult, ID: "c1"}, `{"functionResponse":{"id":"c1","name":"named","response":{"result":""}}}`)
