@@ -39,7 +39,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if !ok {
 		return nil, unsupported(&x.Call, r.target)
 	}
-	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front, back: dialect.Of(surface.Dialect)}
+	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && (x.Call.Op != llm.OpEmbedding || sameEmbed(x.Path, &surface)), back: dialect.Of(surface.Dialect)}
 	body, e := r.encode()
 	if e != nil {
 		return nil, e
@@ -57,6 +57,12 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 		Limits:      r.limits(),
 		Stream:      x.Call.Stream,
 	}, nil
+}
+
+// sameEmbed reports whether a target of the client's dialect takes an embeddings request in the client's form: Gemini has one for a
+// single input and one for many, and Vertex only the first.
+func sameEmbed(path string, s *upstream.Surface) bool {
+	return s.Dialect != llm.Gemini || (path == ":embedContent") == (s.Items == 1)
 }
 
 // unsupported makes the error for a target that has no such operation.
