@@ -39,7 +39,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if !ok {
 		return nil, unsupported(&x.Call, r.target)
 	}
-	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front, back: dialect.Of(surface.Dialect)}
+	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && !r.otherForm(&surface), back: dialect.Of(surface.Dialect)}
 	body, e := r.encode()
 	if e != nil {
 		return nil, e
