@@ -39,7 +39,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if !ok {
 		return nil, unsupported(&x.Call, r.target)
 	}
-	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && (x.Call.Op != llm.OpEmbedding || sameEmbed(x.Path, &surface)), back: dialect.Of(surface.Dialect)}
+	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && !r.otherForm(&surface), back: dialect.Of(surface.Dialect)}
 	body, e := r.encode()
 	if e != nil {
 		return nil, e
@@ -57,12 +57,6 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 		Limits:      r.limits(),
 		Stream:      x.Call.Stream,
 	}, nil
-}
-
-// sameEmbed reports whether a target of the client's dialect takes an embeddings request in the client's form: Gemini has one for a
-// single input and one for many, and Vertex only the first.
-func sameEmbed(path string, s *upstream.Surface) bool {
-	return s.Dialect != llm.Gemini || (path == ":embedContent") == (s.Items == 1)
 }
 
 // unsupported makes the error for a target that has no such operation.
@@ -168,7 +162,7 @@ func (f *reframed) Next() (wire.Event, bool, error) {
 	if ok {
 		f.raw = wire.AppendEvent(f.raw[:0], string(ev.Name), ev.Data)
 		ev.Raw = f.raw
-		if bytes.IndexAny(ev.Data, "\r\n") < 0 { // else the data stands in several lines
+		if !bytes.ContainsAny(ev.Data, "\r\n") { // else the data stands in several lines
 			ev.At = len(f.raw) - len(ev.Data) - len("\n\n")
 			ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
 		}
