@@ -17,6 +17,7 @@ import (
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
 	"sluice/internal/wire/anthropic"
+	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
 	"sluice/internal/workload"
 )
@@ -48,6 +49,8 @@ func dialectOf(p *config.Provider, v via) bench.Dialect {
 	switch p.Kind() {
 	case "anthropic":
 		return anthropic.Client{}
+	case "gemini":
+		return gemini.Client{}
 	}
 	preset := upstream.PresetOf(p.Kind())
 	if preset == nil || preset.Auth != upstream.AuthBearer {

@@ -194,7 +194,7 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 			served = sim.ModelNames(p.Sim)
 		}
 		providers = append(providers, route.Provider{
-			Name: p.Name, API: llm.OpenAI, Region: p.Region, Models: served, PriceAs: accounts[p.Name].PriceOf,
+			Name: p.Name, API: accounts[p.Name].Preset().Dialect(), Region: p.Region, Models: served, PriceAs: accounts[p.Name].PriceOf,
 		})
 	}
 	table, err := route.NewTable(models, providers, prices)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
@@ -32,7 +31,7 @@ func (a *App) ExampleModel(ctx context.Context, c *config.Config) string {
 	if i := slices.IndexFunc(p.Models, func(m string) bool { return !strings.Contains(m, "*") }); i >= 0 {
 		return p.Name + "/" + p.Models[i]
 	}
-	const guess = "gpt-4o-mini"
+	guess := guessOf(p.Kind())
 	ids := listModels(ctx, a.gateway.Snapshot().Accounts[p.Name])
 	if len(ids) == 0 || slices.Contains(ids, guess) {
 		return p.Name + "/" + guess
@@ -45,30 +44,41 @@ func (a *App) ExampleModel(ctx context.Context, c *config.Config) string {
 	return p.Name + "/" + ids[0]
 }
 
+// guessOf returns a model that an account of a kind is likely to have.
+func guessOf(kind string) string {
+	switch kind {
+	case "anthropic":
+		return "claude-haiku-4-5"
+	case "gemini", "vertex":
+		return "gemini-3.5-flash"
+	case "bedrock":
+		return "amazon.nova-lite-v1:0"
+	}
+	return "gpt-4o-mini"
+}
+
 // listModels asks an account for its models; nil if it does not tell in time.
 func listModels(ctx context.Context, account *gateway.Account) []string {
 	ctx, cancel := context.WithTimeout(ctx, exampleTime)
 	defer cancel()
-	answer, e := account.Send(ctx, &upstream.Request{Method: http.MethodGet, Path: "/models"})
+	rq, ok := account.ListRequest()
+	if !ok {
+		return nil
+	}
+	answer, e := account.Send(ctx, rq)
 	if e != nil {
 		return nil
 	}
 	defer answer.Close()
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	if answer.Status != http.StatusOK || json.NewDecoder(io.LimitReader(answer, 4<<20)).Decode(&list) != nil {
+	body, err := io.ReadAll(io.LimitReader(answer, 4<<20))
+	if err != nil || answer.Status != http.StatusOK {
 		return nil
 	}
-	ids := make([]string, 0, len(list.Data))
-	for _, m := range list.Data {
-		if m.ID != "" {
-			ids = append(ids, m.ID)
-		}
+	names, err := upstream.ReadList(body)
+	if err != nil {
+		return nil // an example only
 	}
-	return ids
+	return names
 }
 
 // looksLikeChat guesses from its name whether a model answers chat completions. It matters for an example only.

@@ -13,6 +13,7 @@ import (
 
 	"sluice/internal/config"
 	"sluice/internal/llm"
+	"sluice/internal/thread"
 )
 
 // flushTime bounds the writing of what is left in ledger and tracer at the end.
@@ -97,6 +98,9 @@ func (a *App) Run(ctx, now context.Context) error {
 	})
 
 	wg.Go(func() { a.watchBaselines(later) })
+	wg.Go(func() {
+		thread.Clean(later, a.store, func() thread.Config { return a.current().Ingress.Responses }, a.log)
+	})
 	wg.Go(func() {
 		if err := a.watcher.Run(ctx); err != nil {
 			a.log.Warn("configuration changes are not noticed: send SIGHUP after one", "error", err)

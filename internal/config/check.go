@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"sluice/internal/model"
 )
 
 // checker runs the checks of a decoded configuration: those that tags ask for, those of the packages that own the
@@ -196,6 +198,12 @@ func (ck *checker) names(c *Config) {
 		path := "providers." + p.Name
 		if !providerName(p.Name) {
 			ck.fail(path, "a provider's name can have letters, digits, dots, dashes and underscores only")
+		}
+		if p.PriceAs != "" && c.Prices.PricesFile == "" { // which may name further providers
+			at, rows := path+".price_as", model.Embedded().Providers()
+			if !slices.Contains(rows, p.PriceAs) {
+				ck.fail(at, "the price table has no "+ck.named("provider", at, p.PriceAs)+suggest(p.PriceAs, rows))
+			}
 		}
 		if _, set := ck.where[path+".sim"]; set && p.API != "sim" {
 			ck.fail(path+".sim", "has a meaning only with api: sim")

@@ -217,10 +217,16 @@ func setKey(p *upstream.Provider, key, value string) {
 		p.AccessKey = llm.NewSecret(value)
 	case "secret_key":
 		p.SecretKey = llm.NewSecret(value)
+	case "tenant":
+		p.Tenant = value
+	case "client_id":
+		p.ClientID = value
+	case "client_secret":
+		p.ClientSecret = llm.NewSecret(value)
 	case "session_token":
 		p.SessionToken = llm.NewSecret(value)
 	case "credentials": // the variable names a file, which is read when it is clear that it is needed
 	default:
-		panic("BUG: config: no variable can set " + key)
+		panic("BUG: config: no text can set " + key)
 	}
 }

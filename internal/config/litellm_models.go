@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"sluice/internal/llm"
@@ -113,8 +114,8 @@ func (im *importer) deployment(item *sourceNode, name string, params *sourceNode
 	}
 	im.useCredential(params)
 	info := im.section(item, "model_info")
-	if mode := im.name(info, "mode"); mode != "" && mode != "chat" && mode != "completion" && mode != "embedding" {
-		return lost(item, "Sluice serves chat completions, completions and embeddings in this version, not "+shown("mode", mode))
+	if mode := im.name(info, "mode"); !slices.Contains(servedModes(), mode) {
+		return lost(item, "Sluice does not serve "+shown("mode", mode))
 	}
 	at := params.find("model")
 	model := im.name(params, "model")
@@ -135,6 +136,12 @@ func (im *importer) deployment(item *sourceNode, name string, params *sourceNode
 	if why != "" {
 		return lost(at, why)
 	}
+	if s.api == "bedrock" {
+		upstreamName = bedrockModel(upstreamName, params)
+	}
+	if s.api == "vertex" && strings.Contains(upstreamName, "/") {
+		return lost(at, "models of Vertex AI are those of Google and Anthropic; other publishers' are reached under /p/")
+	}
 	if s.prefix == "fireworks_ai" && !strings.HasPrefix(upstreamName, "accounts/") {
 		upstreamName = "accounts/fireworks/models/" + upstreamName // as LiteLLM does
 	}
@@ -146,7 +153,7 @@ func (im *importer) deployment(item *sourceNode, name string, params *sourceNode
 	}
 	a := im.account(s, base, params)
 	if a == nil {
-		return lost(params, "it has no address that can be used")
+		return lost(params, "it has no address or credentials that can be used")
 	}
 	d := &deployment{account: im.join(a), model: strings.ReplaceAll(upstreamName, "${", "$${")}
 	im.limits(d, params)
@@ -192,18 +199,20 @@ func (im *importer) useCredential(params *sourceNode) {
 
 // account reads what a deployment says of its account; nil if there is no address.
 func (im *importer) account(s service, base value, params *sourceNode) *account {
-	a := &account{api: "openai"}
+	a := &account{api: s.api}
 	key := im.secret(params, "api_key")
 	a.apiKey = key.text
-	a.org = im.value(params, "organization").text
+	if s.api == "openai" {
+		a.org = im.value(params, "organization").text
+	}
 	a.region = im.value(params, "region_name").text
 	a.headers = im.headers(params)
-	if s.name == "azure" && base.text == "" {
+	if s.api == "azure" && base.text == "" {
 		base = value{text: "${AZURE_API_BASE}", ref: true, from: params}
 	}
 	switch {
 	case base.text == "":
-		a.baseURL = s.baseURL
+		a.baseURL = s.usualURL()
 	case base.ref:
 		a.baseURL = base.text + s.suffix
 		if s.suffix != "" {
@@ -211,28 +220,36 @@ func (im *importer) account(s service, base value, params *sourceNode) *account 
 		}
 	default:
 		u := strings.TrimRight(base.text, "/")
-		if s.name == "azure" {
-			u, _, _ = strings.Cut(u, "/openai")
+		if s.api == "anthropic" {
+			u = strings.TrimSuffix(u, "/messages")
 		}
 		a.baseURL = strings.TrimSuffix(u, s.suffix) + s.suffix
 		if why := valid(a.baseURL, nil); why != "" {
 			im.at(base.from, NotTaken, why)
 			return nil
 		}
-		if s.suffix != "" && s.name != "azure" {
+		if s.suffix != "" {
 			im.at(base.from, Changed, s.suffix+" is appended: Sluice speaks the server's OpenAI protocol")
 		}
 	}
-	if a.baseURL == "" {
-		return nil
-	}
-	if s.name == "azure" {
-		im.at(params, Changed, "Azure is asked by its v1 address (base_url ends in /openai/v1, no api_version), with the deployment's name as the model")
-		params.take("api_version")
+	switch s.api {
+	case "azure":
+		im.azure(a, params)
+	case "bedrock":
+		im.bedrock(a, params)
+	case "vertex":
+		im.vertex(a, params)
+	default:
+		if a.baseURL == "" {
+			return nil
+		}
 	}
 	a.wish, a.port = wishFor(s, base)
 	im.usualKey(a, s, base, params)
-	if a.baseURL == upstream.DefaultBaseURL {
+	if !im.usable(a, params) {
+		return nil
+	}
+	if preset := upstream.PresetOf(s.api); a.baseURL == preset.BaseURL {
 		a.baseURL = "" // the default
 	}
 	return a
@@ -240,7 +257,7 @@ func (im *importer) account(s service, base value, params *sourceNode) *account 
 
 // usualKey fills in the key that LiteLLM would find by itself.
 func (im *importer) usualKey(a *account, s service, base value, params *sourceNode) {
-	if a.apiKey != "" || s.keyVar == "" {
+	if a.apiKey != "" || s.keyVar == "" || len(a.settings) > 0 && a.settings[len(a.settings)-1].name == "client_secret" {
 		return
 	}
 	if n := params.find("api_key"); n != nil && n.text != "" {

@@ -13,59 +13,84 @@ import (
 // service is what the first part of a LiteLLM model (groq/llama-3) stands for.
 type service struct {
 	prefix  string
+	api     string // the kind of its accounts
 	name    string // what its accounts are called
-	baseURL string // empty: there is none, api_base must be given
+	baseURL string // empty: that of the kind, or there is none and api_base must be given
 	keyVar  string // environment variable that LiteLLM takes the key from when none is given; empty: none is needed
 	suffix  string // appended to api_base
 }
 
-// services are the ones that speak OpenAI's protocol. The addresses are those of the services' own documentation.
+// services are the ones that accounts can be made of. The addresses are those of the services' own documentation; those of kinds are
+// known by upstream.
 func services() []service {
 	return []service{
-		{prefix: "openai", name: "openai", baseURL: upstream.DefaultBaseURL, keyVar: "OPENAI_API_KEY"},
-		{prefix: "text-completion-openai", name: "openai", baseURL: upstream.DefaultBaseURL, keyVar: "OPENAI_API_KEY"},
-		{prefix: "custom_openai", name: "openai", baseURL: upstream.DefaultBaseURL, keyVar: "OPENAI_API_KEY"},
-		{prefix: "azure", name: "azure", keyVar: "AZURE_API_KEY", suffix: "/openai/v1"},
-		{prefix: "azure_text", name: "azure", keyVar: "AZURE_API_KEY", suffix: "/openai/v1"},
-		{prefix: "groq", name: "groq", baseURL: "https://api.groq.com/openai/v1", keyVar: "GROQ_API_KEY"},
-		{prefix: "together_ai", name: "together", baseURL: "https://api.together.ai/v1", keyVar: "TOGETHER_API_KEY"},
-		{prefix: "fireworks_ai", name: "fireworks", baseURL: "https://api.fireworks.ai/inference/v1", keyVar: "FIREWORKS_API_KEY"},
-		{prefix: "openrouter", name: "openrouter", baseURL: "https://openrouter.ai/api/v1", keyVar: "OPENROUTER_API_KEY"},
-		{prefix: "mistral", name: "mistral", baseURL: "https://api.mistral.ai/v1", keyVar: "MISTRAL_API_KEY"},
-		{prefix: "deepseek", name: "deepseek", baseURL: "https://api.deepseek.com", keyVar: "DEEPSEEK_API_KEY"},
-		{prefix: "xai", name: "xai", baseURL: "https://api.x.ai/v1", keyVar: "XAI_API_KEY"},
-		{prefix: "cerebras", name: "cerebras", baseURL: "https://api.cerebras.ai/v1", keyVar: "CEREBRAS_API_KEY"},
-		{prefix: "perplexity", name: "perplexity", baseURL: "https://api.perplexity.ai", keyVar: "PERPLEXITYAI_API_KEY"},
-		{prefix: "deepinfra", name: "deepinfra", baseURL: "https://api.deepinfra.com/v1/openai", keyVar: "DEEPINFRA_API_KEY"},
-		{prefix: "nvidia_nim", name: "nvidia", baseURL: "https://integrate.api.nvidia.com/v1", keyVar: "NVIDIA_NIM_API_KEY"},
-		{prefix: "sambanova", name: "sambanova", baseURL: "https://api.sambanova.ai/v1", keyVar: "SAMBANOVA_API_KEY"},
-		{prefix: "moonshot", name: "moonshot", baseURL: "https://api.moonshot.ai/v1", keyVar: "MOONSHOT_API_KEY"},
-		{prefix: "dashscope", name: "dashscope", baseURL: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", keyVar: "DASHSCOPE_API_KEY"},
-		{prefix: "hosted_vllm", name: "vllm"},
-		{prefix: "openai_like", name: "server"},
-		{prefix: "litellm_proxy", name: "litellm"},
-		{prefix: "lm_studio", name: "lm-studio"},
-		{prefix: "llamafile", name: "llamafile"},
-		{prefix: "xinference", name: "xinference"},
-		{prefix: "docker_model_runner", name: "docker"},
-		{prefix: "ollama", name: "ollama", baseURL: "http://localhost:11434/v1", suffix: "/v1"},
-		{prefix: "ollama_chat", name: "ollama", baseURL: "http://localhost:11434/v1", suffix: "/v1"},
+		{prefix: "openai", api: "openai", name: "openai", keyVar: "OPENAI_API_KEY"},
+		{prefix: "text-completion-openai", api: "openai", name: "openai", keyVar: "OPENAI_API_KEY"},
+		{prefix: "custom_openai", api: "openai", name: "openai", keyVar: "OPENAI_API_KEY"},
+		{prefix: "anthropic", api: "anthropic", name: "anthropic", keyVar: "ANTHROPIC_API_KEY"},
+		{prefix: "anthropic_text", api: "anthropic", name: "anthropic", keyVar: "ANTHROPIC_API_KEY"},
+		{prefix: "gemini", api: "gemini", name: "gemini", keyVar: "GEMINI_API_KEY"},
+		{prefix: "vertex_ai", api: "vertex", name: "vertex"},
+		{prefix: "vertex_ai_beta", api: "vertex", name: "vertex"},
+		{prefix: "azure", api: "azure", name: "azure", keyVar: "AZURE_API_KEY"},
+		{prefix: "azure_text", api: "azure", name: "azure", keyVar: "AZURE_API_KEY"},
+		{prefix: "bedrock", api: "bedrock", name: "bedrock"},
+		{prefix: "bedrock_converse", api: "bedrock", name: "bedrock"},
+		{prefix: "groq", api: "groq", name: "groq", keyVar: "GROQ_API_KEY"},
+		{prefix: "together_ai", api: "together", name: "together", keyVar: "TOGETHER_API_KEY"},
+		{prefix: "fireworks_ai", api: "fireworks", name: "fireworks", keyVar: "FIREWORKS_API_KEY"},
+		{prefix: "openrouter", api: "openrouter", name: "openrouter", keyVar: "OPENROUTER_API_KEY"},
+		{prefix: "mistral", api: "mistral", name: "mistral", keyVar: "MISTRAL_API_KEY"},
+		{prefix: "deepseek", api: "deepseek", name: "deepseek", keyVar: "DEEPSEEK_API_KEY"},
+		{prefix: "xai", api: "xai", name: "xai", keyVar: "XAI_API_KEY"},
+		{prefix: "cerebras", api: "cerebras", name: "cerebras", keyVar: "CEREBRAS_API_KEY"},
+		{prefix: "cohere", api: "cohere", name: "cohere", keyVar: "COHERE_API_KEY"},
+		{prefix: "cohere_chat", api: "cohere", name: "cohere", keyVar: "COHERE_API_KEY"},
+		{prefix: "voyage", api: "voyage", name: "voyage", keyVar: "VOYAGE_API_KEY"},
+		{prefix: "jina_ai", api: "jina", name: "jina", keyVar: "JINA_AI_API_KEY"},
+		{prefix: "perplexity", api: "openai", name: "perplexity", baseURL: "https://api.perplexity.ai", keyVar: "PERPLEXITYAI_API_KEY"},
+		{prefix: "deepinfra", api: "openai", name: "deepinfra", baseURL: "https://api.deepinfra.com/v1/openai", keyVar: "DEEPINFRA_API_KEY"},
+		{prefix: "nvidia_nim", api: "openai", name: "nvidia", baseURL: "https://integrate.api.nvidia.com/v1", keyVar: "NVIDIA_NIM_API_KEY"},
+		{prefix: "sambanova", api: "openai", name: "sambanova", baseURL: "https://api.sambanova.ai/v1", keyVar: "SAMBANOVA_API_KEY"},
+		{prefix: "moonshot", api: "openai", name: "moonshot", baseURL: "https://api.moonshot.ai/v1", keyVar: "MOONSHOT_API_KEY"},
+		{prefix: "dashscope", api: "openai", name: "dashscope", baseURL: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", keyVar: "DASHSCOPE_API_KEY"},
+		{prefix: "hosted_vllm", api: "vllm", name: "vllm"},
+		{prefix: "openai_like", api: "openai", name: "server"},
+		{prefix: "litellm_proxy", api: "openai", name: "litellm"},
+		{prefix: "lm_studio", api: "openai", name: "lm-studio"},
+		{prefix: "llamafile", api: "openai", name: "llamafile"},
+		{prefix: "xinference", api: "openai", name: "xinference"},
+		{prefix: "docker_model_runner", api: "openai", name: "docker"},
+		{prefix: "ollama", api: "ollama", name: "ollama", suffix: "/v1"},
+		{prefix: "ollama_chat", api: "ollama", name: "ollama", suffix: "/v1"},
 	}
+}
+
+// usualURL is where accounts of the service are found if nothing else is said; empty if they have no usual address.
+func (s *service) usualURL() string {
+	switch {
+	case s.baseURL != "":
+		return s.baseURL
+	case s.api == "openai" && s.name != "openai", s.api == "vllm": // LiteLLM has no default for them
+		return ""
+	}
+	if p := upstream.PresetOf(s.api); !strings.Contains(p.BaseURL, "{") {
+		return p.BaseURL
+	}
+	return ""
 }
 
 // foreign says why models of other services cannot be taken over.
 func foreign(prefix string) string {
 	const codec = "there is no codec yet in this version for "
 	switch prefix {
-	case "anthropic", "anthropic_text", "claude":
-		return codec + "Anthropic's protocol"
-	case "bedrock", "bedrock_converse", "sagemaker", "sagemaker_chat":
+	case "sagemaker", "sagemaker_chat":
 		return codec + "AWS (" + prefix + ")"
-	case "gemini", "vertex_ai", "vertex_ai_beta", "palm":
-		return codec + "Google's protocols (" + prefix + ")"
-	case "azure_ai", "cohere", "cohere_chat", "huggingface", "replicate", "watsonx", "watsonx_text", "databricks", "snowflake", "ai21",
-		"ai21_chat", "nlp_cloud", "aleph_alpha", "petals", "cloudflare", "predibase", "triton", "vllm", "oci", "github_copilot", "voyage",
-		"jina_ai", "infinity", "assemblyai", "deepgram", "elevenlabs", "stability", "recraft", "topaz", "clarifai", "gradient_ai":
+	case "palm":
+		return "Google's PaLM API is no more"
+	case "azure_ai", "huggingface", "replicate", "watsonx", "watsonx_text", "databricks", "snowflake", "ai21",
+		"ai21_chat", "nlp_cloud", "aleph_alpha", "petals", "cloudflare", "predibase", "triton", "vllm", "oci", "github_copilot",
+		"infinity", "assemblyai", "deepgram", "elevenlabs", "stability", "recraft", "topaz", "clarifai", "gradient_ai":
 		return codec + prefix
 	}
 	return ""
@@ -89,15 +114,15 @@ func resolveService(model, custom string, hasBase bool) (s service, name, why st
 	}
 	for _, f := range []struct{ start, prefix string }{
 		{"claude", "anthropic"},
-		{"gemini", "gemini"},
+		{"gemini", "vertex_ai"}, // as LiteLLM takes it
 		{"command", "cohere"},
 		{"anthropic.", "bedrock"},
 		{"amazon.", "bedrock"},
 		{"meta.", "bedrock"},
-		{"chat-bison", "palm"},
 	} {
 		if strings.HasPrefix(model, f.start) && !hasBase {
-			return s, "", foreign(f.prefix), false
+			i := slices.IndexFunc(services(), func(s service) bool { return s.prefix == f.prefix })
+			return services()[i], model, "", false
 		}
 	}
 	guessed = hasBase || !slices.ContainsFunc([]string{
@@ -114,6 +139,7 @@ type account struct {
 	baseURL     string // as they are written; empty: not set
 	apiKey      string
 	org, region string
+	settings    []header // of its kind alone, in their order
 	headers     []header
 	patterns    []string // models that wildcard entries named
 	targets     []*deployment
@@ -123,13 +149,14 @@ type header struct{ name, value string }
 
 // same reports whether two deployments share an account.
 func (a *account) same(b *account) bool {
-	return a.baseURL == b.baseURL && a.apiKey == b.apiKey && a.org == b.org && a.region == b.region && slices.Equal(a.headers, b.headers)
+	return a.baseURL == b.baseURL && a.apiKey == b.apiKey && a.org == b.org && a.region == b.region && a.api == b.api &&
+		slices.Equal(a.settings, b.settings) && slices.Equal(a.headers, b.headers)
 }
 
 // valid asks the owner of the settings whether it would take them.
 func valid(baseURL string, headers map[string]llm.Secret) string {
 	var why string
-	p := upstream.Provider{API: "openai", BaseURL: baseURL, Headers: headers}
+	p := upstream.Provider{API: "openai", BaseURL: baseURL, Headers: headers} // addresses and headers are judged alike for all kinds
 	p.Validate(func(_, message string) { why = message })
 	return why
 }
@@ -147,7 +174,7 @@ func wishFor(s service, base value) (wish, port string) {
 		return s.name, ""
 	}
 	for _, known := range services() {
-		if ku, err := url.Parse(known.baseURL); err == nil && known.suffix == "" && ku.Host != "" && ku.Host == u.Host {
+		if ku, err := url.Parse(known.usualURL()); err == nil && known.suffix == "" && ku.Host != "" && ku.Host == u.Host {
 			return known.name, ""
 		}
 	}

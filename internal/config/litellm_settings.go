@@ -216,8 +216,12 @@ func paramReasons() map[string]string {
 		"drop_params", "additional_drop_params", "allowed_openai_params", "merge_reasoning_content_in_choices", "dimensions",
 		"input_type", "encoding_format", "thinking", "parallel_tool_calls", "service_tier", "num_ctx", "keep_alive")
 	each(m, pricesFile, "input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "output_cost_per_second")
-	each(m, "accounts are addressed by key only in this version", "azure_ad_token", "azure_ad_token_provider", "tenant_id", "client_id",
-		"client_secret", "azure_username", "azure_password", "azure_scope")
+	each(m, "Azure is addressed by key, or by tenant_id, client_id and client_secret without one", "azure_ad_token", "azure_ad_token_provider", "tenant_id",
+		"client_id", "client_secret", "azure_username", "azure_password", "azure_scope")
+	each(m, "AWS is addressed by keys that stand in the configuration", "aws_profile_name", "aws_role_name", "aws_session_name", "aws_web_identity_token",
+		"aws_sts_endpoint", "aws_external_id", "aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+	each(m, "Vertex AI is addressed by an api_key or by a credentials file", "vertex_credentials")
+	each(m, "has no meaning for this provider", "organization", "vertex_project", "vertex_location", "aws_region_name")
 	each(m, "routing by tags "+later, "tags")
 	each(m, "budgets and further limits come with a later version", "max_budget", "budget_duration", "default_api_key_rpm_limit", "default_api_key_tpm_limit")
 	each(m, "Sluice sends no mocks; `api: sim` is a simulated provider", "mock_response", "mock_timeout")

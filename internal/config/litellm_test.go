@@ -105,13 +105,13 @@ func TestImportMeaning(t *testing.T) {
 	}
 	const llama = "meta-llama/Llama-3.1-70B-Instruct"
 	want := refs("openai/gpt-4o", 3, "openai-2/gpt-4o", 1, "groq/llama-3.1-8b-instant", 0,
-		"vllm-10-0-0-5/"+llama, 0, "vllm-10-0-0-5-8001/"+llama, 0)
+		"vllm-10-0-0-5/"+llama, 0, "vllm-10-0-0-5-8001/"+llama, 0, "anthropic/claude-sonnet-4-5", 0)
 	for _, name := range []string{"gpt-4o", "gpt-4"} {
 		m := model(name)
 		if d := cmp.Diff(want, m.Targets); d != "" || m.Strategy != route.Weighted {
 			t.Errorf("%s: strategy %s, targets (-want +got):\n%s", name, m.Strategy, d)
 		}
-		if m.Retry.Attempts != 6 { // three, and one for each of the three fallback targets
+		if m.Retry.Attempts != 7 { // three, and one for each of the four fallback targets
 			t.Errorf("%s has %d attempts", name, m.Retry.Attempts)
 		}
 	}
@@ -121,9 +121,6 @@ func TestImportMeaning(t *testing.T) {
 	}
 	if m := model("embed"); m.Timeouts.Headers != 300*time.Second || m.Timeouts.Total != 15*time.Minute || m.Retry.Attempts != 3 {
 		t.Errorf("embed: %+v", m)
-	}
-	if slices.ContainsFunc(c.Models, func(m Model) bool { return m.Name == "claude" || m.Name == "pictures" }) {
-		t.Error("a model without a target is there")
 	}
 	groq := c.Providers[2]
 	if groq.Name != "groq" || groq.URL() != "https://api.groq.com/openai/v1" || len(groq.Quotas) != 1 || groq.Quotas[0].Concurrency != 16 {
@@ -139,11 +136,19 @@ func TestImportMeaning(t *testing.T) {
 		t.Errorf("headers: %+v", p.Headers)
 	}
 	if p := c.Providers[2]; p.APIKey.Reveal() != "0123456789abcdef literal's #1" ||
-		p.BaseURL != "https://contoso-eu.openai.azure.com/openai/v1" {
+		p.URL() != "https://contoso-eu.openai.azure.com/openai/v1" {
 		t.Errorf("provider: %+v", p)
+	}
+	if got := c.Providers[0].URL(); got != "https://contoso-eu.openai.azure.com/openai" {
+		t.Errorf("classic surface: %s", got)
 	}
 	if c.Keyed() || !c.Ingress.Loopback() {
 		t.Error("a key that is too short must leave the gateway on this machine")
+	}
+
+	_, c = importFile(t, "clouds")
+	if slices.ContainsFunc(c.Models, func(m Model) bool { return slices.Contains([]string{"llama", "wrong", "film"}, m.Name) }) {
+		t.Error("a model without a target is there")
 	}
 }
 

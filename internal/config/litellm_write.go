@@ -96,12 +96,10 @@ func (im *importer) writeTimes(line lineFunc, indent string, attempt, stream sec
 
 func (im *importer) writeAccount(line lineFunc, a *account) {
 	line("  %s:", quoteYAML(a.name))
-	line("    api: openai")
-	for _, x := range []struct{ key, text string }{
-		{"base_url", a.baseURL}, {"api_key", a.apiKey}, {"organization", a.org}, {"region", a.region},
-	} {
-		if x.text != "" {
-			line("    %s: %s", x.key, quoteYAML(x.text))
+	line("    api: %s", a.api)
+	for _, x := range append([]header{{"base_url", a.baseURL}, {"api_key", a.apiKey}, {"organization", a.org}, {"region", a.region}}, a.settings...) {
+		if x.value != "" {
+			line("    %s: %s", x.name, quoteYAML(x.value))
 		}
 	}
 	for i, h := range a.headers {

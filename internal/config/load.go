@@ -69,7 +69,7 @@ func Parse(path string, src []byte, env func(string) (string, bool)) (*Config, e
 func parseDraft(path string, src []byte, env func(string) (string, bool), draft bool) (*Config, error) {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	d := &decoder{
-		resolver: resolver{env: env, dir: filepath.Dir(path)},
+		resolver: resolver{env: env, dir: filepath.Dir(path), blind: draft},
 		where:    make(map[string]Position),
 	}
 	d.byRef, d.draft = make(map[string]bool), draft

@@ -39,7 +39,8 @@ type adapter struct {
 	t        *model.Traits
 	notes    []Note
 	out      *Adapted
-	held     []llm.Part // media of tools' results that wait for their place
+	wanted   model.Feature // by which the client asks for thinking
+	held     []llm.Part    // media of tools' results that wait for their place
 }
 
 // Adapt returns the request as a target of a dialect, with a model of these traits, can express it, and what that leaves out or
@@ -135,7 +136,7 @@ func (a *Adapted) AppendBody(dst []byte) []byte {
 	}
 	body := Of(a.to).AppendChat(nil, a.Chat)
 	var c wire.Change
-	rename(&c, body, a.traits)
+	rename(&c, walk(body), a.traits)
 	if c.Plain() {
 		return append(dst, body...)
 	}

@@ -70,6 +70,17 @@ func (w *callWalk) begin(t *llm.Turn, turn int) {
 		w.used[sent] = true
 		w.open = append(w.open, openCall{p.ID, sent, p.Name})
 		p.ID = sent
+		if len(w.open) == 1 {
+			w.a.sign(p)
+		}
+	}
+}
+
+// sign gives the first call of a turn the word for one that another model made, where the model refuses calls without signature. Of calls at
+// once only the first has one.
+func (a *adapter) sign(p *llm.Part) {
+	if a.t.CallSignature != "" && (p.Signature == "" || p.Origin != a.to) {
+		p.Signature, p.Origin = a.t.CallSignature, a.to
 	}
 }
 

@@ -13,6 +13,10 @@ func (a *adapter) sampling() {
 	c := a.c
 	a.temperature()
 	a.number(model.TopP, &c.TopP, "1")
+	if a.t.OneSampling && c.Temperature != "" && c.TopP != "" {
+		c.TopP = ""
+		a.lost(model.TopP, "the model takes it or a temperature, not both")
+	}
 	a.number(model.TopK, &c.TopK, "")
 	a.number(model.FrequencyPenalty, &c.FrequencyPenalty, "0")
 	a.number(model.PresencePenalty, &c.PresencePenalty, "0")

@@ -126,7 +126,7 @@ func (a *adapter) thinking(p *llm.Part) bool {
 		return true
 	}
 	if plain {
-		p.Signature, p.Origin = "", 0
+		p.Signature, p.Origin = "", a.to
 		return true
 	}
 	a.minor(model.ThinkingHistory, noSign)
@@ -215,6 +215,10 @@ func (a *adapter) source(p *llm.Part, data, url model.Feature) bool {
 			return true
 		}
 		f = url
+		if !strings.HasPrefix(p.URL, "https://") && !strings.HasPrefix(p.URL, "http://") {
+			a.lost(f, "the address is one of another provider's storage")
+			return false
+		}
 	}
 	if a.can(f) != Yes {
 		a.note(f)

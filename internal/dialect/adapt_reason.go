@@ -81,9 +81,10 @@ func (a *adapter) reasoning() {
 	if r.Mode == llm.ThinkUnset && r.Effort == "" && r.Budget == 0 {
 		return
 	}
+	a.wanted = a.asked()
 	if !a.thinks() {
 		if r.Mode != llm.ThinkOff {
-			a.lost(a.asked(), "the model does not think before it answers")
+			a.lost(a.wanted, "the model does not think before it answers")
 		}
 		*r = llm.Reasoning{}
 		return
@@ -165,17 +166,20 @@ func (a *adapter) least() string {
 func (a *adapter) thinkingOn() {
 	r := &a.c.Reasoning
 	effort, budget, adaptive := !a.t.Not.Has(model.Effort), a.can(model.Budget) == Yes, a.can(model.AdaptiveThinking) == Yes
+	if (a.to == llm.Anthropic || a.to == llm.Converse) && budget && !adaptive {
+		effort = false // without adaptive thinking, effort alone does not make Claude think
+	}
 	switch {
 	case r.Budget > 0 && budget:
 		r.Mode = llm.ThinkOn
-		if a.to == llm.Gemini {
-			r.Effort = "" // it refuses both together
+		if a.to == llm.Gemini || !effort {
+			r.Effort = "" // it is the vaguer of two, and Gemini refuses both together
 		}
 		r.Budget = a.clampBudget(r.Budget)
 	case r.Effort == "" && r.Budget > 0 && effort:
 		e := nearest(effortOf(r.Budget), a.t.Efforts)
 		a.minor(model.Budget, "a budget of "+strconv.FormatInt(r.Budget, 10)+" tokens is sent as effort "+e)
-		r.Effort = e
+		r.Effort, r.Budget = e, 0
 	case r.Effort != "" && !effort && budget:
 		b := a.clampBudget(efforts[max(rank(r.Effort), 1)].budget)
 		a.minor(model.Effort, "effort "+r.Effort+" is sent as a budget of "+strconv.FormatInt(b, 10)+" tokens")
@@ -234,7 +238,7 @@ func (a *adapter) clampBudget(b int64) int64 {
 	if a.t.MaxBudget > 0 {
 		out = min(out, a.t.MaxBudget)
 	}
-	if out != b && a.asked() == model.Budget {
+	if out != b && a.wanted == model.Budget {
 		a.minor(model.Budget, "the model's bounds make it "+strconv.FormatInt(out, 10)+" tokens")
 	}
 	return out
@@ -246,7 +250,7 @@ func (a *adapter) forcedWithThinking() {
 	if (a.to != llm.Anthropic && a.to != llm.Converse) || a.c.ToolChoice.Mode != llm.ToolsRequired || r.Budget == 0 || r.Mode != llm.ThinkOn {
 		return
 	}
-	a.lost(a.asked(), "the model does not think where it must call a tool")
+	a.lost(a.wanted, "the model does not think where it must call a tool")
 	*r = llm.Reasoning{}
 }
 
@@ -269,11 +273,11 @@ func (a *adapter) roomToThink() {
 	}
 	if most := c.MaxTokens * 4 / 5; r.Budget > most && r.Budget >= c.MaxTokens {
 		if most = max(most, a.t.MinBudget); most >= c.MaxTokens {
-			a.lost(model.Budget, "the limit on output leaves no room to think: the smallest budget is "+strconv.FormatInt(a.t.MinBudget, 10))
+			a.lost(a.wanted, "the limit on output leaves no room to think: the smallest budget is "+strconv.FormatInt(a.t.MinBudget, 10))
 			*r = llm.Reasoning{}
 			return
 		}
-		a.minor(model.Budget, "the budget must be below the limit on output, so it is "+strconv.FormatInt(most, 10)+" tokens")
+		a.minor(a.wanted, "the budget must be below the limit on output, so it is "+strconv.FormatInt(most, 10)+" tokens")
 		r.Budget = most
 	}
 }

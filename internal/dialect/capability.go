@@ -43,7 +43,20 @@ const (
 	toSystem    = "it is sent as a system message"
 	toTop       = "it is joined to the instructions before the conversation"
 	noNames     = "the target's messages have no names"
+	ownThoughts = "only what the target's own provider signed is given back"
 	noSign      = "thinking of another provider cannot be given back to the target"
+	oneAnswer   = "the target gives one answer a call"
+	oneString   = "it is sent as a function with one string"
+	asJSON      = "an instruction to answer in JSON is added to the system message"
+	ownWay      = "the model thinks as its provider sets it"
+	asEffort    = "it is sent as a level of effort"
+	turnedOver  = "the target takes it as a finished turn, and does not go on with it"
+	bareText    = "the text is sent without them"
+	cachesSelf  = "the target caches by itself"
+	saysError   = "the result's text says that it is an error"
+	afterwards  = "they are sent in a user message after the results"
+	noTools     = "the tools are left out"
+	noAudio     = "the target takes no audio"
 	clamped     = "the target takes at most 1, so that is what it is sent"
 	modelNot    = "the model does not take it"
 	filterTools = "the target knows no such choice, so it is sent only these tools"
@@ -60,7 +73,7 @@ var capabilities = [...]row{
 	model.Seed:             of(yes(), no(noParam), no(noParam), yes(), no(noParam)),
 	model.Logprobs:         of(yes(), yes(), no(noParam), yes(), no(noParam)),
 	model.LogitBias:        of(yes(), no(noParam), no(noParam), no(noParam), no(noParam)),
-	model.ManyChoices:      of(yes(), no("the target gives one answer a call"), no("the target gives one answer a call"), yes(), no("the target gives one answer a call")),
+	model.ManyChoices:      of(yes(), no(oneAnswer), no(oneAnswer), yes(), no(oneAnswer)),
 	model.Stop:             of(yes(), no(noParam), yes(), yes(), yes()),
 	model.MaxTokens:        of(yes(), yes(), yes(), yes(), yes()),
 	model.Verbosity:        of(yes(), yes(), no(noParam), no(noParam), no(noParam)),
@@ -71,40 +84,37 @@ var capabilities = [...]row{
 	model.CacheKey:         of(yes(), yes(), no(noParam), no(noParam), no(noParam)),
 
 	model.Effort:           of(yes(), yes(), yes(), yes(), yes()),
-	model.Budget:           of(changed("it is sent as a level of effort"), changed("it is sent as a level of effort"), yes(), yes(), no(noParam)),
-	model.AdaptiveThinking: of(changed("the model thinks as its provider sets it"), changed("the model thinks as its provider sets it"), yes(), yes(), no(noParam)),
+	model.Budget:           of(changed(asEffort), changed(asEffort), yes(), yes(), no(noParam)),
+	model.AdaptiveThinking: of(changed(ownWay), changed(ownWay), yes(), yes(), no(noParam)),
 	model.ThinkingOff:      of(yes(), yes(), yes(), yes(), no(noParam)),
 	model.ThinkingSummary:  of(no(noParam), yes(), yes(), yes(), no(noParam)),
 
-	model.CustomTools: of(yes(), yes(), changed("it is sent as a function with one string"), changed("it is sent as a function with one string"),
-		changed("it is sent as a function with one string")),
+	model.CustomTools:    of(yes(), yes(), changed(oneString), changed(oneString), changed(oneString)),
 	model.StrictTools:    of(yes(), yes(), yes(), no(noParam), yes()),
 	model.ForcedTools:    of(yes(), yes(), yes(), yes(), yes()),
 	model.NamedTools:     of(yes(), yes(), changed(filterTools), changed(filterTools), changed(filterTools)),
-	model.NoToolChoice:   of(yes(), yes(), yes(), yes(), changed("the tools are left out")),
+	model.NoToolChoice:   of(yes(), yes(), yes(), yes(), changed(noTools)),
 	model.ParallelSwitch: of(yes(), yes(), yes(), no(noParam), no(noParam)),
-	model.JSONObject: of(yes(), yes(), changed("an instruction to answer in JSON is added to the system message"), yes(),
-		changed("an instruction to answer in JSON is added to the system message")),
-	model.JSONSchema: of(yes(), yes(), yes(), yes(), yes()),
+	model.JSONObject:     of(yes(), yes(), changed(asJSON), yes(), changed(asJSON)),
+	model.JSONSchema:     of(yes(), yes(), yes(), yes(), yes()),
 
-	model.DeveloperRole: of(yes(), yes(), changed(toSystem), changed(toSystem), changed(toSystem)),
-	model.SystemRole:    of(yes(), yes(), yes(), yes(), yes()),
-	model.SystemMidway:  of(yes(), yes(), yes(), changed(toTop), changed(toTop)),
-	model.Prefill:       of(changed("the target takes it as a finished turn, and does not go on with it"), changed("the target takes it as a finished turn, and does not go on with it"), yes(), yes(), yes()),
-	model.Names:         of(yes(), no(noNames), no(noNames), no(noNames), no(noNames)),
-	model.ImageData:     of(yes(), yes(), yes(), yes(), yes()),
-	model.ImageURL:      of(yes(), yes(), yes(), no(noFetch), no(noFetch)),
-	model.ImageDetail:   of(yes(), yes(), no(noParam), no(noParam), no(noParam)),
-	model.FileData:      of(yes(), yes(), yes(), yes(), yes()),
-	model.FileURL:       of(no(noFetch), yes(), yes(), no(noFetch), no(noFetch)),
-	model.FileID:        of(no(ownUploads), no(ownUploads), no(ownUploads), no(ownUploads), no(ownUploads)),
-	model.AudioInput:    of(yes(), no("the target takes no audio"), no("the target takes no audio"), yes(), yes()),
-	model.ToolImages:    of(changed("they are sent in a user message after the results"), yes(), yes(), yes(), yes()),
-	model.ToolErrors:    of(changed("the result's text says that it is an error"), changed("the result's text says that it is an error"), yes(), yes(), yes()),
-	model.ThinkingHistory: of(no(noSign), changed("only what the target's provider made is sent"), changed("only what the target's provider made is sent"),
-		changed("only what the target's provider made is sent"), changed("only what the target's provider made is sent")),
-	model.CacheMarks: of(no("the target caches by itself"), no("the target caches by itself"), yes(), no("the target caches by itself"), no("the target caches by itself")),
-	model.Citations:  of(no("the text is sent without them"), no("the text is sent without them"), no("the text is sent without them"), no("the text is sent without them"), no("the text is sent without them")),
+	model.DeveloperRole:   of(yes(), yes(), changed(toSystem), changed(toSystem), changed(toSystem)),
+	model.SystemRole:      of(yes(), yes(), yes(), yes(), yes()),
+	model.SystemMidway:    of(yes(), yes(), changed(toTop), changed(toTop), changed(toTop)),
+	model.Prefill:         of(changed(turnedOver), changed(turnedOver), yes(), yes(), yes()),
+	model.Names:           of(yes(), no(noNames), no(noNames), no(noNames), no(noNames)),
+	model.ImageData:       of(yes(), yes(), yes(), yes(), yes()),
+	model.ImageURL:        of(yes(), yes(), yes(), no(noFetch), no(noFetch)),
+	model.ImageDetail:     of(yes(), yes(), no(noParam), no(noParam), no(noParam)),
+	model.FileData:        of(yes(), yes(), yes(), yes(), yes()),
+	model.FileURL:         of(no(noFetch), yes(), yes(), no(noFetch), no(noFetch)),
+	model.FileID:          of(no(ownUploads), no(ownUploads), no(ownUploads), no(ownUploads), no(ownUploads)),
+	model.AudioInput:      of(yes(), no(noAudio), no(noAudio), yes(), yes()),
+	model.ToolImages:      of(changed(afterwards), yes(), yes(), yes(), yes()),
+	model.ToolErrors:      of(changed(saysError), changed(saysError), yes(), yes(), yes()),
+	model.ThinkingHistory: of(changed(ownThoughts), changed(ownThoughts), changed(ownThoughts), changed(ownThoughts), changed(ownThoughts)),
+	model.CacheMarks:      of(no(cachesSelf), no(cachesSelf), yes(), no(cachesSelf), no(cachesSelf)),
+	model.Citations:       of(no(bareText), no(bareText), no(bareText), no(bareText), no(bareText)),
 }
 
 // Can returns what a target of a dialect, with a model of these traits (nil for none), makes of a feature, and the reason where that
@@ -141,11 +151,11 @@ func withoutModel(f model.Feature, to llm.Dialect) (Level, string) {
 	case model.NamedTools:
 		return Changed, filterTools
 	case model.NoToolChoice:
-		return Changed, "the tools are left out"
+		return Changed, noTools
 	case model.CustomTools:
-		return Changed, "it is sent as a function with one string"
+		return Changed, oneString
 	case model.JSONObject:
-		return Changed, "an instruction to answer in JSON is added to the system message"
+		return Changed, asJSON
 	case model.JSONSchema:
 		return Changed, "the schema is sent as a tool that the model must call, or as an instruction"
 	case model.DeveloperRole:
@@ -155,9 +165,9 @@ func withoutModel(f model.Feature, to llm.Dialect) (Level, string) {
 	case model.SystemRole:
 		return Changed, "it is sent as a user message"
 	case model.ToolImages:
-		return Changed, "they are sent in a user message after the results"
+		return Changed, afterwards
 	case model.ToolErrors:
-		return Changed, "the result's text says that it is an error"
+		return Changed, saysError
 	}
 	return No, modelNot
 }

@@ -60,6 +60,7 @@ var codecs = [...]*Codec{
 		AppendAnswer:  responses.AppendAnswer,
 		NewWriter:     responses.NewWriter,
 		AppendError:   openai.AppendError,
+		SetLimits:     openai.SetLimits,
 		AppendChat:    responses.AppendChat,
 		ReadAnswer:    responses.ReadAnswer,
 		NewReader:     responses.NewReader,
@@ -67,6 +68,7 @@ var codecs = [...]*Codec{
 		Limits:        openai.Client{}.Limits,
 		NewFollower:   responses.NewFollower,
 		Scan:          responses.Scan,
+		AppendCount:   responses.AppendCount,
 	},
 	llm.Gemini: {
 		Dialect:          llm.Gemini,
@@ -84,6 +86,12 @@ var codecs = [...]*Codec{
 		NewFollower:      gemini.NewFollower,
 		NewArrayFollower: gemini.NewArrayFollower,
 		Scan:             gemini.Scan,
+		ReadEmbed:        gemini.ReadEmbed,
+		AppendEmbed:      gemini.AppendEmbed,
+		ReadEmbedded:     gemini.ReadEmbedded,
+		AppendEmbedded:   gemini.AppendEmbedded,
+		SplitEmbed:       gemini.SplitEmbed,
+		JoinEmbedded:     gemini.JoinEmbedded,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,

@@ -13,6 +13,7 @@ type Translation struct {
 	reader llm.EventReader
 	writer llm.EventWriter
 	folder *llm.Folder // nil if nobody wants the answer
+	model  string      // shown where the target does not name one
 	signed signed
 	events []llm.Event
 	out    []byte
@@ -26,8 +27,9 @@ type Translation struct {
 const keepOut = 64 << 10
 
 // Translate returns a follower that translates. Reset is not needed before use. With fold, Answer has the answer at the end.
-func Translate(reader llm.EventReader, writer llm.EventWriter, choices int, fold bool) *Translation {
-	t := &Translation{reader: reader, writer: writer, want: choices, open: map[int]bool{}}
+// model is the name of the target's model, for dialects whose answers have none (Bedrock).
+func Translate(reader llm.EventReader, writer llm.EventWriter, model string, choices int, fold bool) *Translation {
+	t := &Translation{reader: reader, writer: writer, model: model, want: choices, open: map[int]bool{}}
 	if fold {
 		t.folder = new(llm.Folder)
 	}
@@ -42,10 +44,14 @@ func (t *Translation) State() *wire.Progress { return &t.Progress }
 
 // Observe translates an event. Comments and what else the client's dialect has no word for go.
 func (t *Translation) Observe(ev *wire.Event) wire.Action {
-	if t.Done || t.Err != nil || ev.Comment {
+	if t.Done || t.Err != nil || ev.Comment && !bare(ev.Raw) {
 		return wire.Drop
 	}
-	events, err := t.reader.Read(t.events[:0], ev.Name, ev.Data)
+	data := ev.Data
+	if ev.Comment {
+		data = ev.Raw
+	}
+	events, err := t.reader.Read(t.events[:0], ev.Name, data)
 	t.events = events
 	if cap(t.out) > keepOut {
 		t.out = nil
@@ -62,10 +68,17 @@ func (t *Translation) Observe(ev *wire.Event) wire.Action {
 	return wire.Forward
 }
 
+// bare reports whether what stands between events is JSON: Google ends a stream that fails with an error in a line of its own
+// (docs/PROVIDERS.md, 3.3).
+func bare(raw []byte) bool { return len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') }
+
 // write accounts for events and appends them in the client's words.
 func (t *Translation) write(dst []byte, events []llm.Event) []byte {
 	for i := range events {
 		e := &events[i]
+		if e.Kind == llm.EventStart && e.Name == "" {
+			e.Name = t.model
+		}
 		t.account(e)
 		t.signed.add(e)
 		if t.folder != nil {

@@ -15,7 +15,6 @@ import (
 	"sluice/internal/llm"
 	"sluice/internal/model"
 	"sluice/internal/upstream"
-	"sluice/internal/wire/openai"
 )
 
 const (
@@ -33,7 +32,12 @@ func (x *Exam) connect(ctx context.Context, a *account) {
 	}
 	var p path
 	began := time.Now()
-	answer, e := a.up.Send(p.watch(ctx), &upstream.Request{Method: http.MethodGet, Path: "/models", Limits: x.limits()})
+	rq, lists := a.up.ListRequest()
+	if !lists {
+		rq = &upstream.Request{Method: http.MethodGet, Path: "/"} // any answer shows the way
+	}
+	rq.Limits = x.limits()
+	answer, e := a.up.Send(p.watch(ctx), rq)
 	took := time.Since(began)
 	var failed error
 	if e != nil {
@@ -54,7 +58,12 @@ func (x *Exam) connect(ctx context.Context, a *account) {
 	}
 	defer answer.Close()
 	a.add(clock(answer.Header, began, took))
-	a.models(answer)
+	switch {
+	case lists:
+		a.models(answer)
+	default:
+		a.add(okf("models", "%s lists none that could be called", a.up.Preset().Title))
+	}
 }
 
 // limits bound one request.
@@ -67,6 +76,9 @@ func (x *Exam) limits() upstream.Limits {
 
 // noAnswer is for a request that found a connection and got nothing over it.
 func (a *account) noAnswer(e *llm.Error) Check {
+	if e.Kind == llm.KindProviderAuth { // of a token endpoint, which was asked first
+		return Check{"key", Fail, e.Message, "no access token is given for the credentials of providers." + a.Provider.Name + ": were they revoked, or are they for another project?"}
+	}
 	return Check{"answer", Fail, e.Message, "the server took the connection and did not answer: does base_url point at an API that speaks HTTP, and is it alive?"}
 }
 
@@ -74,19 +86,15 @@ func (a *account) noAnswer(e *llm.Error) Check {
 func (a *account) settings() Check {
 	p := &a.Provider
 	key := "no key"
-	if !p.APIKey.Empty() {
+	switch {
+	case !p.APIKey.Empty():
 		key = "key " + p.APIKey.String()
+	case p.Paid():
+		key = "credentials"
 	}
-	c := okf("settings", "%s, api %s", key, p.API)
+	c := okf("settings", "%s, api %s", key, p.Kind())
 	u, err := url.Parse(p.URL())
-	authorized := !p.APIKey.Empty() || slices.ContainsFunc([]string{"Authorization", "Api-Key", "X-Api-Key"}, func(h string) bool {
-		for name := range p.Headers {
-			if http.CanonicalHeaderKey(name) == h {
-				return true
-			}
-		}
-		return false
-	})
+	authorized := p.Paid()
 	switch {
 	case !a.Simulated && a.priceOf != "" && !authorized:
 		c.State, c.Do = Fail, "this provider wants a key: set api_key of providers."+p.Name
@@ -129,27 +137,21 @@ func clock(h http.Header, began time.Time, took time.Duration) Check {
 func (a *account) models(answer *upstream.Answer) {
 	if answer.Status != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(answer, maxError)) // what came of it is enough
-		a.refused(openai.ClassifyError(answer.Status, answer.Header, body, time.Now()))
+		a.refused(a.classify(answer, body))
 		return
 	}
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
+	body, err := io.ReadAll(io.LimitReader(answer, maxList))
+	if err == nil {
+		a.listed, err = upstream.ReadList(body)
 	}
-	if err := json.NewDecoder(io.LimitReader(answer, maxList)).Decode(&list); err != nil {
+	if err != nil {
 		var e *json.SyntaxError
-		if errors.As(err, &e) || errors.Is(err, io.EOF) {
+		if errors.As(err, &e) || len(body) == 0 {
 			a.add(Check{"models", Warn, "the answer to GET /models is no JSON", "is base_url the address of an API, with its version part (often /v1)?"})
 			return
 		}
 		a.add(Check{"models", Warn, "the list of models cannot be read: " + err.Error(), "the calls below tell whether the models work"})
 		return
-	}
-	for _, m := range list.Data {
-		if m.ID != "" {
-			a.listed = append(a.listed, m.ID)
-		}
 	}
 	a.report.Listed = len(a.listed)
 	a.add(okf("models", "%d listed", len(a.listed)))

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,12 +66,12 @@ func (t *target) embedding() bool {
 
 // wordings returns the ways to ask, the likeliest first.
 func (t *target) wordings() []wording {
-	if t.embedding() {
+	if d := t.account.up.Preset().Dialect(); t.embedding() || d != llm.OpenAI {
 		return []wording{{}}
 	}
 	// OpenAI's reasoning models know the new name only, most other servers the old one.
 	old := t.account.priceOf != "openai" && t.account.priceOf != "azure"
-	if t.account.Provider.StreamUsage == "off" {
+	if !t.account.Provider.InjectUsage() {
 		return []wording{{oldLimit: old, noUsage: true}, {oldLimit: !old, noUsage: true}}
 	}
 	return []wording{{oldLimit: old}, {oldLimit: !old}, {oldLimit: true, noUsage: true}}
@@ -88,13 +89,21 @@ func (x *Exam) send(ctx context.Context, t *target, w wording) (o outcome) {
 		prompt = llm.Prompt{Op: llm.OpEmbedding, Model: t.report.Model, Messages: []llm.Message{{Text: "ok"}}}
 	}
 	client := openai.Client{OldMaxTokens: w.oldLimit}
+	s, ok := t.account.up.Surface(&upstream.Ask{Op: cmp.Or(prompt.Op, llm.OpChat), Front: llm.OpenAI, Model: prompt.Model, Stream: prompt.Stream, Path: client.Path(&prompt)})
+	switch {
+	case !ok || s.Dialect != llm.OpenAI && t.embedding():
+		return outcome{err: llm.Errorf(llm.KindUnsupported, "the doctor has no call for this model in the dialect of its provider")}
+	case s.Dialect != llm.OpenAI:
+		return x.sendChat(ctx, t, &s)
+	}
+	prompt.Model = cmp.Or(s.Change.Model, prompt.Model)
 	body := string(client.AppendRequest(nil, &prompt))
-	if w.noUsage {
+	if w.noUsage || !t.account.Provider.InjectUsage() {
 		body = strings.Replace(body, `,"stream_options":{"include_usage":true}`, "", 1)
 	}
 	began := time.Now()
 	answer, e := t.account.up.Send(ctx, &upstream.Request{
-		Method: http.MethodPost, Path: client.Path(&prompt), Body: []byte(body), Limits: x.limits(), Stream: prompt.Stream,
+		Method: http.MethodPost, Path: s.Path, Query: s.Query, Set: s.Header, Body: []byte(body), Limits: x.limits(), Stream: prompt.Stream,
 	})
 	if e != nil {
 		return outcome{err: e}
@@ -204,7 +213,7 @@ func (t *target) usageCheck(o *outcome, w wording) Check {
 	switch {
 	case !o.usage.Estimated:
 		return okf("usage", "reported: %d input, %d output tokens", o.usage.Input, o.usage.Output)
-	case w.noUsage && t.account.Provider.StreamUsage != "off":
+	case w.noUsage && t.account.Provider.InjectUsage():
 		return Check{"usage", Warn, "requests with stream_options are refused", "set stream_usage: off at providers." + p + "; tokens of streams are then estimated"}
 	case w.noUsage:
 		return okf("usage", "not asked for (stream_usage: off): tokens of streams are estimated")
@@ -241,7 +250,7 @@ func (t *target) failure(e *llm.Error) Check {
 		c.Do = "the stream breaks off: look for proxies between here and the provider that buffer or cut streams"
 	case llm.KindBadAnswer:
 		c.Do = "this is no answer of the protocol: is base_url right, and api of providers." + p + "?"
-	case llm.KindCanceled:
+	case llm.KindCanceled, llm.KindUnsupported:
 		c.State, c.Do = Skip, ""
 	}
 	if c.Do == "" && c.State == Fail {

@@ -127,7 +127,7 @@ func New(o Options) (*Exam, error) {
 			x.Close()
 			return nil, err
 		}
-		ac := &account{Account: a, up: up, priceOf: model.ProviderOf(a.Provider.URL()), pricedAs: model.PricedAs(a.Provider.Name, a.Provider.URL())}
+		ac := &account{Account: a, up: up, priceOf: model.ProviderOf(a.Provider.URL()), pricedAs: a.Provider.PricedAs()}
 		ac.report = AccountReport{Account: a.Provider.Name, BaseURL: a.Provider.URL(), Region: a.Provider.Region, Targets: []TargetReport{}}
 		for _, m := range a.Models {
 			x.addTarget(ac, m)
@@ -244,7 +244,7 @@ func (x *Exam) Reports() []AccountReport {
 // masker replaces the account's credentials, which a provider may quote in its errors.
 func (a *account) masker() *strings.Replacer {
 	var pairs []string
-	for _, s := range append([]llm.Secret{a.Provider.APIKey}, headerValues(&a.Provider)...) {
+	for _, s := range secrets(&a.Provider) {
 		if v := s.Reveal(); len(v) >= 6 { // what is shorter is no secret, and would eat words
 			pairs = append(pairs, v, s.String())
 		}
@@ -252,11 +252,9 @@ func (a *account) masker() *strings.Replacer {
 	return strings.NewReplacer(pairs...)
 }
 
-func headerValues(p *upstream.Provider) []llm.Secret {
-	var all []llm.Secret
-	for _, v := range p.Headers {
-		all = append(all, v)
-	}
+// secrets are the account's credentials, the longest first: a short one may be part of another.
+func secrets(p *upstream.Provider) []llm.Secret {
+	all := p.Secrets()
 	slices.SortFunc(all, func(a, b llm.Secret) int { return cmp.Compare(len(b.Reveal()), len(a.Reveal())) })
 	return all
 }

@@ -37,9 +37,11 @@ type Exchange struct {
 	// Chat is the request in neutral words, for a target of another dialect; nil until one needs it. A front that has
 	// made it (a conversation that Sluice keeps) sets it together with the Body for targets of its own dialect.
 	Chat *llm.Chat
-	// OnAnswer, if set, is called once with a complete answer, before Do returns: raw is its body where the target speaks the
-	// front's dialect and the answer was not streamed, a the answer otherwise. Both are the callee's.
+	// OnAnswer, if set, is called once with a complete answer, before the client is sent the end of it: raw is its body where the target
+	// speaks the front's dialect (and, of a stream, repeats it at its end), a the answer otherwise. Both are the callee's.
 	OnAnswer func(raw []byte, a *llm.Answer)
+	// Target is that of the attempt under way, or of the answer; the gateway sets it.
+	Target *llm.Target
 
 	// Upload is the body instead of Body, for operations that are streamed through.
 	Upload *Upload

@@ -33,6 +33,7 @@ type relay struct {
 	stream wire.Follower // of this stream
 	state  *wire.Progress
 
+	tell func() // hands the complete answer over; nil if nobody wants it, or it was done
 	held []byte // events before the commit point
 	data bool   // the last read brought an event with data
 
@@ -82,15 +83,17 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 
 // handOver gives what has to be kept of a complete stream to those who keep it.
 func (r *run) handOver(rl *relay) {
-	t, translated := rl.stream.(*dialect.Translation)
-	if translated {
+	if t, ok := rl.stream.(*dialect.Translation); ok {
 		r.g.signed.keep(r.x.Call.Key, t.Signed())
 	}
-	switch {
-	case r.x.OnAnswer == nil:
-	case translated:
-		r.x.OnAnswer(nil, t.Answer())
-	case len(rl.state.Final) > 0:
+}
+
+// tell hands a complete stream's answer over. It comes before the client is sent the end, so that whoever has seen that finds the
+// answer kept.
+func (r *run) tell(rl *relay) {
+	if t, ok := rl.stream.(*dialect.Translation); ok {
+		r.x.OnAnswer(nil, r.asShown(t.Answer()))
+	} else if len(rl.state.Final) > 0 {
 		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil)
 	}
 }
@@ -105,6 +108,9 @@ func (rl *relay) reset(r *run) {
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream = r.follower(rl)
 	rl.state = rl.stream.State()
+	if r.x.OnAnswer != nil {
+		rl.tell = func() { r.tell(rl) }
+	}
 }
 
 // answerModel returns the model name that answers are to carry, or "" for the provider's own.
@@ -215,6 +221,10 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			return nil // an error event follows, and clients do not read past [DONE]
 		case action != wire.Forward:
 		default:
+			if rl.tell != nil && len(st.Final) > 0 {
+				rl.tell()
+				rl.tell = nil
+			}
 			if e := rl.add(ev.Raw); e != nil {
 				return e
 			}
@@ -237,7 +247,12 @@ func (rl *relay) add(p []byte) *llm.Error {
 
 // finish adds what ends the client's stream besides what was forwarded.
 func (rl *relay) finish() *llm.Error {
-	if end := rl.stream.End(nil); len(end) > 0 {
+	end := rl.stream.End(nil)
+	if rl.tell != nil {
+		rl.tell()
+		rl.tell = nil
+	}
+	if len(end) > 0 {
 		return rl.add(end)
 	}
 	return nil
@@ -255,7 +270,7 @@ func (rl *relay) release() {
 	if cap(rl.held) > keep {
 		return
 	}
-	rl.held, rl.w, rl.reader, rl.stream, rl.state = rl.held[:0], nil, nil, nil, nil
+	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell = rl.held[:0], nil, nil, nil, nil, nil
 	relays.Put(rl)
 }
 

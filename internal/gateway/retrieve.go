@@ -30,6 +30,10 @@ func (r *run) encodeRetrieval(c *wire.Change) ([]byte, *llm.Error) {
 			return nil, fault
 		}
 		adapted.Model, notes = c.Model, left
+		if l.surface.Dialect == llm.Gemini {
+			// The path decides between embedContent and batchEmbedContents, not whether the client sent a list.
+			adapted.Single = l.surface.Items == 1
+		}
 		body = l.back.AppendEmbed(make([]byte, 0, len(x.Body)+256), adapted)
 	case x.Call.Op == llm.OpRerank && front.ReadRerank != nil && l.back != nil && l.back.AppendRerank != nil:
 		rq, fault := front.ReadRerank(x.Body)

@@ -31,6 +31,7 @@ type leg struct {
 // request finds out how the target is asked, and writes the call in its words.
 func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	x := r.x
+	x.Target = r.target
 	account := r.info.account
 	surface, ok := account.Surface(&upstream.Ask{
 		Op: x.Call.Op, Front: x.Call.Front, Model: r.target.Model, Stream: x.Call.Stream, Path: x.Path, Query: x.Query, Header: x.Header,
@@ -176,7 +177,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 	if !l.same {
 		head := r.head()
 		writer := l.adapted.Writer(front.NewWriter(&head))
-		return dialect.Translate(l.back.NewReader(), writer, x.Call.Choices, x.OnAnswer != nil)
+		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, x.Call.Choices, x.OnAnswer != nil)
 	}
 	var f wire.Follower
 	if x.Head.Array && front.NewArrayFollower != nil {
@@ -233,13 +234,29 @@ func (r *run) translated(body []byte) ([]byte, *llm.Error) {
 	for i := range a.Choices {
 		r.g.signed.keep(r.x.Call.Key, a.Choices[i].Parts)
 	}
+	if a.Model == "" {
+		a.Model = r.target.Model
+	}
 	r.leg.adapted.Answer(a)
 	head := r.head()
 	out := dialect.Of(r.x.Call.Front).AppendAnswer(make([]byte, 0, len(body)+256), a, &head)
 	if r.x.OnAnswer != nil {
+		if head.Model != "" {
+			a.Model = head.Model
+		}
 		r.x.OnAnswer(nil, a)
 	}
 	return out, nil
+}
+
+// asShown returns a translated stream's answer as the client has seen it: with the names of the client's tools and the model that it
+// is shown.
+func (r *run) asShown(a *llm.Answer) *llm.Answer {
+	r.leg.adapted.Answer(a)
+	if m := r.answerModel(); m != "" {
+		a.Model = m
+	}
+	return a
 }
 
 func noFinish() *llm.Error {

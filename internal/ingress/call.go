@@ -35,7 +35,11 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, en *entry) {
 	rp := &reply{w: w, stall: settings.Clients.WriteStall, codec: en.codec(), id: x.Call.ID, array: x.Head.Array}
 	setID(w.Header(), en.front, x.Call.ID)
 
-	if e := s.read(x, w, r, settings, en); e != nil {
+	e := s.read(x, w, r, settings, en)
+	if e == nil && en.prepare != nil {
+		e = en.prepare(s, r.Context(), x)
+	}
+	if e != nil {
 		s.refuse(w, r, en, e)
 		return
 	}

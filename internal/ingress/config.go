@@ -3,6 +3,8 @@ package ingress
 import (
 	"net"
 	"time"
+
+	"sluice/internal/thread"
 )
 
 // Config says where clients are answered and what a client may cost.
@@ -20,6 +22,8 @@ type Config struct {
 	Clients ClientsConfig `yaml:"clients"`
 	// Drain says how a shutdown ends calls under way.
 	Drain DrainConfig `yaml:"drain"`
+	// Responses says which answers of OpenAI's Responses API are kept, so that clients can go on with them by their id.
+	Responses thread.Config `yaml:"responses"`
 }
 
 // TLSConfig names the certificate of the client side. Both files or none.
@@ -65,6 +69,7 @@ func (c *Config) SetDefaults() {
 		KeepAlive:  2 * time.Minute,
 	}
 	c.Drain = DrainConfig{Soft: 20 * time.Second, Hard: 30 * time.Second}
+	c.Responses.SetDefaults()
 }
 
 // Validate reports each problem with the key that it is at.

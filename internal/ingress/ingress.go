@@ -34,6 +34,7 @@ type Server struct {
 	tracer  *obs.Tracer
 	metrics *obs.Metrics
 	log     *slog.Logger
+	threads threads      // nil if nothing is stored
 	health  http.Handler // /healthz and /readyz
 	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
 	isAdmin func(path string) bool
@@ -51,6 +52,7 @@ type Options struct {
 	Tracer  *obs.Tracer
 	Metrics *obs.Metrics
 	Log     *slog.Logger
+	Threads threads // of the Responses API; may be nil
 	Health  http.Handler
 	Admin   http.Handler
 	IsAdmin func(path string) bool // whether a path belongs to Admin
@@ -60,7 +62,7 @@ type Options struct {
 
 // New returns a handler with settings c.
 func New(c Config, o Options) *Server {
-	s := &Server{calls: o.Calls, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets}
+	s := &Server{calls: o.Calls, threads: o.Threads, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets}
 	s.Update(c)
 	return s
 }

@@ -132,3 +132,73 @@ func TestCapabilitiesOfAKey(t *testing.T) {
 	want(t, "no key", ask(t, s, http.MethodGet, "/v1/capabilities", ""), 401, "invalid_api_key")
 	want(t, "post", ask(t, s, http.MethodPost, "/v1/capabilities", "", "X-Api-Key", keyA), 405, "method_not_allowed")
 }
+
+// TestModelsInEveryDialect checks the list of models as each client reads it, and its pages.
+func TestModelsInEveryDialect(t *testing.T) {
+	t.Parallel()
+	s := server(t, &calls{}, nil)
+	get := func(path string, into any, header ...string) {
+		t.Helper()
+		w := ask(t, s, http.MethodGet, path, "", header...)
+		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil || w.Code != 200 {
+			t.Fatalf("%s: %d %s: %v", path, w.Code, w.Body, err)
+		}
+	}
+	type page struct {
+		Data []struct {
+			Type, ID string
+		}
+		HasMore bool   `json:"has_more"`
+		LastID  string `json:"last_id"`
+	}
+	var ids []string
+	for after, n := "", 0; n < 20; n++ {
+		var p page
+		get("/anthropic/v1/models?limit=2&after_id="+after, &p)
+		for _, m := range p.Data {
+			if m.Type != "model" {
+				t.Errorf("type %q", m.Type)
+			}
+			ids = append(ids, m.ID)
+		}
+		if after = p.LastID; !p.HasMore {
+			break
+		}
+	}
+	var p page
+	get("/v1/models", &p, "Anthropic-Version", "2023-06-01")
+	if len(p.Data) != len(ids) || len(ids) < 3 || ids[0] != "smart" {
+		t.Errorf("pages have %v, the root %v", ids, p.Data)
+	}
+	var names []string
+	for token, n := "", 0; n < 20; n++ {
+		var p struct {
+			Models        []struct{ Name string }
+			NextPageToken string
+		}
+		get("/gemini/v1beta/models?pageSize=2&pageToken="+token, &p)
+		for _, m := range p.Models {
+			names = append(names, strings.TrimPrefix(m.Name, "models/"))
+		}
+		if token = p.NextPageToken; token == "" {
+			break
+		}
+	}
+	if strings.Join(names, " ") != strings.Join(ids, " ") {
+		t.Errorf("Gemini's clients see %v, Anthropic's %v", names, ids)
+	}
+	var one struct{ ID, Name string }
+	get("/anthropic/v1/models/smart", &one)
+	get("/v1beta/models/openai/gpt-4o", &one)
+	if one.ID != "smart" || one.Name != "models/openai/gpt-4o" {
+		t.Errorf("one model is %+v", one)
+	}
+	w := ask(t, s, http.MethodGet, "/anthropic/v1/models?limit=0", "")
+	if w.Code != 400 || !strings.Contains(w.Body.String(), `"type":"invalid_request_error"`) || !strings.Contains(w.Body.String(), "limit") {
+		t.Errorf("a page of none: %d %s", w.Code, w.Body)
+	}
+	w = ask(t, s, http.MethodGet, "/gemini/v1beta/models/nothing-of-the-kind", "")
+	if w.Code != 404 || !strings.Contains(w.Body.String(), `"status":"NOT_FOUND"`) {
+		t.Errorf("an unknown model: %d %s", w.Code, w.Body)
+	}
+}

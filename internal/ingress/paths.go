@@ -1,11 +1,13 @@
 package ingress
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"sluice/internal/dialect"
+	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/wire/gemini"
 )
@@ -19,6 +21,8 @@ type entry struct {
 	id     string // what the path names: a model of the list, a stored response, a provider
 	model  string // that the path names for a call (Gemini)
 	stream bool   // the path asks for a stream (Gemini)
+	// prepare, if set, has the last word on an exchange before it goes to the gateway.
+	prepare func(s *Server, ctx context.Context, x *gateway.Exchange) *llm.Error
 }
 
 // codec returns the codec of the entry's front.
@@ -83,6 +87,9 @@ func findOpenAI(path string) entry {
 	case "/":
 		en.serve = (*Server).root
 	default:
+		if strings.HasPrefix(en.path, "/responses") {
+			return findResponses(en.path)
+		}
 		if id, ok := strings.CutPrefix(en.path, "/models/"); ok {
 			en.serve, en.id = (*Server).models, id
 		}

@@ -104,7 +104,7 @@ func TestProvidersErrorBodies(t *testing.T) {
 	f(413, `{"error":{"message":"large"}}`, 413, "")
 	f(400, `{"error":{"message":"filtered","code":"content_filter"}}`, 400, "")
 	f(400, `{"error":{"message":"long","code":"context_length_exceeded"}}`, 400, "")
-	f(422, `{"detail":"not OpenAI's shape"}`, 400, "provider_rejected")
+	f(422, `{"detail":"not OpenAI's shape"}`, 422, "provider_rejected")
 	f(500, `{"error":{"message":"long","code":"context_length_exceeded"}}`, 400, "context_length_exceeded") // a status of the server's
 	// It is about Sluice's account, or the provider.
 	f(401, `{"error":{"message":"Incorrect API key provided: sk-proj-abcdefgh12345678","code":"invalid_api_key"}}`, 502, "provider_auth_failed")

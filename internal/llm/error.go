@@ -50,6 +50,9 @@ const (
 	KindTooLarge
 	KindCanceled
 	KindSlowClient
+	KindPrevious         // the response to go on with is not there
+	KindNoResponse       // the stored response that is asked for is not there
+	KindUnsupportedParam // a parameter that this gateway does not honour yet
 
 	// The operator's policy.
 	KindModelForbidden
@@ -95,43 +98,46 @@ type kindRow struct {
 
 // kinds is the closed vocabulary: one row a Kind.
 var kinds = [...]kindRow{
-	KindNone:            {"", http.StatusOK, 0, false},
-	KindBadRequest:      {"invalid_request", http.StatusBadRequest, ByCaller, false},
-	KindUnauthorized:    {"invalid_api_key", http.StatusUnauthorized, ByCaller, false},
-	KindNotFound:        {"model_not_found", http.StatusNotFound, ByCaller, false},
-	KindUnknownPath:     {"unknown_path", http.StatusNotFound, ByCaller, false},
-	KindMethod:          {"method_not_allowed", http.StatusMethodNotAllowed, ByCaller, false},
-	KindTooLarge:        {"request_too_large", http.StatusRequestEntityTooLarge, ByCaller, false},
-	KindCanceled:        {"client_closed_request", 499, ByCaller, false},
-	KindSlowClient:      {"client_too_slow", http.StatusRequestTimeout, ByCaller, false},
-	KindModelForbidden:  {"model_not_allowed", http.StatusForbidden, ByPolicy, false},
-	KindKeyConcurrency:  {"key_concurrency_exceeded", http.StatusTooManyRequests, ByPolicy, false},
-	KindQueueFull:       {"queue_full", http.StatusTooManyRequests, ByPolicy, false},
-	KindDeadline:        {"deadline_unreachable", http.StatusTooManyRequests, ByPolicy, false},
-	KindOrigin:          {"origin_not_allowed", http.StatusForbidden, ByPolicy, false},
-	KindUnsupported:     {"unsupported_by_target", http.StatusBadRequest, ByPolicy, false},
-	KindRejected:        {"provider_rejected", http.StatusBadRequest, ByProvider, false},
-	KindContentFilter:   {"content_filter", http.StatusBadRequest, ByProvider, false},
-	KindContextLength:   {"context_length_exceeded", http.StatusBadRequest, ByProvider, false},
-	KindProviderAuth:    {"provider_auth_failed", http.StatusBadGateway, ByProvider, false},
-	KindRateLimited:     {"provider_rate_limited", http.StatusTooManyRequests, ByProvider, true},
-	KindQuotaExhausted:  {"provider_quota_exhausted", http.StatusTooManyRequests, ByProvider, false},
-	KindOverloaded:      {"provider_overloaded", http.StatusServiceUnavailable, ByProvider, true},
-	KindServerError:     {"provider_error", http.StatusBadGateway, ByProvider, true},
-	KindUnreachable:     {"provider_unreachable", http.StatusBadGateway, ByProvider, true},
-	KindConnectTimeout:  {"provider_connect_timeout", http.StatusGatewayTimeout, ByProvider, true},
-	KindHeaderTimeout:   {"provider_header_timeout", http.StatusGatewayTimeout, ByProvider, true},
-	KindFirstToken:      {"provider_first_token_timeout", http.StatusGatewayTimeout, ByProvider, true},
-	KindStalled:         {"provider_stalled", http.StatusGatewayTimeout, ByProvider, true},
-	KindTotalTimeout:    {"total_timeout", http.StatusGatewayTimeout, ByPolicy, false},
-	KindTruncated:       {"provider_truncated", http.StatusBadGateway, ByProvider, true},
-	KindBadAnswer:       {"provider_bad_answer", http.StatusBadGateway, ByProvider, true},
-	KindProviderStream:  {"provider_stream_error", http.StatusBadGateway, ByProvider, true},
-	KindNoHealthyTarget: {"no_healthy_target", http.StatusServiceUnavailable, ByProvider, false},
-	KindDraining:        {"draining", http.StatusServiceUnavailable, ByGateway, false},
-	KindLedgerFull:      {"ledger_full", http.StatusServiceUnavailable, ByGateway, false},
-	KindStore:           {"store_unavailable", http.StatusServiceUnavailable, ByGateway, false},
-	KindInternal:        {"internal_error", http.StatusInternalServerError, ByGateway, false},
+	KindNone:             {"", http.StatusOK, 0, false},
+	KindBadRequest:       {"invalid_request", http.StatusBadRequest, ByCaller, false},
+	KindUnauthorized:     {"invalid_api_key", http.StatusUnauthorized, ByCaller, false},
+	KindNotFound:         {"model_not_found", http.StatusNotFound, ByCaller, false},
+	KindUnknownPath:      {"unknown_path", http.StatusNotFound, ByCaller, false},
+	KindMethod:           {"method_not_allowed", http.StatusMethodNotAllowed, ByCaller, false},
+	KindTooLarge:         {"request_too_large", http.StatusRequestEntityTooLarge, ByCaller, false},
+	KindCanceled:         {"client_closed_request", 499, ByCaller, false},
+	KindSlowClient:       {"client_too_slow", http.StatusRequestTimeout, ByCaller, false},
+	KindPrevious:         {"previous_response_not_found", http.StatusBadRequest, ByCaller, false},
+	KindNoResponse:       {"response_not_found", http.StatusNotFound, ByCaller, false},
+	KindUnsupportedParam: {"unsupported_parameter", http.StatusBadRequest, ByCaller, false},
+	KindModelForbidden:   {"model_not_allowed", http.StatusForbidden, ByPolicy, false},
+	KindKeyConcurrency:   {"key_concurrency_exceeded", http.StatusTooManyRequests, ByPolicy, false},
+	KindQueueFull:        {"queue_full", http.StatusTooManyRequests, ByPolicy, false},
+	KindDeadline:         {"deadline_unreachable", http.StatusTooManyRequests, ByPolicy, false},
+	KindOrigin:           {"origin_not_allowed", http.StatusForbidden, ByPolicy, false},
+	KindUnsupported:      {"unsupported_by_target", http.StatusBadRequest, ByPolicy, false},
+	KindRejected:         {"provider_rejected", http.StatusBadRequest, ByProvider, false},
+	KindContentFilter:    {"content_filter", http.StatusBadRequest, ByProvider, false},
+	KindContextLength:    {"context_length_exceeded", http.StatusBadRequest, ByProvider, false},
+	KindProviderAuth:     {"provider_auth_failed", http.StatusBadGateway, ByProvider, false},
+	KindRateLimited:      {"provider_rate_limited", http.StatusTooManyRequests, ByProvider, true},
+	KindQuotaExhausted:   {"provider_quota_exhausted", http.StatusTooManyRequests, ByProvider, false},
+	KindOverloaded:       {"provider_overloaded", http.StatusServiceUnavailable, ByProvider, true},
+	KindServerError:      {"provider_error", http.StatusBadGateway, ByProvider, true},
+	KindUnreachable:      {"provider_unreachable", http.StatusBadGateway, ByProvider, true},
+	KindConnectTimeout:   {"provider_connect_timeout", http.StatusGatewayTimeout, ByProvider, true},
+	KindHeaderTimeout:    {"provider_header_timeout", http.StatusGatewayTimeout, ByProvider, true},
+	KindFirstToken:       {"provider_first_token_timeout", http.StatusGatewayTimeout, ByProvider, true},
+	KindStalled:          {"provider_stalled", http.StatusGatewayTimeout, ByProvider, true},
+	KindTotalTimeout:     {"total_timeout", http.StatusGatewayTimeout, ByPolicy, false},
+	KindTruncated:        {"provider_truncated", http.StatusBadGateway, ByProvider, true},
+	KindBadAnswer:        {"provider_bad_answer", http.StatusBadGateway, ByProvider, true},
+	KindProviderStream:   {"provider_stream_error", http.StatusBadGateway, ByProvider, true},
+	KindNoHealthyTarget:  {"no_healthy_target", http.StatusServiceUnavailable, ByProvider, false},
+	KindDraining:         {"draining", http.StatusServiceUnavailable, ByGateway, false},
+	KindLedgerFull:       {"ledger_full", http.StatusServiceUnavailable, ByGateway, false},
+	KindStore:            {"store_unavailable", http.StatusServiceUnavailable, ByGateway, false},
+	KindInternal:         {"internal_error", http.StatusInternalServerError, ByGateway, false},
 }
 
 // Kinds returns every kind but KindNone, in a fixed order.
@@ -210,6 +216,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // Retryable reports whether another attempt may succeed: where the kind says so, or the provider does. With DoNotRetry
 // that holds for other targets only.
 func (e *Error) Retryable() bool { return e.Kind.Retryable() || e.Advice == DoRetry }
+
+// Status returns the HTTP status that a client gets: that of the kind or, where the provider refused the request itself, the provider's
+// own, as far as clients tell errors apart by it (404, 409, 413, 422).
+func (e *Error) Status() int {
+	if e.Kind == KindRejected {
+		switch e.ProviderStatus {
+		case http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+			return e.ProviderStatus
+		}
+	}
+	return e.Kind.Status()
+}
 
 // Errorf makes an Error of a kind with a formatted message. It is kept out of line: the frames of its callers would grow
 // by an Error each, and many of those stay on the stack for as long as a stream is open.

@@ -110,8 +110,8 @@ func PricedAs(account, baseURL string) string {
 	return ownRows + account
 }
 
-// Lookup finds a model of a provider of the price table ("openai", "azure", ...): by its name, or by its name without a
-// date at its end (a snapshot of a model that has no row of its own). ok is false if nothing is known. The info is
+// Lookup finds a model of a provider of the price table ("openai", "azure", ...): by its name, by its name without a
+// date at its end (a snapshot of a model that has no row of its own), or in its default version. ok is false if nothing is known. The info is
 // shared: callers must not change it.
 func (t *Table) Lookup(provider, model string) (info *Info, ok bool) {
 	if provider == "" {
@@ -125,7 +125,10 @@ func (t *Table) Lookup(provider, model string) (info *Info, ok bool) {
 	if i := p.models[model]; i != nil {
 		return i, true
 	}
-	i := p.models[undated(model)]
+	if i := p.models[undated(model)]; i != nil {
+		return i, true
+	}
+	i := p.models[model+"@default"] // Anthropic's models at Vertex AI, whose clients may leave the version out
 	return i, i != nil
 }
 
@@ -177,6 +180,8 @@ var hosts = [...]struct{ host, provider string }{
 	{"generativelanguage.googleapis.com", "google"},
 	{"aiplatform.googleapis.com", "google-vertex"},
 	{"-aiplatform.googleapis.com", "google-vertex"},
+	{"aiplatform.us.rep.googleapis.com", "google-vertex"},
+	{"aiplatform.eu.rep.googleapis.com", "google-vertex"},
 	{".openai.azure.com", "azure"},
 	{".services.ai.azure.com", "azure"},
 	{".cognitiveservices.azure.com", "azure"},
@@ -213,8 +218,11 @@ func ProviderOf(baseURL string) string {
 			return h.provider
 		}
 	}
-	if strings.HasPrefix(host, "bedrock-runtime.") && strings.HasSuffix(host, ".amazonaws.com") {
-		return "bedrock"
+	// The FIPS endpoints have a name of their own, China a domain, and the newer OpenAI-compatible surface both.
+	for _, service := range []string{"bedrock-runtime.", "bedrock-runtime-fips.", "bedrock-mantle."} {
+		if strings.HasPrefix(host, service) && (strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn") || strings.HasSuffix(host, ".api.aws")) {
+			return "bedrock"
+		}
 	}
 	return ""
 }

@@ -32,6 +32,10 @@ type Traits struct {
 	ToolIDs int
 	// BoundThinking says that signatures of thinking hold for the model that made them only.
 	BoundThinking bool
+	// CallSignature stands in for the signature of a tool call that the model did not make itself, where it refuses calls without.
+	CallSignature string
+	// OneSampling says that temperature and top_p are refused together.
+	OneSampling bool
 	// SamplingWhenOff says that temperature, top_p and logprobs are rejected only while the model thinks.
 	SamplingWhenOff bool
 }
@@ -156,6 +160,10 @@ func parseSetting(word string) (traitSetting, error) {
 		return func(t *Traits) { t.MinBudget, t.MaxBudget = least, most }, nil
 	case "bound_thinking":
 		return func(t *Traits) { t.BoundThinking = true }, nil
+	case "call_signature":
+		return func(t *Traits) { t.CallSignature = value }, nil
+	case "one_sampling":
+		return func(t *Traits) { t.OneSampling = true }, nil
 	case "sampling_when_off":
 		return func(t *Traits) { t.SamplingWhenOff = true }, nil
 	case "max_temperature":

@@ -19,6 +19,7 @@ type Preset struct {
 	BaseURL string
 	Auth    Auth
 	Offers  []Offer
+	List    string // path and query of the list of models; empty if there is none of what can be called
 	Usage   Usage
 
 	// Responses says what it has of OpenAI's Responses API.
@@ -146,6 +147,8 @@ var (
 	rerankCohere = Offer{Op: llm.OpRerank, Dialect: llm.Cohere, Path: "/rerank"}
 	rerankJina   = Offer{Op: llm.OpRerank, Dialect: llm.Jina, Path: "/rerank"}
 )
+
+//go:generate go test -run TestProvidersPage -update .
 
 // presets is never written, nor is anything that it points to.
 var presets = [...]*Preset{

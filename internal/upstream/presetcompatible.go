@@ -10,6 +10,7 @@ var (
 var groq = Preset{
 	Kind: "groq", Title: "Groq", Docs: "https://console.groq.com/docs/openai",
 	BaseURL: "https://api.groq.com/openai/v1", Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless, Prices: "groq",
+	List:   "/models",
 	Offers: []Offer{chat, responses, speech, transcribe, translate},
 	Keys:   nativeKeys,
 	Env:    []Variable{{"GROQ_API_KEY", "api_key"}, {"GROQ_BASE_URL", "base_url"}},
@@ -24,6 +25,7 @@ var groq = Preset{
 var together = Preset{
 	Kind: "together", Title: "Together AI", Docs: "https://docs.together.ai/reference",
 	BaseURL: "https://api.together.ai/v1", Auth: AuthBearer, Usage: UsageAsked, Prices: "together",
+	List:   "/models",
 	Offers: []Offer{chat, completion, embedding, rerankCohere, image, speech, transcribe, translate},
 	Keys:   compatibleKeys,
 	Env:    []Variable{{"TOGETHER_API_KEY", "api_key"}, {"TOGETHER_BASE_URL", "base_url"}},
@@ -37,6 +39,7 @@ var together = Preset{
 var fireworks = Preset{
 	Kind: "fireworks", Title: "Fireworks AI", Docs: "https://docs.fireworks.ai/api-reference",
 	BaseURL: "https://api.fireworks.ai/inference/v1", Auth: AuthBearer, Usage: UsageAsked, Responses: NativeFull, Prices: "fireworks",
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, rerankCohere},
 	Keys:   nativeKeys,
 	Env:    []Variable{{"FIREWORKS_API_KEY", "api_key"}, {"FIREWORKS_BASE_URL", "base_url"}},
@@ -50,6 +53,7 @@ var fireworks = Preset{
 var openRouter = Preset{
 	Kind: "openrouter", Title: "OpenRouter", Docs: "https://openrouter.ai/docs/api-reference/overview",
 	BaseURL: "https://openrouter.ai/api/v1", Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless,
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, rerankCohere},
 	Keys:   nativeKeys,
 	Env:    []Variable{{"OPENROUTER_API_KEY", "api_key"}, {"OPENROUTER_BASE_URL", "base_url"}},
@@ -63,6 +67,7 @@ var openRouter = Preset{
 var mistral = Preset{
 	Kind: "mistral", Title: "Mistral AI", Docs: "https://docs.mistral.ai/api",
 	BaseURL: "https://api.mistral.ai/v1", Auth: AuthBearer, Usage: UsageAlways, Prices: "mistral",
+	List:   "/models",
 	Offers: []Offer{chat, embedding, moderation, transcribe},
 	Keys:   compatibleKeys,
 	Env:    []Variable{{"MISTRAL_API_KEY", "api_key"}, {"MISTRAL_BASE_URL", "base_url"}},
@@ -78,6 +83,7 @@ var mistral = Preset{
 var deepSeek = Preset{
 	Kind: "deepseek", Title: "DeepSeek", Docs: "https://api-docs.deepseek.com",
 	BaseURL: "https://api.deepseek.com", Auth: AuthBearer, Usage: UsageAsked, Prices: "deepseek",
+	List:   "/models",
 	Offers: []Offer{chat},
 	Keys:   compatibleKeys,
 	Env:    []Variable{{"DEEPSEEK_API_KEY", "api_key"}, {"DEEPSEEK_BASE_URL", "base_url"}},
@@ -91,6 +97,7 @@ var deepSeek = Preset{
 var xAI = Preset{
 	Kind: "xai", Title: "xAI", Docs: "https://docs.x.ai/api-reference",
 	BaseURL: "https://api.x.ai/v1", Auth: AuthBearer, Usage: UsageAsked, Responses: NativeFull, Prices: "xai",
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, image, imageEdit},
 	Keys:   nativeKeys,
 	Env:    []Variable{{"XAI_API_KEY", "api_key"}, {"XAI_BASE_URL", "base_url"}},
@@ -103,6 +110,7 @@ var xAI = Preset{
 var cerebras = Preset{
 	Kind: "cerebras", Title: "Cerebras", Docs: "https://inference-docs.cerebras.ai/api-reference",
 	BaseURL: "https://api.cerebras.ai/v1", Auth: AuthBearer, Usage: UsageAsked, Prices: "cerebras",
+	List:   "/models",
 	Offers: []Offer{chat, completion},
 	Keys:   compatibleKeys,
 	Env:    []Variable{{"CEREBRAS_API_KEY", "api_key"}, {"CEREBRAS_BASE_URL", "base_url"}},
@@ -115,6 +123,7 @@ var cerebras = Preset{
 var vllm = Preset{
 	Kind: "vllm", Title: "vLLM", Docs: "https://docs.vllm.ai/en/stable/serving/online_serving.html",
 	BaseURL: "http://localhost:8000/v1", Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless,
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, rerankJina, transcribe, translate},
 	Keys:   nativeKeys,
 	Notes: []Note{
@@ -127,6 +136,7 @@ var vllm = Preset{
 var sglang = Preset{
 	Kind: "sglang", Title: "SGLang", Docs: "https://docs.sglang.io/docs/basic_usage/openai_api",
 	BaseURL: "http://localhost:30000/v1", Auth: AuthBearer, Usage: UsageAsked,
+	List:   "/models",
 	Offers: []Offer{chat, completion, embedding},
 	Keys:   compatibleKeys,
 	Notes: []Note{
@@ -137,6 +147,7 @@ var sglang = Preset{
 var llamaCpp = Preset{
 	Kind: "llamacpp", Title: "llama.cpp server", Docs: "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
 	Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless,
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, rerankJina},
 	Keys:   nativeKeys,
 	Notes: []Note{
@@ -150,6 +161,7 @@ var llamaCpp = Preset{
 var ollama = Preset{
 	Kind: "ollama", Title: "Ollama", Docs: "https://docs.ollama.com/api/openai-compatibility",
 	BaseURL: "http://localhost:11434/v1", Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless,
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding},
 	Keys:   nativeKeys,
 	Notes: []Note{

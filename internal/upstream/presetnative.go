@@ -11,6 +11,7 @@ const facts = "survey of 2026-11-20, "
 var openAI = Preset{
 	Kind: "openai", Title: "OpenAI, and any server compatible with it", Docs: "https://platform.openai.com/docs/api-reference",
 	BaseURL: DefaultBaseURL, Auth: AuthBearer, Usage: UsageAsked, Responses: NativeFull, Prices: "openai",
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, moderation, image, imageEdit, imageVary, speech, transcribe, translate},
 	Keys:   []string{"organization", "project", "responses", "stream_usage"},
 	Env: []Variable{
@@ -33,6 +34,7 @@ const anthropicVersion = "2023-06-01"
 var anthropic = Preset{
 	Kind: "anthropic", Title: "Anthropic", Docs: "https://platform.claude.com/docs/en/api",
 	BaseURL: "https://api.anthropic.com/v1", Auth: AuthXKey, Usage: UsageOwn, Prices: "anthropic",
+	List: "/models?limit=1000",
 	Offers: []Offer{
 		{Op: llm.OpChat, Dialect: llm.Anthropic, Path: "/messages"},
 		{Op: llm.OpCountTokens, Dialect: llm.Anthropic, Path: "/messages/count_tokens"},
@@ -50,6 +52,7 @@ var anthropic = Preset{
 var gemini = Preset{
 	Kind: "gemini", Title: "Gemini API", Docs: "https://ai.google.dev/api",
 	BaseURL: "https://generativelanguage.googleapis.com/v1beta", Auth: AuthGoog, Usage: UsageOwn, Prices: "google",
+	List: "/models?pageSize=1000",
 	Offers: []Offer{
 		{
 			Op: llm.OpChat, Dialect: llm.Gemini, Path: "/models/{model}:generateContent",
@@ -98,9 +101,9 @@ var vertex = Preset{
 	},
 	Notes: []Note{
 		{"`location: global` is at aiplatform.googleapis.com, `us` and `eu` (multi-region) at aiplatform.{us,eu}.rep.googleapis.com.", facts + "3.1"},
-		{"Models named `claude-…` are called with Anthropic's body, without `model` and with `anthropic_version: vertex-2023-10-16`.", facts + "3.1"},
+		{"Models named `claude-…` are called with Anthropic's body, without `model` and with `anthropic_version: vertex-2023-10-16`, or the client's version if that is a later one.", facts + "3.1"},
 		{"With `api_key` and no project (express mode) the base has neither project nor location.", facts + "3.1"},
-		{"Embeddings go one input a request, by `:embedContent`; models that know only `:predict` (text-embedding-…) are out of reach but for `/p/`.", "googleapis/go-genai, models.go, read 2026-11-21"},
+		{"Embeddings go one input a request, by `:embedContent`; models that know only `:predict` (text-embedding-…) are out of reach but for `/p/`.", "google.golang.org/genai v1.77.0, models.go, read 2026-11-21"},
 		{"Credentials are a service account's key or those of `gcloud auth application-default login`. The metadata server and workload identity are not asked.", "own choice"},
 	},
 }
@@ -152,8 +155,8 @@ var bedrock = Preset{
 	},
 	Notes: []Note{
 		{"Streams are binary frames (application/vnd.amazon.eventstream), not server-sent events.", facts + "4.1"},
-		{"Models whose id has `anthropic.` are called by `/invoke` with Anthropic's own body: without `model` and `stream`, with `anthropic_version: bedrock-2023-05-31`; a client's `anthropic-beta` header goes into the body as `anthropic_beta`. All others are called by Converse.", facts + "4.1"},
-		{"The model id is one segment of the path: `:` and `/` of an ARN are escaped.", "aws-sdk-go-v2, service/bedrockruntime/serializers.go, read 2026-11-21"},
+		{"Models whose id has `anthropic.` are called by `/invoke` with Anthropic's own body: without `model` and `stream`, with `anthropic_version: bedrock-2023-05-31`; a client's `anthropic-beta` header and a version beyond 2023-06-01 go into the body. All others are called by Converse.", facts + "4.1"},
+		{"The model id is one segment of the path: `:` and `/` of an ARN are escaped.", "smithy-go v1.28.8, encoding/httpbinding, read 2026-11-21"},
 		{"Embeddings, images and rerank are not offered; `/p/` relays `/model/{id}/invoke`.", "own choice"},
 		{"Keys come from the configuration; profiles, roles and the metadata server are not asked.", "own choice"},
 	},
@@ -162,6 +165,7 @@ var bedrock = Preset{
 var cohere = Preset{
 	Kind: "cohere", Title: "Cohere", Docs: "https://docs.cohere.com/reference/about",
 	BaseURL: "https://api.cohere.ai", Auth: AuthBearer, Usage: UsageAlways, Prices: "cohere",
+	List: "/v1/models?page_size=1000",
 	Offers: []Offer{
 		{Op: llm.OpChat, Dialect: llm.OpenAI, Path: "/compatibility/v1/chat/completions"},
 		{Op: llm.OpEmbedding, Dialect: llm.Cohere, Path: "/v2/embed", Items: 96},
@@ -199,6 +203,7 @@ var jina = Preset{
 var simulated = Preset{
 	Kind: "sim", Title: "A simulated provider inside this process", Docs: "docs/SIM.md",
 	Auth: AuthBearer, Usage: UsageAsked, Responses: NativeStateless,
+	List:   "/models",
 	Offers: []Offer{chat, responses, completion, embedding, moderation, rerankCohere, image, imageEdit, imageVary, speech, transcribe, translate},
 	Keys:   []string{"responses", "stream_usage"},
 	Notes:  []Note{{"For the dialects of other providers, `sluice sim` runs as a server of its own, which an account of their kind is pointed at.", "docs/SIM.md"}},

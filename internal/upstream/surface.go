@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"sluice/internal/llm"
@@ -76,9 +77,14 @@ func (a *Account) Surface(ask *Ask) (s Surface, ok bool) {
 	if a.classic && o.Dialect == llm.OpenAI {
 		s.Path = "/deployments/{model}" + s.Path
 	}
-	s.Path = withModel(s.Path, model)
-	if a.preset == &bedrock && o.Claude {
-		s.Change.Set = withBetas(s.Change.Set, ask)
+	if strings.Contains(s.Path, "{model}") {
+		if model == "" || model == "." || model == ".." {
+			return Surface{}, false // it would name another path
+		}
+		s.Path = withModel(s.Path, model)
+	}
+	if o.Claude && ask.Front == llm.Anthropic {
+		s.Change.Set = ofClient(s.Change.Set, ask.Header, a.preset == &bedrock)
 	}
 	return s, true
 }
@@ -195,27 +201,38 @@ func segment(model string) string {
 	return b.String()
 }
 
-// withBetas adds the beta features that a client of Anthropic's dialect named in a header: Bedrock wants them in the body.
-func withBetas(set []llm.Member, ask *Ask) []llm.Member {
-	if ask.Front != llm.Anthropic {
+// ofClient puts what a client of Anthropic's dialect says in headers into the body, where the clouds want it: a version beyond the
+// first, and, for Bedrock, beta features. Anthropic's own clients do the same (anthropic-sdk-go v2.12.0, read 2026-11-21).
+func ofClient(set []llm.Member, h http.Header, betas bool) []llm.Member {
+	set = slices.Clone(set)
+	if v := h.Get("Anthropic-Version"); v != "" && v != anthropicVersion {
+		i := slices.IndexFunc(set, func(m llm.Member) bool { return m.Name == "anthropic_version" })
+		set[i].Value = quote(v)
+	}
+	if !betas {
 		return set
 	}
-	var betas []string
-	for _, v := range ask.Header["Anthropic-Beta"] {
+	var names []string
+	for _, v := range h["Anthropic-Beta"] {
 		for name := range strings.SplitSeq(v, ",") {
 			if name = strings.TrimSpace(name); name != "" {
-				betas = append(betas, name)
+				names = append(names, name)
 			}
 		}
 	}
-	if len(betas) == 0 {
-		return set
+	if len(names) > 0 {
+		set = append(set, llm.Member{Name: "anthropic_beta", Value: quote(names)})
 	}
-	value, err := json.Marshal(betas)
+	return set
+}
+
+// quote writes strings as JSON.
+func quote(v any) string {
+	text, err := json.Marshal(v)
 	if err != nil {
 		panic("BUG: marshal strings: " + err.Error())
 	}
-	return append(set[:len(set):len(set)], llm.Member{Name: "anthropic_beta", Value: string(value)})
+	return string(text)
 }
 
 func joinQuery(a, b string) string {

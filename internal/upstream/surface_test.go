@@ -210,7 +210,14 @@ func TestSurface(t *testing.T) {
 	beta.Header = http.Header{"Anthropic-Beta": {"a-1, b-2", "c-3"}}
 	f(beta, "anthropic /model/anthropic.claude-x/invoke-with-response-stream aws"+claude+` anthropic_beta=["a-1","b-2","c-3"]`)
 	f(stream(ask(llm.OpChat, llm.Anthropic, "anthropic.claude-x")), "anthropic /model/anthropic.claude-x/invoke-with-response-stream aws"+claude)
+	beta.Header = http.Header{"Anthropic-Version": {"2026-10-21"}}
+	f(beta, "anthropic /model/anthropic.claude-x/invoke-with-response-stream aws -model -stream anthropic_version=\"2026-10-21\"")
+	beta.Front = llm.OpenAI
+	f(beta, "anthropic /model/anthropic.claude-x/invoke-with-response-stream aws"+claude)
 	f(ask(llm.OpEmbedding, llm.OpenAI, "amazon.titan-embed-text-v2:0"), "none")
+	for _, name := range []string{"", ".", ".."} {
+		f(ask(llm.OpChat, llm.OpenAI, name), "none")
+	}
 
 	a = open(t, keyed(upstream.Provider{API: "cohere"}))
 	f(ask(llm.OpChat, llm.OpenAI, "c"), "openai /compatibility/v1/chat/completions")

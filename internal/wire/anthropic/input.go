@@ -92,8 +92,11 @@ func (p *parser) blocks() (all bool) {
 	kept, n := 0, 0
 	for ; p.sc.Element(); n++ {
 		p.sc.Kind()
-		start := p.sc.Pos()
+		start, before := p.sc.Pos(), len(p.r.cuts)
 		remove := p.block()
+		if remove {
+			p.r.cuts = p.r.cuts[:before]
+		}
 		p.r.cuts = w.next(p.r.cuts, start, p.sc.Pos(), remove)
 		if !remove {
 			kept++
@@ -102,7 +105,8 @@ func (p *parser) blocks() (all bool) {
 	return n > 0 && kept == 0
 }
 
-// block reads the content block ahead. It reports whether it is thinking that another provider has made: see seal.
+// block reads the content block ahead. It reports whether it is thinking that another provider has made: see seal. Citations
+// that another provider has made are cut out of it.
 func (p *parser) block() (foreign bool) {
 	if !p.sc.Object() {
 		p.r.InputBytes += p.size()
@@ -110,13 +114,16 @@ func (p *parser) block() (foreign bool) {
 	}
 	var kind, signature, data wire.Span
 	var src source
+	var w weeder
 	for {
 		name, ok := p.sc.Member()
 		if !ok {
 			break
 		}
-		k := p.sc.Kind()
+		k, start, remove := p.sc.Kind(), p.sc.Name().Start, false
 		switch {
+		case string(name) == "citations" && k == wire.Array:
+			remove = p.citations()
 		case string(name) == "type":
 			kind = p.sc.Value()
 		case string(name) == "source" && k == wire.Object:
@@ -130,6 +137,7 @@ func (p *parser) block() (foreign bool) {
 		default:
 			p.r.InputBytes += p.size()
 		}
+		p.r.cuts = w.next(p.r.cuts, start, p.sc.Pos(), remove)
 	}
 	p.media(&src, wire.EqualString(kind.Of(p.body), "image"))
 	switch {
@@ -139,6 +147,28 @@ func (p *parser) block() (foreign bool) {
 		return data.Len() > 2 && isForeign(data.Of(p.body))
 	}
 	return false
+}
+
+// citations reads the citations ahead. It reports whether one of them was made by appendCitation of what another provider said:
+// it has no place in a document, or proof of a search, that this one would accept.
+func (p *parser) citations() (foreign bool) {
+	p.sc.Array()
+	for p.sc.Element() {
+		if !p.sc.Object() {
+			p.sc.Value()
+			continue
+		}
+		for {
+			name, ok := p.sc.Member()
+			if !ok {
+				break
+			}
+			proof, end := string(name) == "encrypted_index", string(name) == "end_char_index"
+			v := p.sc.Value().Of(p.body)
+			foreign = foreign || proof && string(v) == `""` || end && string(v) == "0"
+		}
+	}
+	return foreign
 }
 
 // content reads the blocks of a tool's result.

@@ -19,12 +19,13 @@ import (
 func ReadChat(op llm.Op, body []byte) (*llm.Chat, *llm.Error) {
 	var sc wire.Scanner
 	sc.Reset(body)
-	if k := sc.Kind(); k != wire.Object && k != wire.Invalid {
-		return nil, bad("", "request body is %s; it must be a JSON object", k)
-	}
+	kind := sc.Kind()
 	sc.Value()
-	if !sc.End() {
+	switch {
+	case !sc.End():
 		return nil, bad("", "request body is not valid JSON: %v", sc.Err())
+	case kind != wire.Object:
+		return nil, bad("", "request body is %s; it must be a JSON object", kind)
 	}
 	r := chatReader{c: &llm.Chat{Choices: 1, StreamUsage: true}, names: map[string]string{}}
 	seen := map[string]bool{}

@@ -15,7 +15,7 @@ const statusOverloaded = 529
 // closed vocabulary, details.param the field at fault if there is one. The official clients choose their error's class
 // by the status, and show both fields (PROVIDERS.md 2.4).
 func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) {
-	status, kind := errorShape(e.Kind)
+	status, kind := errorShape(e)
 	dst = append(dst, `{"type":"error","error":{"type":"`...)
 	dst = append(dst, kind...)
 	dst = append(dst, `","message":`...)
@@ -33,20 +33,20 @@ func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) 
 
 // errorShape returns the status and the type of a kind. Where the protocol has a status of its own it is that one: overload
 // is 529. A provider that has no credit left is not the client's bill, so it is a limit and not 402.
-func errorShape(k llm.Kind) (status int, kind string) {
-	switch k {
+func errorShape(e *llm.Error) (status int, kind string) {
+	switch e.Kind {
 	case llm.KindUnauthorized:
 		return http.StatusUnauthorized, "authentication_error"
 	case llm.KindModelForbidden, llm.KindOrigin:
 		return http.StatusForbidden, "permission_error"
-	case llm.KindNotFound, llm.KindUnknownPath:
-		return http.StatusNotFound, "not_found_error"
-	case llm.KindTooLarge:
-		return http.StatusRequestEntityTooLarge, "request_too_large"
 	case llm.KindOverloaded:
 		return statusOverloaded, "overloaded_error"
 	}
-	switch status = k.Status(); {
+	switch status = e.Status(); {
+	case status == http.StatusNotFound:
+		return status, "not_found_error"
+	case status == http.StatusRequestEntityTooLarge:
+		return status, "request_too_large"
 	case status == http.StatusTooManyRequests:
 		return status, "rate_limit_error"
 	case status == http.StatusGatewayTimeout, status == http.StatusRequestTimeout:

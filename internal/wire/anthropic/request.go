@@ -59,11 +59,12 @@ func (p *parser) object() *llm.Error {
 	case bytes.HasPrefix(p.body, []byte("\xef\xbb\xbf")):
 		return bad("", "request body begins with a byte-order mark; it must begin with {")
 	case !p.sc.Object():
-		if k := p.sc.Kind(); k != wire.Invalid {
-			return bad("", "request body is %s; it must be a JSON object", k)
-		}
+		k := p.sc.Kind()
 		p.sc.Value()
-		return p.syntax()
+		if !p.sc.End() {
+			return p.syntax()
+		}
+		return bad("", "request body is %s; it must be a JSON object", k)
 	}
 	for {
 		name, ok := p.sc.Member()

@@ -118,6 +118,9 @@ func appendInput(dst []byte, u *llm.Usage) []byte {
 	dst = strconv.AppendInt(dst, u.CacheWrite, 10)
 	dst = append(dst, `,"cache_read_input_tokens":`...)
 	dst = strconv.AppendInt(dst, u.CachedInput, 10)
+	if u.CacheWrite == 0 {
+		return append(dst, `,"cache_creation":null`...)
+	}
 	dst = append(dst, `,"cache_creation":{"ephemeral_5m_input_tokens":`...)
 	dst = strconv.AppendInt(dst, u.CacheWrite-long, 10)
 	dst = append(dst, `,"ephemeral_1h_input_tokens":`...)

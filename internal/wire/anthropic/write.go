@@ -15,6 +15,7 @@ import (
 //   - Arguments of a tool call that are no JSON object, which a model may well write, are {"_raw":"..."}; none are {}. In a
 //     stream they come as they were written.
 //   - Signatures of other dialects are sealed: see seal.
+//   - Texts with nothing in them are left out: the provider refuses them when the conversation goes on.
 //   - Images, sounds, and parts of other dialects that have no word here are left out.
 func AppendAnswer(dst []byte, a *llm.Answer, h *llm.Head) []byte {
 	var c llm.Choice
@@ -76,8 +77,12 @@ func toolID(id string, h *llm.Head, place int) string {
 func appendBlock(dst []byte, p *llm.Part, id string, open int) []byte {
 	before := len(dst)
 	dst = comma(dst, open)
+	empty := p.Text == ""
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
+		if empty {
+			return dst[:before]
+		}
 		dst = append(dst, `{"type":"text","text":`...)
 		dst = wire.AppendString(dst, p.Text)
 		dst = append(dst, `,"citations":`...)
@@ -90,6 +95,9 @@ func appendBlock(dst []byte, p *llm.Part, id string, open int) []byte {
 			dst = appendSealed(append(dst, ','), p.Signature, p.Origin)
 		}
 	case llm.PartThinking:
+		if empty && p.Signature == "" {
+			return dst[:before]
+		}
 		dst = append(dst, `{"type":"thinking","thinking":`...)
 		dst = wire.AppendString(dst, p.Text)
 		dst = append(dst, `,"signature":`...)
@@ -137,7 +145,8 @@ func appendCitations(dst []byte, all []llm.Citation) []byte {
 }
 
 // appendCitation appends a citation: of a page of the web, or of a document of which no more than its title is known. What of
-// the text rests on it is not said: it belongs to the block.
+// the text rests on it is not said: it belongs to the block. The provider would refuse such a citation that it has not made, so
+// Request.AppendUpstream leaves it out of a conversation that goes on there: parser.citations knows it by what is empty.
 func appendCitation(dst []byte, c *llm.Citation) []byte {
 	if c.URL != "" {
 		dst = append(dst, `{"type":"web_search_result_location","cited_text":`...)

@@ -13,7 +13,7 @@ import (
 // Order of the events, each with its name (PROVIDERS.md 2.3):
 //
 //  1. message_start, with the usage that is known by then.
-//  2. For each part content_block_start, content_block_delta..., content_block_stop. Citations and the signature come as deltas
+//  2. For each part that is not empty content_block_start, content_block_delta..., content_block_stop. Citations and the signature come as deltas
 //     just before the stop. Redacted thinking has no deltas, so it is written when the part is whole.
 //  3. message_delta with the reason for the stop and the usage, in total: providers of other dialects state what the input was
 //     at the end only. It waits for the end of the stream, since usage may come after the finish.
@@ -100,13 +100,9 @@ func (w *writer) beginPart(dst []byte, e *llm.Event) []byte {
 	place := w.parts
 	w.parts++
 	switch e.Part {
-	case llm.PartText:
-		dst = append(w.openBlock(dst), `{"type":"text","text":"","citations":null}`...)
 	case llm.PartRefusal:
 		w.refused = true
-		dst = append(w.openBlock(dst), `{"type":"text","text":"","citations":null}`...)
-	case llm.PartThinking:
-		dst = append(w.openBlock(dst), `{"type":"thinking","thinking":"","signature":""}`...)
+		return dst
 	case llm.PartToolCall:
 		w.tools = true
 		dst = appendToolStart(w.openBlock(dst), toolID(e.ID, w.head, place), e.Name)
@@ -147,16 +143,28 @@ func (w *writer) openDelta(dst []byte, kind, member string) []byte {
 	return append(dst, `":`...)
 }
 
+// beginText appends content_block_start of a text or of thinking, once. It is not done before there is something in it: the
+// provider refuses empty texts in a conversation that goes on.
+func (w *writer) beginText(dst []byte) []byte {
+	switch {
+	case w.open:
+		return dst
+	case w.part == llm.PartThinking:
+		return append(w.openBlock(dst), `{"type":"thinking","thinking":"","signature":""}}`+"\n\n"...)
+	}
+	return append(w.openBlock(dst), `{"type":"text","text":"","citations":null}}`+"\n\n"...)
+}
+
 // delta appends text of the open part.
 func (w *writer) delta(dst []byte, e *llm.Event) []byte {
-	if !w.open || len(e.Text) == 0 {
+	if len(e.Text) == 0 {
 		return dst
 	}
 	switch w.part {
 	case llm.PartText, llm.PartRefusal:
-		dst = w.openDelta(dst, "text_delta", "text")
+		dst = w.openDelta(w.beginText(dst), "text_delta", "text")
 	case llm.PartThinking:
-		dst = w.openDelta(dst, "thinking_delta", "thinking")
+		dst = w.openDelta(w.beginText(dst), "thinking_delta", "thinking")
 	case llm.PartToolCall:
 		dst = w.openDelta(dst, "input_json_delta", "partial_json")
 	default:
@@ -170,11 +178,15 @@ func (w *writer) delta(dst []byte, e *llm.Event) []byte {
 func (w *writer) endPart(dst []byte, e *llm.Event) []byte {
 	part := w.part
 	w.part = 0
-	if part == llm.PartRedacted {
+	switch {
+	case part == llm.PartRedacted:
 		dst = appendRedacted(w.openBlock(dst), e.Signature, e.Origin)
 		return w.closeBlock(append(dst, "}\n\n"...))
-	}
-	if !w.open {
+	case part == llm.PartThinking && e.Signature != "":
+		w.part = part
+		dst = w.beginText(dst)
+		w.part = 0
+	case !w.open:
 		return dst
 	}
 	switch part {

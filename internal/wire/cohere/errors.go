@@ -104,7 +104,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 
 // AppendError appends the body that tells a client of an error, and returns the HTTP status that goes with it.
 func (s Shape) AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) {
-	status = e.Kind.Status()
+	status = e.Status()
 	if s == Cohere {
 		dst = append(dst, `{"id":`...)
 		dst = wire.AppendString(dst, id)

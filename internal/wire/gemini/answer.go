@@ -103,7 +103,7 @@ func appendPart(dst []byte, p *llm.Part, answer bool) []byte {
 		return appendMedia(dst, p, signature)
 	case llm.PartOther:
 		if p.Origin == llm.Gemini {
-			return append(dst, p.Raw...)
+			return appendCompact(dst, []byte(p.Raw)) // see appendObject
 		}
 	}
 	return dst
@@ -147,7 +147,7 @@ func appendObject[S ~string | ~[]byte](dst []byte, text S, name string) []byte {
 	case len(b) == 0:
 		return append(dst, '{', '}')
 	case begins(b, '{') && wire.Valid(b):
-		return append(dst, b...)
+		return appendCompact(dst, b) // a line break in it would end the line of the stream that it stands in
 	}
 	dst = append(append(append(dst, '{', '"'), name...), '"', ':')
 	return append(wire.AppendString(dst, b), '}')

@@ -23,7 +23,7 @@ type asked struct {
 	answered bool
 }
 
-// ReadChat reads a whole generateContent request for its translation. Model and Stream stand in the path: who has read that sets
+// ReadChat reads a whole generateContent request for its translation, or with OpCountTokens what a countTokens request is about. Model and Stream stand in the path: who has read that sets
 // them. The error is of KindBadRequest, with the path of the field in Param.
 //
 // Calls and results of the API need no ids. Those that are missing are made up: call_0 for the first of the conversation, and
@@ -35,6 +35,11 @@ func ReadChat(op llm.Op, body []byte) (*llm.Chat, *llm.Error) {
 	}
 	r := chatReader{chat: &llm.Chat{Choices: 1, StreamUsage: true}}
 	o := r.object(element{"", body})
+	if op == llm.OpCountTokens {
+		if inner := o.sub("generateContentRequest"); inner != nil {
+			o = inner
+		}
+	}
 	if sys := o.sub("systemInstruction"); sys != nil {
 		r.content(sys, llm.RoleSystem)
 	}
@@ -77,12 +82,20 @@ func (r *chatReader) role(c *object) llm.Role {
 }
 
 // content adds the turns of a content. Results of tools make turns of their own.
+//
+// Of a streamed answer the SDKs' chats keep each chunk as a content of its own, and send them all back. So contents of the model
+// that follow each other are one turn here, and its texts and thoughts are put together again: a signature holds for all of what it
+// came after.
 func (r *chatReader) content(c *object, role llm.Role) {
 	c.raw("role")
+	all := &r.chat.Messages
 	turn := llm.Turn{Role: role}
+	if n := len(*all); role == llm.RoleAssistant && n > 0 && (*all)[n-1].Role == role {
+		turn, *all = (*all)[n-1], (*all)[:n-1]
+	}
 	flush := func(next llm.Role) {
 		if len(turn.Parts) > 0 {
-			r.chat.Messages = append(r.chat.Messages, turn)
+			*all = append(*all, turn)
 		}
 		turn = llm.Turn{Role: next}
 	}
@@ -98,10 +111,21 @@ func (r *chatReader) content(c *object, role llm.Role) {
 		if turn.Role != want {
 			flush(want)
 		}
+		if n := len(turn.Parts); role == llm.RoleAssistant && n > 0 && goesOn(&turn.Parts[n-1], &p) {
+			last := &turn.Parts[n-1]
+			last.Text += p.Text
+			last.Signature, last.Origin = p.Signature, p.Origin
+			continue
+		}
 		turn.Parts = append(turn.Parts, p)
 	}
 	flush(0)
 	c.rest()
+}
+
+// goesOn reports whether p goes on with the text or thought that came before it.
+func goesOn(before, p *llm.Part) bool {
+	return before.Kind == p.Kind && (p.Kind == llm.PartText || p.Kind == llm.PartThinking) && before.Signature == ""
 }
 
 // part reads one part. ok is false if it says nothing.

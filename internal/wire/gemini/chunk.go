@@ -90,10 +90,10 @@ func (c *chunk) list(sc *wire.Scanner, b []byte) {
 }
 
 // each calls take for each candidate of the chunk, which was read of b. Those that were not kept are read once more.
-func (c *chunk) each(b []byte, take func(s *sight)) {
+func (c *chunk) each(b []byte, take func(s sight)) {
 	if c.count <= len(c.first) {
 		for i := range c.count {
-			take(&c.first[i])
+			take(c.first[i])
 		}
 		return
 	}
@@ -102,8 +102,7 @@ func (c *chunk) each(b []byte, take func(s *sight)) {
 	sc.Reset(list)
 	sc.Array()
 	for n := 0; sc.Element(); n++ {
-		one := look(&sc, list, n)
-		take(&one)
+		take(look(&sc, list, n))
 	}
 }
 

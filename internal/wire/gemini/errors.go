@@ -205,7 +205,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 // google.rpc code follows the status; the details hold what has no place in it: the code of Sluice's closed vocabulary as the
 // reason of an ErrorInfo, the wait as a RetryInfo, the field at fault as a BadRequest, and the request's id.
 func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) {
-	status = e.Kind.Status()
+	status = e.Status()
 	dst = append(dst, `{"error":{"code":`...)
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	dst = append(dst, `,"message":`...)

@@ -128,7 +128,7 @@ func (s *Stream) account(c *chunk, data []byte) {
 	c.each(data, s.add)
 }
 
-func (s *Stream) add(one *sight) {
+func (s *Stream) add(one sight) {
 	s.seen.add(one.index)
 	if one.ended {
 		s.ended.add(one.index)
@@ -221,7 +221,7 @@ func Scan(op llm.Op, body []byte) (wire.Answer, *llm.Error) {
 	case c.isError:
 		return wire.Answer{}, streamError(body)
 	}
-	c.each(body, func(s *sight) {
+	c.each(body, func(s sight) {
 		a.OutputBytes += s.bytes
 		seen++
 		if s.ended {

@@ -78,7 +78,11 @@ func (p *parser) members() (n int) {
 			return n
 		case sameField(name, "inlineData"), sameField(name, "fileData"):
 			p.media()
-		case sameField(name, "thoughtSignature"), string(name) == "role", sameField(name, "mimeType"):
+		case sameField(name, "thoughtSignature"):
+			if at := p.sc.Value(); sealed(at.Of(p.body)) {
+				p.r.edits = append(p.r.edits, edit{at, true})
+			}
+		case string(name) == "role", sameField(name, "mimeType"):
 			p.sc.Value() // not shown to the model
 		case string(name) == "args", string(name) == "response":
 			n += p.sc.Value().Len()
@@ -161,7 +165,7 @@ func clip(b []byte, n int) []byte {
 	return b[:n]
 }
 
-// trimmed reports whether b, without white space around it, begins with c.
+// begins reports whether b, without white space around it, begins with c.
 func begins(b []byte, c byte) bool {
 	b = bytes.TrimLeft(b, " \t\r\n")
 	return len(b) > 0 && b[0] == c

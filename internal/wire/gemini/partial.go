@@ -154,7 +154,7 @@ func (p *partial) child(n *node, key string, isIndex bool) (*node, bool) {
 	if isIndex {
 		want = nodeArray
 		var err error
-		if i, err = strconv.Atoi(key); err != nil || i < 0 {
+		if i, err = strconv.Atoi(key); err != nil || i < 0 || i-len(n.nodes) >= maxValues-p.values {
 			return nil, false
 		}
 		key = ""

@@ -244,9 +244,11 @@ func (r *reader) part(dst []llm.Event, st *reading, p *rawPart, b []byte, n int)
 	}
 	dst = st.close(dst)
 	media := p.media(b)
-	return append(dst,
-		llm.Event{Kind: llm.EventPart, Choice: st.index, Part: media.Kind, Media: media},
-		llm.Event{Kind: llm.EventPartEnd, Choice: st.index, Part: media.Kind, Signature: unquote(p.signature.Of(b)), Origin: llm.Gemini})
+	end := llm.Event{Kind: llm.EventPartEnd, Choice: st.index, Part: media.Kind, Origin: media.Origin}
+	if p.signature.Len() > 2 && media.Kind != llm.PartOther { // whose Raw has it
+		end.Signature, end.Origin = unquote(p.signature.Of(b)), llm.Gemini
+	}
+	return append(dst, llm.Event{Kind: llm.EventPart, Choice: st.index, Part: media.Kind, Media: media}, end)
 }
 
 // text adds to the open part, or begins another.

@@ -14,7 +14,14 @@ import (
 type Request struct {
 	wire.Request
 
-	models []wire.Span // values of model, in order: of the body, of its requests, of its generateContentRequest
+	edits []edit // in order
+}
+
+// edit is a place in the body that may change: a value of model (of the body, of one of its requests, of its
+// generateContentRequest), or a signature of another provider's, which Google would refuse (see seal).
+type edit struct {
+	at      wire.Span
+	foreign bool
 }
 
 // ParseRequest validates body, which must be one JSON object, in one pass, and reads what Sluice needs of it: for OpChat a
@@ -37,7 +44,8 @@ func ParseRequest(op llm.Op, body []byte) (*Request, *llm.Error) {
 }
 
 // AppendUpstream appends body as a target of the same dialect is sent it: all bytes are the same, but for the members that the
-// change names (in either spelling), and for the model's name where the body repeats it (embeddings and token counts).
+// change names (in either spelling), for the model's name where the body repeats it (embeddings and token counts), and for signatures of
+// other providers, which become null.
 func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
 	if c.Plain() {
 		return r.splice(dst, body, c)
@@ -47,11 +55,15 @@ func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
 
 func (r *Request) splice(dst, body []byte, c *wire.Change) []byte {
 	done := 0
-	if c.Model != "" {
-		for _, at := range r.models {
-			dst = append(dst, body[done:at.Start]...)
+	for _, e := range r.edits {
+		if !e.foreign && c.Model == "" {
+			continue
+		}
+		dst = append(dst, body[done:e.at.Start]...)
+		if done = e.at.End; e.foreign {
+			dst = append(dst, "null"...)
+		} else {
 			dst = wire.AppendString(dst, ResourceOf(c.Model))
-			done = at.End
 		}
 	}
 	return append(dst, body[done:]...)
@@ -296,7 +308,7 @@ func (p *parser) model(path string) *llm.Error {
 	if n := p.sc.StringLen(at); n > maxModel {
 		return bad(path, "%s has %d bytes, which is over the limit of %d", path, n, maxModel)
 	}
-	p.r.models = append(p.r.models, at)
+	p.r.edits = append(p.r.edits, edit{at, false})
 	return nil
 }
 

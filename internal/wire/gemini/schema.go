@@ -39,6 +39,12 @@ func schema(dst []byte, sc *wire.Scanner, b []byte) []byte {
 			nullable = len(v) > 0 && v[0] == 't'
 		case "propertyOrdering":
 			sc.Value()
+		case "format":
+			// Beside JSON schema's own there is enum, which says no more than the list of values does.
+			if at := sc.Value(); !wire.EqualString(at.Of(b), "enum") {
+				dst = appendName(dst, start, name)
+				dst = append(dst, at.Of(b)...)
+			}
 		default:
 			dst = schemaMember(dst, start, name, sc, b)
 		}
@@ -46,10 +52,7 @@ func schema(dst []byte, sc *wire.Scanner, b []byte) []byte {
 	if kind == "" || kind == "type_unspecified" {
 		return append(dst, '}')
 	}
-	if len(dst) > start {
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"type":`...)
+	dst = appendName(dst, start, "type")
 	if !nullable {
 		return append(wire.AppendString(dst, kind), '}')
 	}
@@ -59,14 +62,11 @@ func schema(dst []byte, sc *wire.Scanner, b []byte) []byte {
 
 // schemaMember appends a member of a schema whose members begin at start.
 func schemaMember(dst []byte, start int, name string, sc *wire.Scanner, b []byte) []byte {
-	if len(dst) > start {
-		dst = append(dst, ',')
-	}
-	out := name
 	if name == "example" {
-		out = "examples"
+		dst = append(append(appendName(dst, start, "examples"), '['), sc.Value().Of(b)...)
+		return append(dst, ']')
 	}
-	dst = append(wire.AppendString(dst, out), ':')
+	dst = appendName(dst, start, name)
 	switch name {
 	case "properties", "$defs", "defs":
 		return schemas(dst, sc, b)
@@ -84,9 +84,6 @@ func schemaMember(dst []byte, start int, name string, sc *wire.Scanner, b []byte
 			dst = schema(dst, sc, b)
 		}
 		return append(dst, ']')
-	case "example":
-		dst = append(append(dst, '['), sc.Value().Of(b)...)
-		return append(dst, ']')
 	case "minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties":
 		v := sc.Value().Of(b)
 		if n := strings.Trim(string(v), `"`); wire.Valid([]byte(n)) {
@@ -95,6 +92,14 @@ func schemaMember(dst []byte, start int, name string, sc *wire.Scanner, b []byte
 		return append(dst, v...)
 	}
 	return append(dst, sc.Value().Of(b)...)
+}
+
+// appendName appends the name of a member of an object whose members begin at start.
+func appendName(dst []byte, start int, name string) []byte {
+	if len(dst) > start {
+		dst = append(dst, ',')
+	}
+	return append(wire.AppendString(dst, name), ':')
 }
 
 // schemas appends the object ahead, whose values are schemas.

@@ -30,7 +30,8 @@ type writing struct {
 	id     string // of the call that is open
 	name   string
 	args   []byte
-	finish string // reason; "" until it has ended
+	media  *llm.Part // that is open; nil for none
+	finish string    // reason; "" until it has ended
 }
 
 // NewWriter returns a writer of one streamed answer for a client.
@@ -77,23 +78,18 @@ func (w *writer) of(index int) *writing {
 	return &w.choices[len(w.choices)-1]
 }
 
+// part begins a part. Calls and media go out when it ends, with their signature.
 func (w *writer) part(dst []byte, e *llm.Event) []byte {
 	st := w.of(e.Choice)
-	if e.Part == llm.PartToolCall {
+	st.media = nil
+	switch {
+	case e.Part == llm.PartToolCall:
 		st.id, st.name, st.args = e.ID, e.Name, st.args[:0]
-		return dst
+	case e.Media != nil:
+		media := *e.Media
+		st.media = &media
 	}
-	if e.Media == nil {
-		return dst
-	}
-	start, begun := len(dst), w.begun
-	dst = w.open(dst)
-	end := len(dst)
-	if dst = appendPart(dst, e.Media, true); len(dst) == end {
-		w.begun = begun // nothing in it has a word here
-		return dst[:start]
-	}
-	return w.close(dst, e.Choice, nil, nil)
+	return dst
 }
 
 func (w *writer) delta(dst []byte, e *llm.Event) []byte {
@@ -112,6 +108,9 @@ func (w *writer) delta(dst []byte, e *llm.Event) []byte {
 }
 
 func (w *writer) partEnd(dst []byte, e *llm.Event) []byte {
+	if media := w.of(e.Choice).media; media != nil {
+		return w.medium(dst, media, e)
+	}
 	signature := seal(e.Signature, e.Origin, e.Part == llm.PartRedacted)
 	switch e.Part {
 	case llm.PartToolCall:
@@ -130,6 +129,22 @@ func (w *writer) partEnd(dst []byte, e *llm.Event) []byte {
 		return w.close(dst, e.Choice, w.cites, nil)
 	}
 	return dst
+}
+
+// medium writes the media that end, or another part that came whole.
+func (w *writer) medium(dst []byte, media *llm.Part, e *llm.Event) []byte {
+	w.of(e.Choice).media = nil
+	if e.Signature != "" {
+		media.Signature, media.Origin = e.Signature, e.Origin
+	}
+	start, begun := len(dst), w.begun
+	dst = w.open(dst)
+	end := len(dst)
+	if dst = appendPart(dst, media, true); len(dst) == end {
+		w.begun = begun // nothing in it has a word here
+		return dst[:start]
+	}
+	return w.close(dst, e.Choice, nil, nil)
 }
 
 // open begins a chunk with one part.

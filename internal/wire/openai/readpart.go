@@ -31,37 +31,46 @@ func (r *chatReader) content(v []byte, at *place) []llm.Part {
 
 // part reads one part of a message. A kind that is not known is kept as it is.
 func (r *chatReader) part(v []byte, at *place) llm.Part {
-	var kind, ttl string
-	var inner []byte
-	var name string
-	r.object(v, at, func(n string, v []byte) {
-		switch n {
-		case "type":
-			kind = r.text(v, at.member(n))
-		case "prompt_cache_breakpoint":
-			ttl = r.cacheTTL(v, at.member(n), "30m")
-		case "cache_control":
-			ttl = r.cacheTTL(v, at.member(n), "5m")
-		case "text", "refusal", "image_url", "input_audio", "file", "thinking":
-			inner, name = v, n
+	var kind string
+	r.object(v, at, func(name string, v []byte) {
+		if name == "type" {
+			kind = r.text(v, at.member(name))
 		}
 	})
-	if r.err != nil {
+	switch {
+	case r.err != nil:
 		return llm.Part{}
-	}
-	if kind == "" {
+	case kind == "":
 		r.fail(at.member("type"), "%s is missing", at.member("type"))
 		return llm.Part{}
-	}
-	if !known(kind) {
+	case !known(kind):
 		return llm.Part{Kind: llm.PartOther, Raw: string(v), Origin: llm.OpenAI}
 	}
-	if inner == nil || name != kind {
+	var p llm.Part
+	var ttl, signature string
+	r.object(v, at, func(name string, v []byte) {
+		at := at.member(name)
+		switch name {
+		case kind:
+			p = r.partOf(kind, v, at)
+		case "prompt_cache_breakpoint":
+			ttl = r.cacheTTL(v, at, "30m")
+		case "cache_control":
+			ttl = r.cacheTTL(v, at, "5m")
+		case "extra_content":
+			signature = r.googleSignature(v, at)
+		case "type", "index", "annotations":
+		default:
+			r.extra(at.String(), v)
+		}
+	})
+	if p.Kind == 0 {
 		r.fail(at.member(kind), "%s is missing", at.member(kind))
-		return llm.Part{}
 	}
-	p := r.partOf(kind, inner, at.member(kind))
 	p.CacheTTL = ttl
+	if signature != "" {
+		p.Signature, p.Origin = signature, llm.Gemini
+	}
 	return p
 }
 

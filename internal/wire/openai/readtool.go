@@ -9,6 +9,7 @@ import (
 func (r *chatReader) tool(v []byte, at *place) {
 	var kind, ttl string
 	var function, custom []byte
+	var others []llm.Member
 	r.object(v, at, func(name string, v []byte) {
 		at := at.member(name)
 		switch name {
@@ -20,6 +21,8 @@ func (r *chatReader) tool(v []byte, at *place) {
 			custom = v
 		case "cache_control":
 			ttl = r.cacheTTL(v, at, "5m")
+		default:
+			others = append(others, llm.Member{Name: at.String(), Value: string(v)})
 		}
 	})
 	var f llm.Function
@@ -43,6 +46,9 @@ func (r *chatReader) tool(v []byte, at *place) {
 		return
 	default:
 		f = llm.Function{Name: kind, Raw: string(v), Origin: llm.OpenAI}
+	}
+	if f.Raw == "" {
+		r.c.Extra = append(r.c.Extra, others...)
 	}
 	f.CacheTTL = ttl
 	r.c.Tools = append(r.c.Tools, f)

@@ -11,7 +11,7 @@ import (
 // param (null if there is none) and code, all of them strings. The code is the one of Sluice's closed vocabulary, and the
 // status that is returned the one of its kind. The id of the request has no place in this shape: it stands in headers.
 func AppendError(dst []byte, e *llm.Error, _ string) (body []byte, status int) {
-	return appendErrorBody(dst, e), e.Kind.Status()
+	return appendErrorBody(dst, e), e.Status()
 }
 
 func appendErrorBody(dst []byte, e *llm.Error) []byte {

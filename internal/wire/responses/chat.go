@@ -9,11 +9,11 @@ import (
 )
 
 // ReadChat reads a whole request for its translation. Instructions become a system turn, which stands first. What has no word in
-// the vocabulary is in Extra. Members that belong to this server and not to the model (store, background, previous_response_id)
-// are left to the caller.
+// the vocabulary is in Extra. Members that belong to this server and not to the model (store, background) are left to the caller,
+// and so is previous_response_id, for which AppendContinued has to be called before.
 //
 // The error is of KindBadRequest, with the path of the field at fault. State that only the provider has is one:
-// conversation, prompt, and references to items.
+// previous_response_id, conversation, prompt, and references to items.
 func ReadChat(_ llm.Op, body []byte) (*llm.Chat, *llm.Error) {
 	d := decoder{chat: &llm.Chat{Choices: 1, StreamUsage: true}}
 	var sc wire.Scanner
@@ -129,8 +129,10 @@ func (d *decoder) setting(name string, value []byte) {
 		d.into(value, name, "a string", &c.User)
 	case "safety_identifier":
 		d.into(value, name, "a string", &c.SafetyIdentifier)
-	case "store", "background", "previous_response_id", "stream_options":
+	case "store", "background", "stream_options":
 		// The server's own affairs.
+	case "previous_response_id":
+		d.err = bad(name, "previous_response_id is %.80s, which is not stored here: send the items in input", value)
 	case "conversation":
 		d.err = bad(name, "conversation is kept by OpenAI and cannot be read here: send the items in input, or use previous_response_id")
 	case "prompt":

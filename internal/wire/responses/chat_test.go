@@ -182,6 +182,7 @@ func TestReadChatErrors(t *testing.T) {
 	f(`"input":[{"type":"function_call_output","output":"x"}]`, "input[0].call_id", "missing")
 	f(`"input":[{"type":"function_call","call_id":"c","name":"f","arguments":3}]`, "input[0].arguments", "a string")
 	f(`"input":[{"type":"reasoning","summary":[],"encrypted_content":"sluice1.!"}]`, "input[0].encrypted_content", "not as this gateway wrote it")
+	f(`"previous_response_id":"resp_1"`, "previous_response_id", "resp_1")
 	f(`"conversation":"conv_1"`, "conversation", "kept by OpenAI")
 	f(`"prompt":{"id":"pmpt_1"}`, "prompt", "template")
 	f(`"tools":[{"name":"f"}]`, "tools[0].type", "no type")

@@ -34,10 +34,10 @@ type Request struct {
 // does not read are not looked at but for their grammar: nothing else is refused here, the provider will judge. A field that is
 // read must not be there twice, nor in another case: parsers differ in which of two values counts.
 //
-// op is OpChat; OpCountTokens reads a request to count its input, which may lack a model. The error is of KindBadRequest, with
-// the field in Param.
-func ParseRequest(op llm.Op, body []byte) (Request, *llm.Error) {
-	p := parser{op: op, body: body}
+// op is OpChat, or OpCountTokens for a request whose input is to be counted. The error is of KindBadRequest, with the field in
+// Param.
+func ParseRequest(_ llm.Op, body []byte) (Request, *llm.Error) {
+	p := parser{body: body}
 	p.r.Choices, p.r.Store = 1, true
 	p.sc.Reset(body)
 	if err := p.object(); err != nil {
@@ -49,7 +49,6 @@ func ParseRequest(op llm.Op, body []byte) (Request, *llm.Error) {
 // parser is one run of ParseRequest.
 type parser struct {
 	sc   wire.Scanner
-	op   llm.Op
 	body []byte
 	r    Request
 	seen uint32 // bit by field
@@ -79,7 +78,7 @@ func (p *parser) object() *llm.Error {
 	if !p.sc.End() {
 		return p.syntax()
 	}
-	if p.seen&(1<<fieldModel) == 0 && p.op != llm.OpCountTokens {
+	if p.seen&(1<<fieldModel) == 0 {
 		return bad("model", "model is missing")
 	}
 	if p.r.User == "" {
@@ -197,10 +196,6 @@ func (p *parser) read(f field, name string) *llm.Error {
 
 func (p *parser) model() *llm.Error {
 	if k := p.sc.Kind(); k != wire.String && k != wire.Invalid {
-		if k == wire.Null && p.op == llm.OpCountTokens {
-			p.sc.Value()
-			return nil
-		}
 		return bad("model", "model is %s; it must be a string", k)
 	}
 	p.r.model = p.sc.Value()

@@ -37,7 +37,7 @@ func TestParseRequest(t *testing.T) {
 		responses.Request{Request: wire.Request{Model: "m"}, Background: true, PreviousID: "resp_1", Conversation: true})
 	f(llm.OpChat, `{"model":"m","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:x"},{"type":"input_image","file_id":null}]}]}`,
 		of(wire.Request{Model: "m", MediaTokens: 256}))
-	f(llm.OpCountTokens, `{"input":"x"}`, of(wire.Request{}))
+	f(llm.OpCountTokens, `{"model":"m","input":"x"}`, of(wire.Request{Model: "m"}))
 }
 
 func TestInputBytes(t *testing.T) {
