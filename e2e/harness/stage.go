@@ -19,7 +19,7 @@ const stageSim = `
 seed: 7
 any_model: true
 api_key: provider-secret
-record: 2000
+record: 5000
 models:
   - {name: sim-fast, speed: {step: 3ms}, context: 128000, prompt_cache: true}
   - {name: sim-reasoning, reasoning: 20, speed: {step: 3ms}}
@@ -38,6 +38,12 @@ providers:
     base_url: SIM
     api_key: provider-secret
     models: [elsewhere]
+  ant: {api: anthropic, base_url: SIM, api_key: provider-secret, models: ["ant-*"]}
+  gem: {api: gemini, base_url: ROOT/v1beta, api_key: provider-secret, models: ["gem-*"]}
+  res: {api: openai, base_url: SIM, api_key: provider-secret, responses: native, models: ["res-*"]}
+  coh: {api: cohere, base_url: ROOT, api_key: provider-secret, models: ["coh-*"]}
+  voy: {api: voyage, base_url: SIM, api_key: provider-secret, models: ["voy-*"]}
+  jin: {api: jina, base_url: SIM, api_key: provider-secret, models: ["jin-*"]}
 models:
   smart: {targets: [up/sim-fast]}
   watched: {targets: ["up/watched:stall;after=5"], timeouts: {idle: 300ms}}
@@ -48,7 +54,15 @@ keys:
   - {name: one, key: KEY_ONE, concurrency: 1}
 `
 
-// Stage is a gateway with keys before a simulated provider: what the tests of client libraries share.
+// ProviderKey is the key that the stage's accounts have at the provider.
+const ProviderKey = "provider-secret"
+
+// Upstreams returns the stage's accounts for chats, one of each dialect, with the dialect's name.
+func Upstreams() map[string]string {
+	return map[string]string{"up": "openai", "ant": "anthropic", "gem": "gemini"}
+}
+
+// Stage is a gateway with keys before a simulated provider that speaks every dialect: what the tests of client libraries share.
 type Stage struct {
 	Sim     *Sim
 	Gateway *Gateway
@@ -58,6 +72,6 @@ type Stage struct {
 func StartStage(t testing.TB) *Stage {
 	t.Helper()
 	sim := StartSim(t, stageSim)
-	config := strings.NewReplacer("SIM", sim.URL, "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
+	config := strings.NewReplacer("SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
 	return &Stage{Sim: sim, Gateway: StartGateway(t, config)}
 }

@@ -41,7 +41,7 @@ func find(r *http.Request) entry {
 	if rest, ok := strings.CutPrefix(path, "/anthropic"); ok && (rest == "" || rest[0] == '/') {
 		return findAnthropic(rest)
 	}
-	if ofGemini(r) {
+	if strings.HasPrefix(path, "/v1beta") {
 		return findGemini(path)
 	}
 	if len(r.Header["Anthropic-Version"]) > 0 && !strings.HasPrefix(path, "/admin/") {
@@ -49,23 +49,15 @@ func find(r *http.Request) entry {
 			return en
 		}
 	}
+	// Google's SDKs ask for version v1 by default (@google/genai 3.1.0, seen 2026-11-21), where OpenAI's list of models is too: a call
+	// is known by its path, the list by the headers that they send.
+	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/v1alpha/") {
+		en := findGemini(path)
+		if en.serve != nil && (r.Method == http.MethodPost && en.op != 0 || len(r.Header["X-Goog-Api-Client"]) > 0 || len(r.Header["X-Goog-Api-Key"]) > 0) {
+			return en
+		}
+	}
 	return findOpenAI(path)
-}
-
-// ofGemini reports whether a path at the root is Gemini's: that of a version of its own or of a model's method, or the list of models
-// with Google's header. @google/genai asks at /v1 (3.1.0, 2026-11), which OpenAI's clients do too.
-func ofGemini(r *http.Request) bool {
-	path := r.URL.Path
-	if strings.HasPrefix(path, "/v1beta") {
-		return true
-	}
-	if !strings.HasPrefix(path, "/v1/models") && !strings.HasPrefix(path, "/v1/projects/") && !strings.HasPrefix(path, "/v1/publishers/") {
-		return false
-	}
-	if _, _, method, ok := gemini.SplitPath(path); ok && r.Method == http.MethodPost && method != "" {
-		return true
-	}
-	return len(r.Header["X-Goog-Api-Key"]) > 0 || len(r.Header["X-Goog-Api-Client"]) > 0
 }
 
 // findOpenAI returns what is at a path of OpenAI's. The version may be missing.
