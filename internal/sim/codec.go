@@ -26,7 +26,6 @@ type codecVoice struct {
 type openPart struct {
 	kind   llm.PartKind // 0 if none
 	hash   uint64       // of its text
-	call   int          // calls begun
 	signed bool         // a call has the signature already (Gemini)
 }
 
