@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
@@ -325,4 +329,68 @@ func TestDoctorText(t *testing.T) {
 	if _, err := runDoctor(t, "", "--timeout", (-time.Second).String()); err == nil || !strings.Contains(err.Error(), "--timeout is -1s") {
 		t.Errorf("a bad flag: %v", err)
 	}
+}
+
+// TestDoctorDialects calls accounts that do not speak OpenAI's protocol in their own, each paid in its own way: the simulator checks
+// signatures, and tokens that it gave for signed assertions.
+func TestDoctorDialects(t *testing.T) {
+	t.Parallel()
+	private, public := rsaKeys(t)
+	url := strings.TrimSuffix(startSim(t, sim.Config{
+		APIKey: llm.NewSecret("sk-the-right-key"), Models: []sim.ModelConfig{{Name: "good"}, {Name: "claude-good"}, {Name: "anthropic.good"}},
+		Google: sim.ServiceAccount{Email: "robot@p", PublicKey: public},
+		AWS:    sim.AWSKeys{AccessKey: "AKID", SecretKey: llm.NewSecret("aws-secret"), Region: "eu-west-1"},
+	}), "/v1")
+	account, err := json.Marshal(map[string]string{"type": "service_account", "client_email": "robot@p", "private_key": private, "token_uri": url + "/token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "google.json")
+	if err := os.WriteFile(file, account, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const key = `api_key: "${RIGHT_KEY:-sk-the-right-key}"`
+	yaml := strings.NewReplacer("URL", url, "FILE", file, "KEY", key).Replace(`
+providers:
+  claude: {api: anthropic, base_url: "URL", KEY, models: [good]}
+  google: {api: gemini, base_url: "URL", KEY, models: [good]}
+  azure: {base_url: "URL", KEY, models: [good], deployments: {good: good}}
+  classic: {api: azure, base_url: "URL", KEY, models: [good], api_version: 2024-10-21}
+  vertex: {base_url: "URL", project: p, location: global, credentials: "${file:FILE}", models: [good, claude-good]}
+  bedrock: {base_url: "URL", region: eu-west-1, access_key: "${AKID:-AKID}", secret_key: "${SECRET:-aws-secret}", models: [good, anthropic.good]}
+  wrong: {api: bedrock, base_url: "URL", region: eu-west-1, access_key: "${AKID:-AKID}", secret_key: "${SECRET:-other}", models: [good]}
+`)
+	r, err := doctored(t, yaml, "--yes")
+	if err == nil {
+		t.Error("a wrong key was taken")
+	}
+	for _, name := range []string{"claude", "google"} {
+		wantCheck(t, &r, name, "models", doctor.OK, "listed", "")
+	}
+	for _, name := range []string{"claude/good", "google/good", "azure/good", "classic/good", "vertex/good", "vertex/claude-good", "bedrock/good", "bedrock/anthropic.good"} {
+		wantCheck(t, &r, name, "call", doctor.OK, "first token after", "")
+		wantCheck(t, &r, name, "usage", doctor.OK, "reported", "")
+	}
+	wantCheck(t, &r, "wrong/good", "call", doctor.Fail, "provider_auth_failed", "")
+	if text := fmt.Sprint(r); strings.Contains(text, "aws-secret") || strings.Contains(text, "PRIVATE KEY") {
+		t.Error("a credential is in the report")
+	}
+}
+
+// rsaKeys makes a pair of keys, in PEM.
+func rsaKeys(t *testing.T) (private, public string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: open}))
 }

@@ -136,7 +136,7 @@ func (a *Adapted) AppendBody(dst []byte) []byte {
 	}
 	body := Of(a.to).AppendChat(nil, a.Chat)
 	var c wire.Change
-	rename(&c, body, a.traits)
+	rename(&c, walk(body), a.traits)
 	if c.Plain() {
 		return append(dst, body...)
 	}

@@ -92,6 +92,8 @@ func TestAdaptContent(t *testing.T) {
 	}, []string{"user: text q", "assistant: tool call f {} skip_thought_signature_validator", "assistant: tool call g {}", "tool: tool result f", "tool: tool result g"})
 	f("calls that it made", llm.Anthropic, llm.Gemini, traits("gemini", "gemini-3.8-flash"), loop, []string{"user: text q", "assistant: tool call f {} sig", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].content[].thinking")
 	f("addresses of other storage", llm.Gemini, llm.OpenAI, nil, []llm.Turn{turn(u, text("q"), llm.Part{Kind: llm.PartImage, URL: "gs://b/a.png"})}, []string{"user: text q"}, "contents[].parts[].fileData")
+	f("thinking that goes back unsigned", llm.Anthropic, llm.OpenAI, traits("deepseek", "deepseek-v4-pro"), []llm.Turn{turn(u, text("q")), turn(a, bare, text("a")), turn(u, text("r"))},
+		[]string{"user: text q", "assistant: thinking hm", "assistant: text a", "user: text r"})
 	f("images of tools", llm.Anthropic, llm.OpenAI, nil, loop, []string{
 		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ", "tool result: text ok",
 		"user: text Content of the tool results above:", "user: image image/png",

@@ -23,6 +23,7 @@ func AdaptSame(d llm.Dialect, op llm.Op, body []byte, t *model.Traits, c *wire.C
 	if t == nil || op != llm.OpChat || t.Not&sameFeatures == 0 && len(t.Renames) == 0 {
 		return nil
 	}
+	rq := walk(body)
 	var notes []Note
 	not := t.Not & sameFeatures
 	if t.SamplingWhenOff && thinkingOff(body) {
@@ -36,16 +37,16 @@ func AdaptSame(d llm.Dialect, op llm.Op, body []byte, t *model.Traits, c *wire.C
 		case within:
 			nested[outer] = append(nested[outer], inner)
 		case f == model.Logprobs && d == llm.OpenAI:
-			notes = drop(notes, body, c, "logprobs")
-			notes = drop(notes, body, c, "top_logprobs")
+			notes = drop(notes, rq, c, "logprobs")
+			notes = drop(notes, rq, c, "top_logprobs")
 		default:
-			notes = drop(notes, body, c, outer)
+			notes = drop(notes, rq, c, outer)
 		}
 	}
 	for _, outer := range []string{"generationConfig", "inferenceConfig", "text"} {
-		notes = dropNested(notes, body, c, outer, nested[outer])
+		notes = dropNested(notes, rq, c, outer, nested[outer])
 	}
-	rename(c, body, t)
+	rename(c, rq, t)
 	return notes
 }
 
@@ -61,8 +62,8 @@ func thinkingOff(body []byte) bool {
 }
 
 // drop leaves out a member if the request has it, with a note unless it says nothing.
-func drop(notes []Note, body []byte, c *wire.Change, name string) []Note {
-	v, ok := member(body, name)
+func drop(notes []Note, rq object, c *wire.Change, name string) []Note {
+	v, ok := rq.member(name)
 	if !ok {
 		return notes
 	}
@@ -87,34 +88,35 @@ func noteOf(notes []Note, param, name string, value []byte) []Note {
 }
 
 // dropNested leaves members out of an object of the request.
-func dropNested(notes []Note, body []byte, c *wire.Change, outer string, names []string) []Note {
+func dropNested(notes []Note, rq object, c *wire.Change, outer string, names []string) []Note {
 	if len(names) == 0 {
 		return notes
 	}
-	object, ok := member(body, outer)
+	value, ok := rq.member(outer)
 	if !ok {
 		return notes
 	}
+	within := walk(value)
 	var inner wire.Change
 	for _, name := range names {
-		if v, ok := member(object, name); ok {
+		if v, ok := within.member(name); ok {
 			inner.Drop = append(inner.Drop, name)
 			notes = noteOf(notes, outer+"."+name, name, v)
 		}
 	}
 	if len(inner.Drop) > 0 {
-		c.Set = append(c.Set, llm.Member{Name: outer, Value: string(wire.AppendChanged(nil, object, &inner))})
+		c.Set = append(c.Set, llm.Member{Name: outer, Value: string(wire.AppendChanged(nil, value, &inner))})
 	}
 	return notes
 }
 
 // rename adds the renames that a request needs. Where it has the member by both names, the one that the server knows counts.
-func rename(c *wire.Change, body []byte, t *model.Traits) {
+func rename(c *wire.Change, rq object, t *model.Traits) {
 	for _, r := range t.Renames {
-		if _, ok := member(body, r.From); !ok || slices.Contains(c.Drop, r.From) {
+		if _, ok := rq.member(r.From); !ok || slices.Contains(c.Drop, r.From) {
 			continue
 		}
-		if _, both := member(body, r.To); both {
+		if _, both := rq.member(r.To); both {
 			c.Drop = append(c.Drop, r.From)
 			continue
 		}
@@ -122,21 +124,41 @@ func rename(c *wire.Change, body []byte, t *model.Traits) {
 	}
 }
 
-// member returns the value of a member of an object; ok is false if there is none, or it is no object.
-func member(object []byte, name string) (value []byte, ok bool) {
+// object is a JSON object with where its members stand.
+type object struct {
+	text    []byte
+	members []place
+}
+
+type place struct {
+	name  string
+	value wire.Span
+}
+
+// walk finds the members of an object, in one pass: bodies may be large. What is no object has none.
+func walk(text []byte) object {
+	o := object{text: text, members: make([]place, 0, 24)}
 	var sc wire.Scanner
-	sc.Reset(object)
+	sc.Reset(text)
 	if !sc.Object() {
-		return nil, false
+		return o
 	}
 	for {
-		n, more := sc.Member()
-		if !more {
-			return nil, false
+		name, ok := sc.Member()
+		if !ok {
+			return o
 		}
-		found := string(n) == name
-		if v := sc.Value(); found {
-			return v.Of(object), true
+		n := string(name) // valid until the value is read
+		o.members = append(o.members, place{n, sc.Value()})
+	}
+}
+
+// member returns the value of a member; ok is false if there is none.
+func (o object) member(name string) (value []byte, ok bool) {
+	for i := range o.members {
+		if o.members[i].name == name {
+			return o.members[i].value.Of(o.text), true
 		}
 	}
+	return nil, false
 }

@@ -25,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // fixtures returns the files of a folder of testdata, by dialect.
-func fixtures(t *testing.T, kind string, d llm.Dialect) []string {
+func fixtures(t testing.TB, kind string, d llm.Dialect) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", kind, d.String(), "*.json"))
 	if err != nil || len(files) == 0 {
@@ -34,7 +34,7 @@ func fixtures(t *testing.T, kind string, d llm.Dialect) []string {
 	return files
 }
 
-func read(t *testing.T, name string) []byte {
+func read(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -86,6 +86,7 @@ func columns() []column {
 	}{
 		{llm.OpenAI, "openai", "o3"},
 		{llm.OpenAI, "mistral", "mistral-large-2512"},
+		{llm.OpenAI, "deepseek", "deepseek-v4-pro"},
 		{llm.Anthropic, "anthropic", "claude-sonnet-5-5"},
 		{llm.Anthropic, "anthropic", "claude-3-7-sonnet-20250219"},
 		{llm.Gemini, "gemini", "gemini-3.8-flash"},

@@ -3,6 +3,7 @@ package dialect_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -211,4 +212,38 @@ func TestTableSaysWhatAdaptDoes(t *testing.T) {
 
 func part(p llm.Part) func(*llm.Chat) {
 	return func(c *llm.Chat) { c.Messages[0].Parts = append(c.Messages[0].Parts, p) }
+}
+
+// TestDocs holds the table of docs/TRANSLATION.md to the matrix. With -update it writes it.
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	const name = "../../docs/TRANSLATION.md"
+	text := string(read(t, name))
+	head, rest, ok := strings.Cut(text, "<!-- matrix -->\n")
+	_, tail, ok2 := strings.Cut(rest, "\n## ")
+	if !ok || !ok2 {
+		t.Fatal("the page has no place for the matrix")
+	}
+	var b strings.Builder
+	b.WriteString("\n| feature |")
+	for _, d := range dialect.Targets() {
+		b.WriteString(" " + d.String() + " |")
+	}
+	b.WriteString("\n|" + strings.Repeat(" --- |", 1+len(dialect.Targets())))
+	for i, c := range dialect.Capabilities() {
+		if i%len(dialect.Targets()) == 0 {
+			b.WriteString("\n| `" + c.Feature.String() + "` |")
+		}
+		b.WriteString(map[dialect.Level]string{dialect.Yes: " + |", dialect.Changed: " ~ |", dialect.No: " - |"}[c.Level])
+	}
+	want := head + "<!-- matrix -->\n" + b.String() + "\n\n## " + tail
+	if *update {
+		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if d := cmp.Diff(want, text); d != "" {
+		t.Errorf("docs/TRANSLATION.md (go test -update writes it): %s", d)
+	}
 }

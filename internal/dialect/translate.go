@@ -44,10 +44,14 @@ func (t *Translation) State() *wire.Progress { return &t.Progress }
 
 // Observe translates an event. Comments and what else the client's dialect has no word for go.
 func (t *Translation) Observe(ev *wire.Event) wire.Action {
-	if t.Done || t.Err != nil || ev.Comment {
+	if t.Done || t.Err != nil || ev.Comment && !bare(ev.Raw) {
 		return wire.Drop
 	}
-	events, err := t.reader.Read(t.events[:0], ev.Name, ev.Data)
+	data := ev.Data
+	if ev.Comment {
+		data = ev.Raw
+	}
+	events, err := t.reader.Read(t.events[:0], ev.Name, data)
 	t.events = events
 	if cap(t.out) > keepOut {
 		t.out = nil
@@ -63,6 +67,10 @@ func (t *Translation) Observe(ev *wire.Event) wire.Action {
 	ev.Raw, ev.Data, ev.At = t.out, t.out, -1
 	return wire.Forward
 }
+
+// bare reports whether what stands between events is JSON: Google ends a stream that fails with an error in a line of its own
+// (docs/PROVIDERS.md, 3.3).
+func bare(raw []byte) bool { return len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') }
 
 // write accounts for events and appends them in the client's words.
 func (t *Translation) write(dst []byte, events []llm.Event) []byte {

@@ -44,6 +44,7 @@ type provider struct {
 	refuse      bool // connections are refused
 	noDial      bool // connections are never made
 	usageOff    bool // stream_usage: off
+	native      bool // responses: native
 	maxAnswer   int64
 }
 
@@ -156,6 +157,12 @@ func (rd *road) open(p *provider) *gateway.Account {
 	c.SetDefaults()
 	if p.api != "" {
 		c.API = p.api
+		if p.api == "vertex" {
+			c.Project, c.Region = "project", "us-central1"
+		}
+	}
+	if p.native {
+		c.Responses = "native"
 	}
 	account, err := upstream.Open(&c)
 	if err != nil {

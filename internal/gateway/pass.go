@@ -76,6 +76,10 @@ func (r *run) pass(answer *upstream.Answer, w watcher) *llm.Error {
 func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error {
 	var held []byte
 	var received int64
+	length := answer.Length
+	if r.x.Method == http.MethodHead || answer.Status == http.StatusNotModified {
+		length = 0 // what is stated is the size of what is not sent
+	}
 	for {
 		n, err := answer.Read(buf)
 		p := buf[:n]
@@ -86,7 +90,7 @@ func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error
 		}
 		fail, done := w.broke(), false
 		if err != nil && fail == nil {
-			fail, done = ended(answer, w, err, received)
+			fail, done = ended(answer, w, err, received, length)
 		}
 		live := !r.committed.IsZero()
 		if !live && fail == nil && !done && !w.ready() {
@@ -112,11 +116,12 @@ func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error
 }
 
 // ended says what the end of an answer means.
-func ended(answer *upstream.Answer, w watcher, err error, received int64) (fail *llm.Error, done bool) {
+// length is the size that the answer must have, negative if none is stated.
+func ended(answer *upstream.Answer, w watcher, err error, received, length int64) (fail *llm.Error, done bool) {
 	switch {
 	case err != io.EOF:
 		return answer.Fail(err), false
-	case answer.Length >= 0 && received < answer.Length:
+	case length >= 0 && received < length:
 		return answer.Fail(io.EOF), false
 	}
 	if missing := w.end(); missing != nil {

@@ -39,7 +39,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if !ok {
 		return nil, unsupported(&x.Call, r.target)
 	}
-	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front, back: dialect.Of(surface.Dialect)}
+	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && !r.otherForm(&surface), back: dialect.Of(surface.Dialect)}
 	body, e := r.encode()
 	if e != nil {
 		return nil, e
@@ -162,7 +162,7 @@ func (f *reframed) Next() (wire.Event, bool, error) {
 	if ok {
 		f.raw = wire.AppendEvent(f.raw[:0], string(ev.Name), ev.Data)
 		ev.Raw = f.raw
-		if bytes.IndexAny(ev.Data, "\r\n") < 0 { // else the data stands in several lines
+		if !bytes.ContainsAny(ev.Data, "\r\n") { // else the data stands in several lines
 			ev.At = len(f.raw) - len(ev.Data) - len("\n\n")
 			ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
 		}

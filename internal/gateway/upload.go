@@ -21,6 +21,7 @@ type Upload struct {
 	head        []byte
 	model       wire.Span // of the model's name in head; empty if there is no place that can change
 	rest        io.Reader
+	interrupt   func()
 	length      int64
 	contentType string
 
@@ -33,9 +34,10 @@ type Upload struct {
 type faulted struct{ e *llm.Error }
 
 // NewUpload returns an upload: head, with the model's name at a place of it (an empty span for none), and then rest. length is the size
-// of both in bytes, negative if it is not known. An error of rest should be an *llm.Error that says what the client did.
-func NewUpload(head []byte, model wire.Span, rest io.Reader, length int64, contentType string) *Upload {
-	return &Upload{head: head, model: model, rest: rest, length: length, contentType: contentType}
+// of both in bytes, negative if it is not known. An error of rest should be an *llm.Error that says what the client did. interrupt
+// must make a Read of rest return that is under way on another goroutine: net/http waits for it before it gives a request up.
+func NewUpload(head []byte, model wire.Span, rest io.Reader, interrupt func(), length int64, contentType string) *Upload {
+	return &Upload{head: head, model: model, rest: rest, interrupt: interrupt, length: length, contentType: contentType}
 }
 
 // used reports whether another attempt would miss a part of the body. A nil Upload has none.
@@ -141,16 +143,26 @@ func (r *run) send(rq *upstream.Request) (answer *upstream.Answer, stop func(), 
 	w := &uploadWait{}
 	body, length := u.body(cmp.Or(r.leg.surface.Change.Model, r.target.Model), func() { w.begin(limit, cancel) })
 	rq.Body, rq.Upload, rq.UploadLength, rq.ContentType = nil, body, length, u.contentType
+	release := context.AfterFunc(ctx, u.interrupt)
+	if end := rq.Limits.End; !end.IsZero() {
+		// A moment later, so that it is the attempt's own timer that says why.
+		late := time.AfterFunc(time.Until(end)+uploadGrace, u.interrupt)
+		defer late.Stop()
+	}
 	answer, e = r.info.account.Send(ctx, rq)
 	w.end()
-	if fault := u.failed(); e != nil && fault != nil {
+	if fault := u.failed(); e != nil && e.Kind == llm.KindUnreachable && fault != nil {
 		e = fault // the transport tells only that its connection is of no more use
 	}
 	return answer, func() {
 		_ = body.Close()
+		release() // what is left of the body is no matter of a later attempt's, but of the call's
 		cancel(nil)
 	}, e
 }
+
+// uploadGrace is how long after the end of a call's time a read of the client's body is interrupted.
+const uploadGrace = 100 * time.Millisecond
 
 // uploadWait is the wait for response headers after an upload.
 type uploadWait struct {

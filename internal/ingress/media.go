@@ -42,7 +42,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, en *entry, open 
 	in := newIncoming(w, r, settings)
 	defer in.end()
 	if e := open(x, in); e != nil {
-		if !in.ended && r.ContentLength != 0 {
+		if !in.ended.Load() && r.ContentLength != 0 {
 			w.Header().Set("Connection", "close") // what is left of the body is not read
 		}
 		s.refuse(w, r, en, e)

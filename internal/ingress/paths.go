@@ -50,10 +50,10 @@ func find(r *http.Request) entry {
 		}
 	}
 	// Google's SDKs ask for version v1 by default (@google/genai 3.1.0, seen 2026-11-21), where OpenAI's list of models is too: a call
-	// is known by its path, the list by a header that they always send.
+	// is known by its path, the list by the headers that they send.
 	if strings.HasPrefix(path, "/v1/") || strings.HasPrefix(path, "/v1alpha/") {
 		en := findGemini(path)
-		if en.serve != nil && (r.Method == http.MethodPost && en.op != 0 || len(r.Header["X-Goog-Api-Client"]) > 0) {
+		if en.serve != nil && (r.Method == http.MethodPost && en.op != 0 || len(r.Header["X-Goog-Api-Client"]) > 0 || len(r.Header["X-Goog-Api-Key"]) > 0) {
 			return en
 		}
 	}

@@ -42,19 +42,19 @@ func (s *Server) rawBody(x *gateway.Exchange, in *incoming, rq *wire.Request) *l
 	kind, _, _ := mime.ParseMediaType(contentType)
 	switch {
 	case r.ContentLength == 0:
-		in.ended = true
+		in.ended.Store(true)
 		return nil
 	case r.ContentLength > in.c.MaxUpload:
 		return uploadTooLarge(in.c)
 	case r.ContentLength < 0 || r.ContentLength > min(maxRawPeek, in.c.MaxBody) || kind != "application/json" || r.Header.Get("Content-Encoding") != "":
-		x.Upload = gateway.NewUpload(nil, wire.Span{}, in, r.ContentLength, contentType)
+		x.Upload = gateway.NewUpload(nil, wire.Span{}, in, in.interrupt, r.ContentLength, contentType)
 		return nil
 	}
 	var e *llm.Error
 	if x.Body, e = readBody(in.w, r, in.c); e != nil {
 		return e
 	}
-	in.ended = true
+	in.ended.Store(true)
 	_, _ = wire.Walk(x.Body, func(name string, at wire.Span) bool {
 		if name != "model" {
 			return true

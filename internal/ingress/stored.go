@@ -114,7 +114,7 @@ func (s *Server) inputItems(w http.ResponseWriter, r *http.Request, en *entry) {
 	stored, e := s.lookUp(w, r, en, http.MethodGet, http.MethodGet)
 	var page responses.Page
 	if e == nil {
-		page, e = pageOf(r)
+		page, e = itemsPage(r)
 	}
 	if e != nil {
 		s.refuse(w, r, en, e)
@@ -129,7 +129,7 @@ func (s *Server) inputItems(w http.ResponseWriter, r *http.Request, en *entry) {
 	rp.Whole(http.StatusOK, body)
 }
 
-func pageOf(r *http.Request) (responses.Page, *llm.Error) {
+func itemsPage(r *http.Request) (responses.Page, *llm.Error) {
 	q := r.URL.Query()
 	page := responses.Page{After: q.Get("after"), Limit: defaultItems}
 	if v := q.Get("limit"); v != "" {

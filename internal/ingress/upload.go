@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"sluice/internal/gateway"
@@ -20,8 +21,8 @@ type incoming struct {
 	c    *Config
 	left int64 // bytes until max_upload
 
-	armed time.Time // when the read deadline was set last
-	ended bool
+	armed time.Time   // when the read deadline was set last
+	ended atomic.Bool // the body has been read to its end
 }
 
 func newIncoming(w http.ResponseWriter, r *http.Request, c *Config) *incoming {
@@ -42,7 +43,7 @@ func (in *incoming) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case err == io.EOF:
-		in.ended = true
+		in.ended.Store(true)
 		_ = http.NewResponseController(in.w).SetReadDeadline(time.Time{})
 		return n, io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded) || isTimeout(err):
@@ -53,11 +54,13 @@ func (in *incoming) Read(p []byte) (int, error) {
 	return n, &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the connection before its body was complete", Err: err}
 }
 
-// end lets go of a body that was not read to its end: a read that is under way on the transport's goroutine ends at once, so that
-// net/http can close the body.
+// interrupt ends a read that is under way on the transport's goroutine. Nothing more can be read.
+func (in *incoming) interrupt() { _ = http.NewResponseController(in.w).SetReadDeadline(time.Now()) }
+
+// end lets go of a body that was not read to its end, so that net/http can close it.
 func (in *incoming) end() {
-	if !in.ended {
-		_ = http.NewResponseController(in.w).SetReadDeadline(time.Now())
+	if !in.ended.Load() {
+		in.interrupt()
 	}
 }
 
@@ -80,6 +83,6 @@ func (s *Server) openForm(x *gateway.Exchange, in *incoming) *llm.Error {
 	if e := f.look(in); e != nil {
 		return e
 	}
-	x.Upload = gateway.NewUpload(f.head, f.model, f.rest(in), r.ContentLength, contentType)
+	x.Upload = gateway.NewUpload(f.head, f.model, f.rest(in), in.interrupt, r.ContentLength, contentType)
 	return fill(&x.Call, &wire.Request{Model: f.name(), Choices: 1}, r.Header, x)
 }

@@ -80,6 +80,9 @@ func (x *exchange) decodeChat(body []byte) *refusal {
 	if a.dialect == llm.Anthropic && a.host != onDirect {
 		read = withModel(body, a, true)
 	}
+	if a.dialect == llm.Responses {
+		read = wire.AppendChanged(nil, body, &wire.Change{Drop: []string{"previous_response_id"}}) // recall sees to it
+	}
 	chat, e := codec.ReadChat(llm.OpChat, read)
 	if e != nil {
 		return refuseError(e)

@@ -39,20 +39,6 @@ type Response struct {
 	Body     []byte // JSON object: the answer as the client got it
 }
 
-// Config says what is kept of the Responses API's answers.
-type Config struct {
-	// Retention is how long an answer is kept that the client wants stored (store: true, which is the API's default). 0 keeps none.
-	Retention time.Duration `yaml:"retention"`
-	// MaxBytes is how much all kept answers may take together; the oldest make room for others.
-	MaxBytes int64 `yaml:"max_bytes" unit:"bytes" min:"1048576"`
-}
-
-// SetDefaults fills in what a file may leave out.
-func (c *Config) SetDefaults() {
-	c.Retention = 30 * 24 * time.Hour // the API promises at least as much (PROVIDERS.md 1.3, 2026-11)
-	c.MaxBytes = 4 << 30
-}
-
 // cleaner removes what is not to be kept any longer. It is what Clean needs of a store.
 type cleaner interface {
 	// CleanResponses deletes responses that have expired by now, and then the oldest until the others take maxBytes at most. It

@@ -103,7 +103,7 @@ func appendPart(dst []byte, p *llm.Part, answer bool) []byte {
 		return appendMedia(dst, p, signature)
 	case llm.PartOther:
 		if p.Origin == llm.Gemini {
-			return append(dst, p.Raw...)
+			return appendCompact(dst, []byte(p.Raw)) // see appendObject
 		}
 	}
 	return dst

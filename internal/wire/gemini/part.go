@@ -96,7 +96,7 @@ func (p *rawPart) member(name string, kind wire.Kind, v wire.Span, b []byte) {
 // media returns a part that is neither text nor a call nor a result, without its signature. Its kind is by its MIME type.
 func (p *rawPart) media(b []byte) *llm.Part {
 	if p.kind != llm.PartFile {
-		return &llm.Part{Kind: llm.PartOther, Raw: string(p.whole.Of(b)), Origin: llm.Gemini}
+		return &llm.Part{Kind: llm.PartOther, Raw: string(appendCompact(nil, p.whole.Of(b))), Origin: llm.Gemini}
 	}
 	m := readMedia(p.value.Of(b), p.link)
 	return &m

@@ -210,6 +210,24 @@ func TestAnswersOfOtherDialects(t *testing.T) {
 	}
 }
 
+// TestOneLine checks that JSON of other providers that is laid out over lines does not break an event.
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	a := &llm.Answer{Choices: []llm.Choice{{Finish: llm.FinishTools, Parts: []llm.Part{
+		{Kind: llm.PartToolCall, ID: "c", Name: "f", Text: "{\n \"a\": \"b\\n c\"\r\n}"},
+		{Kind: llm.PartOther, Raw: "{\n\"x\": 1}", Origin: llm.Gemini},
+	}}}}
+	stream := write(a, &llm.Head{}, nil)
+	for line := range strings.SplitSeq(strings.TrimSuffix(stream, "\n\n"), "\n\n") {
+		if data, ok := strings.CutPrefix(line, "data: "); !ok || !json.Valid([]byte(data)) || strings.ContainsAny(data, "\r\n") {
+			t.Errorf("line %q", line)
+		}
+	}
+	if !strings.Contains(stream, `"args":{"a":"b\n c"}`) || !strings.Contains(stream, `{"x":1}`) {
+		t.Errorf("got %s", stream)
+	}
+}
+
 func TestWriterFails(t *testing.T) {
 	t.Parallel()
 	e := &llm.Error{Kind: llm.KindStalled, Message: "stalled"}

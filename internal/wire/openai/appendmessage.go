@@ -178,20 +178,31 @@ func appendGoogle(dst []byte, signature string, origin llm.Dialect) []byte {
 	return append(dst, '}', '}')
 }
 
-// appendOwnThoughts appends the thinking that a server of this dialect has signed.
+// appendOwnThoughts appends the thinking of a server of this dialect: what it has signed as reasoning_details, and what is for a server
+// that reads it back without (DeepSeek, which refuses calls of tools whose thinking is missing: api-docs.deepseek.com, thinking mode,
+// 2026-11-20) as reasoning_content.
 func appendOwnThoughts(dst []byte, parts []llm.Part) []byte {
+	var plain []byte
 	n := 0
 	for i := range parts {
-		if p := &parts[i]; (p.Kind == llm.PartThinking || p.Kind == llm.PartRedacted) && p.Origin == llm.OpenAI {
-			if n == 0 {
-				dst = append(dst, `,"reasoning_details":[`...)
-			}
-			dst = appendDetail(dst, p, n)
-			n++
+		p := &parts[i]
+		switch {
+		case p.Kind != llm.PartThinking && p.Kind != llm.PartRedacted || p.Origin != llm.OpenAI:
+			continue
+		case p.Signature == "":
+			plain = append(plain, p.Text...)
+			continue
+		case n == 0:
+			dst = append(dst, `,"reasoning_details":[`...)
 		}
+		dst = appendDetail(dst, p, n)
+		n++
 	}
 	if n > 0 {
 		dst = append(dst, ']')
+	}
+	if len(plain) > 0 {
+		dst = wire.AppendString(append(dst, `,"reasoning_content":`...), plain)
 	}
 	return dst
 }
