@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sluice/internal/config"
+	"sluice/internal/file"
 	"sluice/internal/llm"
 	"sluice/internal/thread"
 )
@@ -101,6 +102,7 @@ func (a *App) Run(ctx, now context.Context) error {
 	wg.Go(func() {
 		thread.Clean(later, a.store, func() thread.Config { return a.current().Ingress.Responses }, a.log)
 	})
+	wg.Go(func() { file.Clean(later, a.store, a.log) })
 	wg.Go(func() {
 		if err := a.watcher.Run(ctx); err != nil {
 			a.log.Warn("configuration changes are not noticed: send SIGHUP after one", "error", err)

@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"sluice/internal/file"
 	"sluice/internal/thread"
 )
 
@@ -24,6 +25,8 @@ type Config struct {
 	Drain DrainConfig `yaml:"drain"`
 	// Responses says which answers of OpenAI's Responses API are kept, so that clients can go on with them by their id.
 	Responses thread.Config `yaml:"responses"`
+	// Files says how files are kept that clients upload to /v1/files.
+	Files file.Config `yaml:"files"`
 }
 
 // TLSConfig names the certificate of the client side. Both files or none.
@@ -70,6 +73,7 @@ func (c *Config) SetDefaults() {
 	}
 	c.Drain = DrainConfig{Soft: 20 * time.Second, Hard: 30 * time.Second}
 	c.Responses.SetDefaults()
+	c.Files.SetDefaults()
 }
 
 // Validate reports each problem with the key that it is at.

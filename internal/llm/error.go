@@ -52,6 +52,7 @@ const (
 	KindSlowClient
 	KindPrevious         // the response to go on with is not there
 	KindNoResponse       // the stored response that is asked for is not there
+	KindNoFile           // the uploaded file that is asked for is not there
 	KindUnsupportedParam // a parameter that this gateway does not honour yet
 
 	// The operator's policy.
@@ -109,6 +110,7 @@ var kinds = [...]kindRow{
 	KindSlowClient:       {"client_too_slow", http.StatusRequestTimeout, ByCaller, false},
 	KindPrevious:         {"previous_response_not_found", http.StatusBadRequest, ByCaller, false},
 	KindNoResponse:       {"response_not_found", http.StatusNotFound, ByCaller, false},
+	KindNoFile:           {"file_not_found", http.StatusNotFound, ByCaller, false},
 	KindUnsupportedParam: {"unsupported_parameter", http.StatusBadRequest, ByCaller, false},
 	KindModelForbidden:   {"model_not_allowed", http.StatusForbidden, ByPolicy, false},
 	KindKeyConcurrency:   {"key_concurrency_exceeded", http.StatusTooManyRequests, ByPolicy, false},

@@ -13,7 +13,7 @@ func order() []string {
 	return []string{
 		"cmd/sluice", "bench/gateway", "bench/truth", "bench/rig", // programs, and what they share
 		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report/page", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
-		"auth", "cache", "route", "admit", "pace", "upstream", "ledger", "thread",
+		"auth", "cache", "route", "admit", "pace", "upstream", "ledger", "file", "thread",
 		"dialect", "wire/openai", "wire/responses", "wire/anthropic", "wire/gemini", "wire/bedrock", "wire/cohere", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}
 }
