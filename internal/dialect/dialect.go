@@ -60,6 +60,9 @@ type Codec struct {
 	// AppendCount appends the answer to a client that asks how many tokens its request has. Nil where clients cannot ask.
 	AppendCount func(dst []byte, tokens int64) []byte
 
+	// FileRefs returns where a chat request refers to uploaded files. Nil where clients cannot.
+	FileRefs func(body []byte) []wire.FileRef
+
 	// ReadEmbed reads a whole embeddings request for its translation, or to be split.
 	ReadEmbed func(body []byte) (*llm.Embed, *llm.Error)
 	// AppendEmbed appends an embeddings request for a target.

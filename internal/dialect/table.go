@@ -28,6 +28,7 @@ var codecs = [...]*Codec{
 		Limits:        openai.Limits,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
 		Scan:          openai.ScanAnswer,
+		FileRefs:      openai.FileRefs,
 
 		ReadEmbed:      openai.ReadEmbed,
 		AppendEmbed:    openai.AppendEmbed,
@@ -52,6 +53,7 @@ var codecs = [...]*Codec{
 		NewFollower:   anthropic.NewFollower,
 		Scan:          anthropic.Scan,
 		AppendCount:   anthropic.AppendCount,
+		FileRefs:      anthropic.FileRefs,
 	},
 	llm.Responses: {
 		Dialect:       llm.Responses,
@@ -69,6 +71,7 @@ var codecs = [...]*Codec{
 		NewFollower:   responses.NewFollower,
 		Scan:          responses.Scan,
 		AppendCount:   responses.AppendCount,
+		FileRefs:      responses.FileRefs,
 	},
 	llm.Gemini: {
 		Dialect:          llm.Gemini,
