@@ -73,6 +73,9 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 	if en.op == llm.OpModeration {
 		x.Body = withModel(x.Body)
 	}
+	if x.Body, e = s.expand(r.Context(), x.Body, en.op, en.codec(), x.Call.Key); e != nil {
+		return e
+	}
 	if x.Request, e = en.codec().Parse(x.Call.Op, x.Body); e != nil {
 		return e
 	}

@@ -35,6 +35,7 @@ type Server struct {
 	metrics *obs.Metrics
 	log     *slog.Logger
 	threads threads      // nil if nothing is stored
+	files   files        // nil if none are kept
 	health  http.Handler // /healthz and /readyz
 	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
 	isAdmin func(path string) bool
@@ -53,6 +54,7 @@ type Options struct {
 	Metrics *obs.Metrics
 	Log     *slog.Logger
 	Threads threads // of the Responses API; may be nil
+	Files   files   // that clients upload; may be nil
 	Health  http.Handler
 	Admin   http.Handler
 	IsAdmin func(path string) bool // whether a path belongs to Admin
@@ -62,7 +64,7 @@ type Options struct {
 
 // New returns a handler with settings c.
 func New(c Config, o Options) *Server {
-	s := &Server{calls: o.Calls, threads: o.Threads, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets}
+	s := &Server{calls: o.Calls, threads: o.Threads, files: o.Files, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets}
 	s.Update(c)
 	return s
 }

@@ -98,6 +98,9 @@ func findOpenAI(path string) entry {
 		if strings.HasPrefix(en.path, "/responses") {
 			return findResponses(en.path)
 		}
+		if strings.HasPrefix(en.path, "/files") {
+			return findFiles(en.path)
+		}
 		if id, ok := strings.CutPrefix(en.path, "/models/"); ok {
 			en.serve, en.id = (*Server).models, id
 		}
@@ -161,7 +164,7 @@ func paths(front llm.Dialect) string {
 	case llm.Gemini:
 		return "/v1beta/models and, of a model, :generateContent, :streamGenerateContent, :embedContent, :batchEmbedContents and :countTokens"
 	}
-	return "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, /v1/models and /p/{provider}/*"
+	return "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, /v1/files, /v1/models and /p/{provider}/*"
 }
 
 // cleanQuery returns a raw query without the parameters that carry credentials, and those by which a front chooses the form of an
