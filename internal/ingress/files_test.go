@@ -60,7 +60,7 @@ func formOf(t testing.TB, fields ...string) (body, contentType string) {
 	for i := 0; i < len(fields); i += 2 {
 		h := textproto.MIMEHeader{"Content-Disposition": {`form-data; name="` + fields[i] + `"`}}
 		if name, ok := strings.CutPrefix(fields[i], "file:"); ok {
-			h.Set("Content-Disposition", `form-data; name="file"; filename="`+name+`"`)
+			h.Set("Content-Disposition", `form-data; name="file"; filename="`+strings.ReplaceAll(name, `"`, `\"`)+`"`)
 			h.Set("Content-Type", "application/octet-stream")
 		}
 		w, err := mw.CreatePart(h)
