@@ -80,6 +80,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 		return x.Body, nil // an upload: see send
 	}
 	if l.same {
+		c.NoThinking = r.anotherModel()
 		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
@@ -92,7 +93,11 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if e := r.readChat(); e != nil {
 		return nil, e
 	}
-	adapted, notes, e := dialect.Adapt(x.Chat, x.Call.Front, l.surface.Dialect, &r.info.traits)
+	asked := x.Chat
+	if r.anotherModel() {
+		asked = dialect.StripThinking(asked)
+	}
+	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.traits)
 	if e != nil {
 		return nil, e
 	}
@@ -107,6 +112,12 @@ func (r *run) encode() ([]byte, *llm.Error) {
 		body = wire.AppendChanged(make([]byte, 0, len(body)+64), body, &c)
 	}
 	return body, nil
+}
+
+// anotherModel reports whether the call has failed over to another model, which takes no thinking but its own. Whose the
+// conversation's is nobody says; most likely the one's that the call goes to first.
+func (r *run) anotherModel() bool {
+	return r.info.traits.BoundThinking && len(r.asked) > 1 && r.asked[0].Model != r.target.Model
 }
 
 // readChat makes the call's request in neutral words, once.
