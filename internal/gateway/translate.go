@@ -130,6 +130,11 @@ func (r *run) readChat() *llm.Error {
 	if front.ReadChat == nil || r.leg.back == nil || r.leg.back.AppendChat == nil || x.Call.Op != llm.OpChat && x.Call.Op != llm.OpCompletion {
 		return unsupported(&x.Call, r.target)
 	}
+	if x.Call.Front == llm.Anthropic && x.Call.MaxTokens == 0 {
+		e := llm.Errorf(llm.KindBadRequest, "max_tokens is 0, which fills a prompt cache of Anthropic's; %s cannot be asked for that", r.target.Name)
+		e.Param = "max_tokens"
+		return e
+	}
 	chat, e := front.ReadChat(x.Call.Op, x.Body)
 	if e != nil {
 		return e

@@ -146,6 +146,20 @@ func TestTargetsThatCannot(t *testing.T) {
 	})
 }
 
+// TestCacheFillingIsNotAskedOfOthers checks that max_tokens 0 of Anthropic's API, which has no output, does not become an answer without
+// any limit at a target of another dialect.
+func TestCacheFillingIsNotAskedOfOthers(t *testing.T) {
+	t.Parallel()
+	s := steps(ofGemini)
+	onRoad(t, options{providers: []provider{{name: "p", api: "gemini", answer: s}}}, func(rd *road) {
+		w := rd.ask(llm.Anthropic, "p/m", false, `{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"hello"}]}`)
+		w.want(llm.KindBadRequest, 0)
+		if n := len(s.got()); n != 0 {
+			t.Errorf("the provider was asked %d times", n)
+		}
+	})
+}
+
 // TestThinkingStaysWithItsModel checks that a call which fails over to another model does not bring it thoughts that it would refuse,
 // and that a retry at the same model does.
 func TestThinkingStaysWithItsModel(t *testing.T) {
