@@ -20,7 +20,7 @@ func TestAdaptTools(t *testing.T) {
 	}
 	f := func(name string, from, to llm.Dialect, tr *model.Traits, c llm.Chat, want seen, notes ...string) {
 		t.Helper()
-		c.MaxTokens = 9
+		c.MaxTokens = 99
 		if c.Messages == nil {
 			c.Messages = user("q")
 		}
