@@ -63,6 +63,12 @@ func TestRaw(t *testing.T) {
 	f("POST", "/p/p/vector_stores", "/v1/vector_stores", "", `{"name":"a"}`)
 	f("POST", "/p/p/a%20b", "/v1/a%20b", "", strings.Repeat(" ", 2<<20))
 
+	b.answer = func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Length", "5") }
+	if rp := send("HEAD", "/p/p/files/x", ""); rp.status != 200 || rp.header.Get("Content-Length") != "5" || rp.err != nil {
+		t.Errorf("HEAD: %d %v %v", rp.status, rp.header, rp.err)
+	}
+	b.took()
+
 	refused := func(path string, status int, says string) {
 		t.Helper()
 		if rp := send("GET", path, ""); rp.status != status || !strings.Contains(rp.body, says) {

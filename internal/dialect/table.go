@@ -93,6 +93,7 @@ var codecs = [...]*Codec{
 		AppendEmbedded:   gemini.AppendEmbedded,
 		SplitEmbed:       gemini.SplitEmbed,
 		JoinEmbedded:     gemini.JoinEmbedded,
+		AppendCount:      gemini.AppendCount,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,

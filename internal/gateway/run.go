@@ -193,11 +193,18 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.sent = time.Now()
 	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
 	span := r.span.Attempt("attempt", r.sent)
-	defer func() { r.attempted(span, e) }()
+	sent := false
+	defer func() {
+		r.attempted(span, e)
+		if !sent {
+			r.attempts--
+		}
+	}()
 	rq, e := r.request(span)
 	if e != nil {
 		return e
 	}
+	sent = true
 	answer, stop, e := r.send(rq)
 	defer stop()
 	if e != nil {
