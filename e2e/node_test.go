@@ -14,7 +14,8 @@ import (
 
 var passed = regexp.MustCompile(`(?m)^\S+ pass (\d+)$`)
 
-// TestNodeClients runs the tests in node/ with the current and the previous major version of the npm package openai.
+// TestNodeClients runs the tests in node/ with the clients that they are for: for each the current version, and the previous
+// major one where there is any.
 func TestNodeClients(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"node", "npm"} {
@@ -23,27 +24,47 @@ func TestNodeClients(t *testing.T) {
 		}
 	}
 	install(t)
-	for _, name := range []string{"openai", "openai6"} {
+	for name, dir := range map[string]string{
+		"openai":            "openai",
+		"openai6":           "openai",
+		"@anthropic-ai/sdk": "anthropic",
+		"anthropic0":        "anthropic",
+		"@google/genai":     "genai",
+		"ai":                "vercel",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stage := harness.StartStage(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 2*harness.Hang)
-			defer cancel()
-			cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec")
-			cmd.Dir = "node"
-			cmd.WaitDelay = 5 * time.Second
-			cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+name, "SLUICE_URL="+stage.Gateway.URL, "SIM_URL="+stage.Sim.Root(),
-				"SLUICE_KEY="+harness.Key, "SLUICE_KEY_LIMITED="+harness.KeyLimited, "SLUICE_KEY_ONE="+harness.KeyOne, "SLUICE_KEY_WRONG="+harness.KeyWrong)
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Errorf("node --test: %v\n%s", err, out)
-			}
-			if m := passed.FindSubmatch(out); m == nil || string(m[1]) == "0" {
-				t.Errorf("no test has run:\n%s", out)
-			} else {
-				t.Logf("%s tests have passed", m[1])
-			}
+			nodeTests(t, name, dir)
 		})
+	}
+}
+
+// nodeTests runs the tests of a directory with a client before a stage of its own.
+func nodeTests(t *testing.T, client, dir string) {
+	files, err := filepath.Glob(filepath.Join("node", dir, "*.test.mjs"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("files of node/%s: %v, error %v", dir, files, err)
+	}
+	args := []string{"--test", "--test-reporter=spec"}
+	for _, file := range files {
+		args = append(args, filepath.Join(dir, filepath.Base(file)))
+	}
+	stage := harness.StartStage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*harness.Hang)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.Dir = "node"
+	cmd.WaitDelay = 5 * time.Second
+	cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+client, "SLUICE_URL="+stage.Gateway.URL, "SIM_URL="+stage.Sim.Root(),
+		"SLUICE_KEY="+harness.Key, "SLUICE_KEY_LIMITED="+harness.KeyLimited, "SLUICE_KEY_ONE="+harness.KeyOne, "SLUICE_KEY_WRONG="+harness.KeyWrong)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("node --test: %v\n%s", err, out)
+	}
+	if m := passed.FindSubmatch(out); m == nil || string(m[1]) == "0" {
+		t.Errorf("no test has run:\n%s", out)
+	} else {
+		t.Logf("%s tests have passed", m[1])
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -20,6 +21,7 @@ import (
 // simFlags are the flags of `sluice sim`. A flag that is given wins over the file.
 type simFlags struct {
 	listen, config, apiKey, latency string
+	deviate                         string
 	seed                            uint64
 	clock                           int64
 	record                          int
@@ -31,8 +33,9 @@ func newSimCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run a simulated LLM provider to test clients against",
-		Long: "Run a simulated LLM provider that speaks the OpenAI API: chat completions, completions, embeddings and\n" +
-			"models, with the timing of a serving engine, rate limits, and faults on demand. Same seed, same answers.",
+		Long: "Run a simulated LLM provider that speaks the protocols of OpenAI (chat, Responses and the rest), Anthropic, Gemini,\n" +
+			"Vertex AI, Azure OpenAI, Bedrock, Cohere, Voyage and Jina, each by its paths, with the timing of a serving engine,\n" +
+			"rate limits, and faults on demand. Same seed, same answers.",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -51,20 +54,64 @@ func newSimCommand() *cobra.Command {
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:9999", "address to listen on")
 	flags.StringVar(&f.config, "config", "", "YAML `file` with models, limits and faults")
 	flags.Uint64Var(&f.seed, "seed", 1, "seed of every choice")
-	flags.StringVar(&f.apiKey, "api-key", "", "bearer `key` that clients must send (default: none needed)")
+	flags.StringVar(&f.apiKey, "api-key", "", "`key` that clients must send, in the way of their dialect (default: none needed)")
 	flags.StringVar(&f.latency, "latency", "model", "model: times of a serving engine; none: as fast as possible")
 	flags.Int64Var(&f.clock, "clock", 0, "freeze the time in answers at these Unix `seconds`")
 	flags.IntVar(&f.record, "record", 0, "keep the last `N` requests for GET /sim/requests")
 	flags.BoolVar(&f.anyModel, "any-model", false, "serve unknown model names too")
+	flags.StringVar(&f.deviate, "deviate", "", "speak OpenAI's dialect as this `provider` does, for example groq (see --list-faults)")
 	flags.BoolVar(&f.listFaults, "list-faults", false, "print the faults and exit")
 	return cmd
 }
 
-// simFile is the configuration file of `sluice sim`: the simulator's own settings and the key that clients must send,
-// literally or as ${NAME} of an environment variable.
+// simFile is the configuration file of `sluice sim`: the simulator's own settings and the credentials that clients must
+// send, literally or as ${NAME} of an environment variable.
 type simFile struct {
 	sim.Config `yaml:",inline"`
 	APIKey     string `yaml:"api_key,omitempty"`
+	AWS        struct {
+		AccessKey    string `yaml:"access_key"`
+		SecretKey    string `yaml:"secret_key"`
+		SessionToken string `yaml:"session_token"`
+		Region       string `yaml:"region"`
+	} `yaml:"aws"`
+	Google struct {
+		Email         string        `yaml:"email"`
+		PublicKeyFile string        `yaml:"public_key_file"`
+		TokenLifetime time.Duration `yaml:"token_lifetime"`
+	} `yaml:"google"`
+}
+
+// credentials resolves the references in the file and hands them to the simulator.
+func (f *simFile) credentials(path string) error {
+	for _, ref := range []struct {
+		key  string
+		text *string
+	}{
+		{"api_key", &f.APIKey}, {"aws.secret_key", &f.AWS.SecretKey}, {"aws.session_token", &f.AWS.SessionToken},
+	} {
+		name, ok := strings.CutPrefix(*ref.text, "${")
+		if !ok {
+			continue
+		}
+		name = strings.TrimSuffix(name, "}")
+		if *ref.text = os.Getenv(name); *ref.text == "" {
+			return fmt.Errorf("read %s of %s: the environment has no %s", ref.key, path, name)
+		}
+	}
+	f.Config.AWS = sim.AWSKeys{
+		AccessKey: f.AWS.AccessKey, SecretKey: llm.NewSecret(f.AWS.SecretKey),
+		SessionToken: llm.NewSecret(f.AWS.SessionToken), Region: f.AWS.Region,
+	}
+	f.Config.Google = sim.ServiceAccount{Email: f.Google.Email, TokenLifetime: f.Google.TokenLifetime}
+	if file := f.Google.PublicKeyFile; file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read google.public_key_file of %s: %w", path, err)
+		}
+		f.Config.Google.PublicKey = string(text)
+	}
+	return nil
 }
 
 // load reads the file, if there is one, and puts the flags that were given over it.
@@ -79,13 +126,10 @@ func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
 			return sim.Config{}, fmt.Errorf("read simulator configuration %s: %w", f.config, err)
 		}
 	}
-	c := file.Config
-	if name, ok := strings.CutPrefix(file.APIKey, "${"); ok {
-		file.APIKey = os.Getenv(strings.TrimSuffix(name, "}"))
-		if file.APIKey == "" {
-			return c, fmt.Errorf("read api_key of %s: the environment has no %s", f.config, strings.TrimSuffix(name, "}"))
-		}
+	if err := file.credentials(f.config); err != nil {
+		return sim.Config{}, err
 	}
+	c := file.Config
 	given := cmd.Flags().Changed
 	if given("seed") || c.Seed == 0 {
 		c.Seed = f.seed
@@ -95,6 +139,9 @@ func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
 	}
 	if given("clock") {
 		c.Clock = f.clock
+	}
+	if given("deviate") {
+		c.Deviate = f.deviate
 	}
 	if given("record") {
 		c.Record = f.record
@@ -155,18 +202,39 @@ func printWelcome(out io.Writer, url string, c sim.Config) {
 			chat = m.Name
 		}
 	}
-	key := ""
-	if !c.APIKey.Empty() {
-		key = ` -H "Authorization: Bearer $KEY"`
-	}
-	fmt.Fprintf(out, "simulated provider at %s (OpenAI API, seed %d, latency %s)\n", url, c.Seed, c.Latency)
+	root := strings.TrimSuffix(url, "/v1")
+	fmt.Fprintf(out, "simulated provider at %s (seed %d, latency %s)\n", url, c.Seed, c.Latency)
 	fmt.Fprintf(out, "models: %s\n", strings.Join(names, ", "))
 	if chat != "" {
-		fmt.Fprintf(out, "try:    curl -N %s/chat/completions%s -H 'Content-Type: application/json' "+
-			"-d '{\"model\":\"%s\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'\n", url, key, chat)
+		for _, line := range curlLines(root, chat, !c.APIKey.Empty()) {
+			fmt.Fprintf(out, "try:    %s\n", line)
+		}
 		fmt.Fprintf(out, "faults: model \"%s:cut;after=5\" or header X-Sim-Fault; all of them: sluice sim --list-faults\n", chat)
 	}
-	fmt.Fprintf(out, "counts: %s/sim/stats\n", strings.TrimSuffix(url, "/v1"))
+	fmt.Fprintf(out, "counts: %s/sim/stats\n", root)
+}
+
+// curlLines are one request for each dialect, in a form that can be pasted into a shell.
+func curlLines(root, model string, keyed bool) []string {
+	line := func(path, header, auth, body string) string {
+		if keyed {
+			header += " -H '" + auth + ": '\"$KEY\""
+			if auth == "Authorization" {
+				header = strings.Replace(header, "Authorization: '", "Authorization: Bearer '", 1)
+			}
+		}
+		return "curl -N '" + root + path + "'" + header + " -H 'Content-Type: application/json' -d '" + body + "'"
+	}
+	const say = `"messages":[{"role":"user","content":"hello"}]`
+	name := `"model":"` + model + `",`
+	return []string{
+		line("/v1/chat/completions", "", "Authorization", `{`+name+`"stream":true,`+say+`}`),
+		line("/v1/responses", "", "Authorization", `{`+name+`"stream":true,"input":"hello"}`),
+		line("/v1/messages", " -H 'anthropic-version: 2026-10-21'", "x-api-key", `{`+name+`"max_tokens":500,"stream":true,`+say+`}`),
+		line("/v1beta/models/"+model+":streamGenerateContent?alt=sse", "", "x-goog-api-key", `{"contents":[{"role":"user","parts":[{"text":"hello"}]}]}`),
+		line("/model/"+model+"/converse", "", "Authorization", `{"messages":[{"role":"user","content":[{"text":"hello"}]}]}`),
+		line("/openai/deployments/"+model+"/chat/completions?api-version=2024-10-21", "", "api-key", `{"stream":true,`+say+`}`),
+	}
 }
 
 func printFaults(out io.Writer) error {

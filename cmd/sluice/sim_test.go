@@ -58,17 +58,19 @@ func TestSimServesUntilStopped(t *testing.T) {
 		done <- err
 	}()
 	lines := bufio.NewScanner(r)
-	var url, curl string
-	for curl == "" && lines.Scan() {
+	var url string
+	var curls []string
+	for len(curls) < 6 && lines.Scan() {
 		if fields := strings.Fields(lines.Text()); len(fields) > 3 && fields[2] == "at" {
 			url = fields[3]
 		}
 		if strings.HasPrefix(lines.Text(), "try:") {
-			curl = lines.Text()
+			curls = append(curls, lines.Text())
 		}
 	}
-	if !strings.Contains(curl, url+"/chat/completions") || !strings.Contains(curl, `"model":"mine"`) {
-		t.Errorf("curl line %q for %q", curl, url)
+	if !strings.Contains(curls[0], url+"/chat/completions'") || !strings.Contains(curls[0], `"model":"mine"`) ||
+		!strings.Contains(curls[0], `-H 'Authorization: Bearer '"$KEY"`) || !strings.Contains(curls[2], `-H 'x-api-key: '"$KEY"`) {
+		t.Errorf("curl lines %q for %q", curls, url)
 	}
 	rest := make(chan string, 1)
 	go func() {
@@ -116,6 +118,10 @@ func TestSimRefusesWhatItCannotUse(t *testing.T) {
 	f("models: [{name: a, kind: b}]\n", "neither chat nor embedding")
 	f("faults: [{fault: nonsense}]\n", "unknown fault")
 	f("api_key: ${SLUICE_SIM_TEST_UNSET}\n", "has no SLUICE_SIM_TEST_UNSET")
+	f("aws: {access_key: a, secret_key: '${SLUICE_SIM_TEST_UNSET}'}\n", "aws.secret_key")
+	f("google: {public_key_file: /nowhere/at/all}\n", "google.public_key_file")
+	f("deviate: nobody\n", "deviate")
+	f("models: [{name: a, rejects: [sleep]}]\n", "rejects[0]")
 	f("seed: 1\n", `"quick"`, "--latency", "quick")
 	f("seed: 1\n", "listen for simulator", "--listen", "nonsense")
 	if _, err := runSimCommand(t, "--config", filepath.Join(t.TempDir(), "none.yaml")); err == nil {

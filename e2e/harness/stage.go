@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -13,13 +14,16 @@ const (
 	KeyWrong   = "sk-stage-key-for-wrong"   // is not known
 )
 
+// Pixel is a PNG image of one pixel, in base64.
+const Pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 // stageSim serves any name with the behaviour of its first model, so that a test can have a model, and its counts, for
 // itself. Its tokens come one by one, so that a stream that breaks has begun.
 const stageSim = `
 seed: 7
 any_model: true
 api_key: provider-secret
-record: 2000
+record: 5000
 models:
   - {name: sim-fast, speed: {step: 3ms}, context: 128000, prompt_cache: true}
   - {name: sim-reasoning, reasoning: 20, speed: {step: 3ms}}
@@ -38,6 +42,12 @@ providers:
     base_url: SIM
     api_key: provider-secret
     models: [elsewhere]
+  ant: {api: anthropic, base_url: SIM, api_key: provider-secret, models: ["ant-*"]}
+  gem: {api: gemini, base_url: ROOT/v1beta, api_key: provider-secret, models: ["gem-*"]}
+  res: {api: openai, base_url: SIM, api_key: provider-secret, responses: native, models: ["res-*"]}
+  coh: {api: cohere, base_url: ROOT, api_key: provider-secret, models: ["coh-*"]}
+  voy: {api: voyage, base_url: SIM, api_key: provider-secret, models: ["voy-*"]}
+  jin: {api: jina, base_url: SIM, api_key: provider-secret, models: ["jin-*"]}
 models:
   smart: {targets: [up/sim-fast]}
   watched: {targets: ["up/watched:stall;after=5"], timeouts: {idle: 300ms}}
@@ -48,7 +58,15 @@ keys:
   - {name: one, key: KEY_ONE, concurrency: 1}
 `
 
-// Stage is a gateway with keys before a simulated provider: what the tests of client libraries share.
+// ProviderKey is the key that the stage's accounts have at the provider.
+const ProviderKey = "provider-secret"
+
+// Upstreams returns the stage's accounts for chats, one of each dialect, with the dialect's name.
+func Upstreams() map[string]string {
+	return map[string]string{"up": "openai", "ant": "anthropic", "gem": "gemini"}
+}
+
+// Stage is a gateway with keys before a simulated provider that speaks every dialect: what the tests of client libraries share.
 type Stage struct {
 	Sim     *Sim
 	Gateway *Gateway
@@ -58,6 +76,40 @@ type Stage struct {
 func StartStage(t testing.TB) *Stage {
 	t.Helper()
 	sim := StartSim(t, stageSim)
-	config := strings.NewReplacer("SIM", sim.URL, "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
+	config := strings.NewReplacer("SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
 	return &Stage{Sim: sim, Gateway: StartGateway(t, config)}
+}
+
+// Left waits until the provider has noticed that a client left its call for a model of an account, fault included
+// ("up/go-left:stall;after=5"), and the gateway has nothing under way there. No other call may be for that model.
+func (s *Stage) Left(t testing.TB, target string) {
+	t.Helper()
+	name := known(target)
+	Eventually(t, Wait, func() error {
+		if st := s.Sim.Stats(t).Models[name]; st.Aborted != 1 {
+			return fmt.Errorf("the provider has seen %d aborts of %s", st.Aborted, name)
+		}
+		if n := s.Gateway.InFlight(t, target); n != 0 {
+			return fmt.Errorf("%d attempts under way at %s", n, target)
+		}
+		return nil
+	})
+}
+
+// Sent returns the requests for a model of an account that have reached the provider.
+func (s *Stage) Sent(t testing.TB, target string) (all []SimRequest) {
+	t.Helper()
+	for _, r := range s.Sim.Requests(t) {
+		if model, _, _ := strings.Cut(r.Model, ":"); model == known(target) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// known returns the name that the provider knows a target by: without the account, and without faults.
+func known(target string) string {
+	_, name, _ := strings.Cut(target, "/")
+	name, _, _ = strings.Cut(name, ":")
+	return name
 }

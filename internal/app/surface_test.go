@@ -130,6 +130,83 @@ func TestEmbeddingsPackedForClient(t *testing.T) {
 	}
 }
 
+// TestEmbeddingsGemini goes from OpenAI's form to Gemini's and back again.
+func TestEmbeddingsGemini(t *testing.T) {
+	t.Parallel()
+	b := serveBackend(t, says(`{"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}],"usageMetadata":{"promptTokenCount":7}}`))
+	o := serveBackend(t, says(`{"object":"list","data":[{"index":0,"embedding":[0.5,-1]},{"index":1,"embedding":[0.25,2]}],"model":"m","usage":{"prompt_tokens":7,"total_tokens":7}}`))
+	g := start(t, "providers:\n"+provide("p", "gemini", b.URL)+provide("o", "openai", o.URL))
+	rp := g.post("/embeddings", `{"model":"p/gemini-embedding-001","input":["a","b"],"dimensions":2}`)
+	sameJSON(t, "the answer", rp.body, `{"object":"list","model":"gemini-embedding-001","usage":{"prompt_tokens":7,"total_tokens":7},"data":[
+		{"object":"embedding","index":0,"embedding":[0.5,-1]},{"object":"embedding","index":1,"embedding":[0.25,2]}]}`)
+	got := b.took()[0]
+	if !strings.HasSuffix(got.path, "/models/gemini-embedding-001:batchEmbedContents") {
+		t.Errorf("Gemini was asked at %s", got.path)
+	}
+	sameJSON(t, "Gemini is asked", got.body, `{"requests":[
+		{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}]},"outputDimensionality":2},
+		{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"b"}]},"outputDimensionality":2}]}`)
+
+	g.url = strings.TrimSuffix(g.url, "/v1") + "/gemini/v1beta/models/"
+	rp = g.post("o/m:batchEmbedContents", `{"requests":[{"model":"models/o/m","content":{"parts":[{"text":"a"}]}},{"model":"models/o/m","content":{"parts":[{"text":"b"}]}}]}`)
+	sameJSON(t, "the answer", rp.body, `{"embeddings":[{"values":[0.5,-1]},{"values":[0.25,2]}],"usageMetadata":{"promptTokenCount":7,"totalTokenCount":7}}`)
+	sameJSON(t, "the provider is asked", o.took()[0].body, `{"model":"m","input":["a","b"]}`)
+	rp = g.post("o/gpt-4o:countTokens", `{"contents":[{"role":"user","parts":[{"text":"hello world"}]}]}`)
+	if rp.status != 200 || !strings.HasPrefix(rp.body, `{"totalTokens":`) {
+		t.Errorf("%d %s", rp.status, rp.body)
+	}
+}
+
+// TestEmbeddingsGeminiSplit sends more than a batch of Gemini holds, in both clients' forms.
+func TestEmbeddingsGeminiSplit(t *testing.T) {
+	t.Parallel()
+	b := serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		var rq struct {
+			Requests []struct {
+				Content struct{ Parts []struct{ Text string } }
+			}
+		}
+		if err := json.NewDecoder(r.Body).Decode(&rq); err != nil || len(rq.Requests) > 100 {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		var list []string
+		for _, one := range rq.Requests {
+			list = append(list, `{"values":[`+one.Content.Parts[0].Text+`]}`)
+		}
+		says(`{"embeddings":[`+strings.Join(list, ",")+`]}`)(w, r)
+	})
+	g := start(t, "providers:\n"+provide("p", "gemini", b.URL))
+	const n = 250
+	rp := g.post("/embeddings", `{"model":"p/gemini-embedding-001","input":`+inputs(n)+`}`)
+	var got struct {
+		Data []struct{ Embedding []int }
+	}
+	if err := json.Unmarshal([]byte(rp.body), &got); err != nil || rp.header.Get("X-Sluice-Parts") != "3" || len(got.Data) != n {
+		t.Fatalf("%d %v: %d embeddings in %q parts: %.300s", rp.status, err, len(got.Data), rp.header.Get("X-Sluice-Parts"), rp.body)
+	}
+	for i, d := range got.Data {
+		if d.Embedding[0] != i {
+			t.Fatalf("embedding %d is %v", i, d.Embedding)
+		}
+	}
+	if row := g.row(rp); !row.Usage.Estimated || row.Usage.Input == 0 {
+		t.Errorf("the row has %+v", row.Usage)
+	}
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf(`{"model":"models/p/gemini-embedding-001","content":{"parts":[{"text":"%d"}]}}`, i))
+	}
+	g.url = strings.TrimSuffix(g.url, "/v1") + "/gemini/v1beta/models/"
+	rp = g.post("p/gemini-embedding-001:batchEmbedContents", `{"requests":[`+strings.Join(list, ",")+`]}`)
+	var own struct {
+		Embeddings []struct{ Values []int }
+	}
+	if err := json.Unmarshal([]byte(rp.body), &own); err != nil || len(own.Embeddings) != n || own.Embeddings[n-1].Values[0] != n-1 {
+		t.Errorf("%d %v: %.300s", rp.status, err, rp.body)
+	}
+}
+
 // TestRerankToEveryShape sends one request of the common form to each provider that ranks.
 func TestRerankToEveryShape(t *testing.T) {
 	t.Parallel()

@@ -83,6 +83,7 @@ var codecs = [...]*Codec{
 		NewReader:        gemini.NewReader,
 		ClassifyError:    gemini.ClassifyError,
 		Limits:           gemini.Limits,
+		Unmarked:         true,
 		NewFollower:      gemini.NewFollower,
 		NewArrayFollower: gemini.NewArrayFollower,
 		Scan:             gemini.Scan,
@@ -92,6 +93,7 @@ var codecs = [...]*Codec{
 		AppendEmbedded:   gemini.AppendEmbedded,
 		SplitEmbed:       gemini.SplitEmbed,
 		JoinEmbedded:     gemini.JoinEmbedded,
+		AppendCount:      gemini.AppendCount,
 	},
 	llm.Converse: {
 		Dialect:       llm.Converse,

@@ -157,6 +157,9 @@ func (rd *road) open(p *provider) *gateway.Account {
 	c.SetDefaults()
 	if p.api != "" {
 		c.API = p.api
+		if p.api == "vertex" {
+			c.Project, c.Region = "project", "us-central1"
+		}
 	}
 	if p.native {
 		c.Responses = "native"

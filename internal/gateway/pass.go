@@ -52,13 +52,17 @@ var passBuffers = sync.Pool{New: func() any { return new([passSize]byte) }}
 func (r *run) pass(answer *upstream.Answer, w watcher) *llm.Error {
 	buf := passBuffers.Get().(*[passSize]byte)
 	defer passBuffers.Put(buf)
+	defer func() {
+		if !r.committed.IsZero() {
+			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
+		}
+	}()
 	e := r.passAll(answer, w, buf[:])
 	w.used(&r.consumed)
 	if r.committed.IsZero() {
 		r.consumed.refused = w.broke() != nil
 		return e
 	}
-	defer r.g.metrics.StreamClosed()
 	if e == nil {
 		return nil
 	}
@@ -86,7 +90,7 @@ func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error
 		}
 		fail, done := w.broke(), false
 		if err != nil && fail == nil {
-			fail, done = ended(answer, w, err, received)
+			fail, done = r.ended(answer, w, err, received)
 		}
 		live := !r.committed.IsZero()
 		if !live && fail == nil && !done && !w.ready() {
@@ -112,11 +116,11 @@ func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error
 }
 
 // ended says what the end of an answer means.
-func ended(answer *upstream.Answer, w watcher, err error, received int64) (fail *llm.Error, done bool) {
+func (r *run) ended(answer *upstream.Answer, w watcher, err error, received int64) (fail *llm.Error, done bool) {
 	switch {
 	case err != io.EOF:
 		return answer.Fail(err), false
-	case answer.Length >= 0 && received < answer.Length:
+	case answer.Length >= 0 && received < answer.Length && r.x.Method != http.MethodHead: // which asks for the length only
 		return answer.Fail(io.EOF), false
 	}
 	if missing := w.end(); missing != nil {
@@ -133,6 +137,12 @@ func (r *run) beginPass(answer *upstream.Answer) {
 	h := r.w.Header()
 	if answer.Length >= 0 {
 		h["Content-Length"] = []string{strconv.FormatInt(answer.Length, 10)}
+	}
+	if len(answer.Header["Content-Type"]) == 0 {
+		h["Content-Type"] = nil // it is no event stream, which is what answers are that do not say
+		if answer.Length != 0 {
+			h["Content-Type"] = []string{"application/octet-stream"}
+		}
 	}
 	if w, ok := r.w.(anyStatus); ok && answer.Status != http.StatusOK {
 		r.w = begins{r.w, func() { w.BeginStatus(answer.Status) }}

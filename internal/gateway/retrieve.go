@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"strings"
+
 	"sluice/internal/dialect"
 	"sluice/internal/llm"
+	"sluice/internal/upstream"
 	"sluice/internal/wire"
 )
 
@@ -55,6 +58,16 @@ func (r *run) encodeRetrieval(c *wire.Change) ([]byte, *llm.Error) {
 	}
 	return body, nil
 }
+
+// otherForm reports whether a surface of the client's own dialect takes embeddings in another form than the client's: embedContent
+// where the client has asked for batchEmbedContents (Vertex AI has no batch).
+func (r *run) otherForm(s *upstream.Surface) bool {
+	call := &r.x.Call
+	return call.Op == llm.OpEmbedding && call.Front == llm.Gemini && s.Dialect == llm.Gemini && verb(r.x.Path) != verb(s.Path)
+}
+
+// verb returns what is after the last colon of a path of Google's.
+func verb(path string) string { return path[strings.LastIndexByte(path, ':')+1:] }
 
 // retrieved turns a target's answer to an embeddings or rerank request into the client's words.
 func (r *run) retrieved(body []byte) ([]byte, *llm.Error) {

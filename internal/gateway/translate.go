@@ -39,7 +39,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if !ok {
 		return nil, unsupported(&x.Call, r.target)
 	}
-	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front, back: dialect.Of(surface.Dialect)}
+	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && !r.otherForm(&surface), back: dialect.Of(surface.Dialect)}
 	body, e := r.encode()
 	if e != nil {
 		return nil, e
@@ -80,6 +80,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 		return x.Body, nil // an upload: see send
 	}
 	if l.same {
+		c.NoThinking = r.anotherModel()
 		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
@@ -92,7 +93,11 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if e := r.readChat(); e != nil {
 		return nil, e
 	}
-	adapted, notes, e := dialect.Adapt(x.Chat, x.Call.Front, l.surface.Dialect, &r.info.traits)
+	asked := x.Chat
+	if r.anotherModel() {
+		asked = dialect.StripThinking(asked)
+	}
+	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.traits)
 	if e != nil {
 		return nil, e
 	}
@@ -109,6 +114,12 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	return body, nil
 }
 
+// anotherModel reports whether the call has failed over to another model, which takes no thinking but its own. Whose the
+// conversation's is nobody says; most likely the one's that the call goes to first.
+func (r *run) anotherModel() bool {
+	return r.info.traits.BoundThinking && len(r.asked) > 1 && r.asked[0].Model != r.target.Model
+}
+
 // readChat makes the call's request in neutral words, once.
 func (r *run) readChat() *llm.Error {
 	x := r.x
@@ -118,6 +129,11 @@ func (r *run) readChat() *llm.Error {
 	front := dialect.Of(x.Call.Front)
 	if front.ReadChat == nil || r.leg.back == nil || r.leg.back.AppendChat == nil || x.Call.Op != llm.OpChat && x.Call.Op != llm.OpCompletion {
 		return unsupported(&x.Call, r.target)
+	}
+	if x.Call.Front == llm.Anthropic && x.Call.MaxTokens == 0 {
+		e := llm.Errorf(llm.KindBadRequest, "max_tokens is 0, which fills a prompt cache of Anthropic's; %s cannot be asked for that", r.target.Name)
+		e.Param = "max_tokens"
+		return e
 	}
 	chat, e := front.ReadChat(x.Call.Op, x.Body)
 	if e != nil {
@@ -162,7 +178,7 @@ func (f *reframed) Next() (wire.Event, bool, error) {
 	if ok {
 		f.raw = wire.AppendEvent(f.raw[:0], string(ev.Name), ev.Data)
 		ev.Raw = f.raw
-		if bytes.IndexAny(ev.Data, "\r\n") < 0 { // else the data stands in several lines
+		if !bytes.ContainsAny(ev.Data, "\r\n") { // else the data stands in several lines
 			ev.At = len(f.raw) - len(ev.Data) - len("\n\n")
 			ev.Data = f.raw[ev.At : ev.At+len(ev.Data)]
 		}
@@ -177,7 +193,11 @@ func (r *run) follower(rl *relay) wire.Follower {
 	if !l.same {
 		head := r.head()
 		writer := l.adapted.Writer(front.NewWriter(&head))
-		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, x.Call.Choices, x.OnAnswer != nil)
+		choices := l.adapted.Chat.Choices // that the target was asked for
+		if l.back.Unmarked {
+			choices = 1 // a blocked prompt has one whatever was asked for, and nothing else would say that no more follow
+		}
+		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, choices, x.OnAnswer != nil)
 	}
 	var f wire.Follower
 	if x.Head.Array && front.NewArrayFollower != nil {

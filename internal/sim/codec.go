@@ -26,7 +26,6 @@ type codecVoice struct {
 type openPart struct {
 	kind   llm.PartKind // 0 if none
 	hash   uint64       // of its text
-	call   int          // calls begun
 	signed bool         // a call has the signature already (Gemini)
 }
 
@@ -325,7 +324,7 @@ func (v *codecVoice) fail(k *streamer) {
 	switch {
 	case v.x.ask.dialect == llm.Responses:
 		v.raw = v.writer.Fail(v.raw[:0], llm.Errorf(llm.KindServerError, "%s", r.text))
-		v.emit(k, v.raw)
+		v.emit(k, bytes.Replace(v.raw, []byte(`"code":"provider_error"`), []byte(`"code":"server_error"`), 1)) // OpenAI's word, not Sluice's
 	case v.frames != nil:
 		name := exceptionOf(r.status)
 		if v.x.fx.errorForm == "event" { // an exception that only streams have

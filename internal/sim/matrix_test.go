@@ -106,6 +106,17 @@ func TestFaultsInEveryDialect(t *testing.T) {
 				}
 			})
 		}
+		f("content-filter", true, func(t *testing.T, g *tongue, a answer) {
+			if g.dialect != llm.Gemini {
+				if e := classify(t, g, a); a.status != 400 || e.Message == "" {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+				return
+			}
+			if a.status != 200 || !strings.Contains(a.body, "data: {\"promptFeedback\":{\"blockReason\"") {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
 		f("html", false, func(t *testing.T, g *tongue, a answer) {
 			if a.status != 502 || !strings.HasPrefix(a.body, "<html>") {
 				t.Errorf("%d %q", a.status, a.body)

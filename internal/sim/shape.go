@@ -23,6 +23,8 @@ func (s *Server) refuse(w http.ResponseWriter, r *refusal, a *ask, id string, fx
 	}
 	switch {
 	case r.any || r.noBody:
+	case r.code == "content_filter" && a.dialect == llm.Gemini && a.op == llm.OpChat:
+		r.blocked(a)
 	case fx != nil && fx.quirk != nil && fx.quirk.refusal != nil:
 		r.own = fx.quirk.refusal(r)
 	case a.host == onAzure && r.raw == "":
@@ -43,6 +45,19 @@ func (s *Server) refuse(w http.ResponseWriter, r *refusal, a *ask, id string, fx
 		h.Set("X-Should-Retry", strconv.FormatBool(r.status == 429 && r.code != "insufficient_quota" || r.status == 408 || r.status == 409))
 	}
 	r.send(w, s.now())
+}
+
+// blocked turns the refusal into Gemini's answer to a prompt that it blocks: a success without candidates (PROVIDERS.md
+// section 3.2, 2026-11-20).
+func (r *refusal) blocked(a *ask) {
+	const body = `{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"modelVersion":"sim","responseId":"sim"}`
+	r.status, r.media, r.own = http.StatusOK, "application/json; charset=UTF-8", []byte(body)
+	switch {
+	case a.array:
+		r.own = []byte("[" + body + "\n]")
+	case a.stream:
+		r.media, r.own = "text/event-stream", []byte("data: "+body+"\n\n")
+	}
 }
 
 // exception is the name of Amazon's exception for the refusal.

@@ -276,3 +276,21 @@ func TestDocumentListsEveryFault(t *testing.T) {
 		t.Errorf("table of faults in docs/SIM.md (-want +got):\n%s\nwanted table:\n%s", diff, want)
 	}
 }
+
+// TestDocumentListsEveryDeviation compares the table of docs/SIM.md with the quirks.
+func TestDocumentListsEveryDeviation(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/SIM.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "<!-- deviations -->\n")
+	table, _, _ = strings.Cut(table, "<!-- /deviations -->")
+	want := "| provider | what differs |\n| --- | --- |\n"
+	for i := range quirks {
+		want += fmt.Sprintf("| `%s` | %s |\n", quirks[i].name, quirks[i].doc)
+	}
+	if diff := cmp.Diff(want, table); diff != "" {
+		t.Errorf("table of deviations in docs/SIM.md (-want +got):\n%s\nwanted table:\n%s", diff, want)
+	}
+}

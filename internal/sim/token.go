@@ -142,7 +142,7 @@ func (a *ServiceAccount) verify(assertion string, now time.Time) error {
 	}
 	parts := strings.Split(assertion, ".")
 	if len(parts) != 3 {
-		return errors.New("Invalid JWT: it does not have three parts")
+		return errors.New("invalid JWT: it does not have three parts")
 	}
 	var head struct{ Alg string }
 	var claims struct {
@@ -150,11 +150,11 @@ func (a *ServiceAccount) verify(assertion string, now time.Time) error {
 		Iat, Exp        float64
 	}
 	if err := errors.Join(readPart(parts[0], &head), readPart(parts[1], &claims)); err != nil {
-		return fmt.Errorf("Invalid JWT: %w", err)
+		return fmt.Errorf("invalid JWT: %w", err)
 	}
 	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil || head.Alg != "RS256" {
-		return errors.New("Invalid JWT: it is not signed with RS256")
+		return errors.New("invalid JWT: it is not signed with RS256")
 	}
 	key, err := a.key()
 	if err != nil {
@@ -162,18 +162,18 @@ func (a *ServiceAccount) verify(assertion string, now time.Time) error {
 	}
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) != nil {
-		return errors.New("Invalid JWT Signature.")
+		return errors.New("invalid JWT signature")
 	}
 	at := func(seconds float64) time.Time { return time.Unix(int64(seconds), 0) }
 	switch {
 	case a.Email != "" && claims.Iss != a.Email:
-		return errors.New("Invalid issuer: " + claims.Iss)
+		return errors.New("invalid issuer: " + claims.Iss)
 	case !strings.HasSuffix(claims.Aud, "/token"):
-		return errors.New("Invalid JWT: aud is not the token endpoint but " + claims.Aud)
+		return errors.New("invalid JWT: aud is not the token endpoint but " + claims.Aud)
 	case claims.Scope == "":
-		return errors.New("Invalid OAuth scope: it is missing")
+		return errors.New("invalid OAuth scope: it is missing")
 	case !now.Before(at(claims.Exp)), now.Before(at(claims.Iat).Add(-maxSkew)), claims.Exp-claims.Iat > 3600:
-		return errors.New("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.")
+		return errors.New("invalid JWT: token must be a short-lived token (60 minutes) and in a reasonable timeframe")
 	}
 	return nil
 }

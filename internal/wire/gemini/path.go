@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ import (
 //	/v1/projects/{p}/locations/{l}/publishers/google/models/{m}:generateContent   {m}
 //	/v1/publishers/{pub}/models/{m}:generateContent                           {pub}/{m}
 //	/v1/projects/{p}/locations/{l}/endpoints/{e}:generateContent              endpoints/{e}
+//	/v1beta/{account}/{m}:generateContent                                     {account}/{m}
 //
 // The longer forms are Vertex AI's. The SDKs in that mode write a name provider/model as publishers/{provider}/models/{model}
 // (tModel of @google/genai 3.1.0), so the publisher is a part of the name, unless it is google.
@@ -60,8 +62,13 @@ func modelOf(resource string) (model string, ok bool) {
 			return resource, name != ""
 		}
 	}
-	return "", false
+	// @ai-sdk/google (4.0.121, seen 2026-11-21) takes a name with a slash for a whole resource, and leaves the collection out.
+	account, name, _ := strings.Cut(resource, "/")
+	return resource, account != "" && name != "" && !slices.Contains(collections, account)
 }
+
+// collections are what stands first in resources that are no models (https://ai.google.dev/api, read 2026-11-21).
+var collections = []string{"models", "publishers", "projects", "locations", "files", "cachedContents", "batches", "operations", "corpora", "fileSearchStores"}
 
 // ResourceOf returns the resource of a model's name, as it stands in bodies and paths below the version: models/{name}, or
 // the name itself if it is a resource already.

@@ -31,7 +31,10 @@ func TestSplitPath(t *testing.T) {
 	f("/v1/projects/p/locations/l/publishers/openai/models/g/h:generateContent", "v1", "openai/g/h", "generateContent")
 	f("/v1/publishers/google/models/g:generateContent", "v1", "g", "generateContent")
 	f("/v1/projects/p/locations/l/endpoints/7:generateContent", "v1", "endpoints/7", "generateContent")
+	f("/v1beta/openai/gpt-4o:generateContent", "v1beta", "openai/gpt-4o", "generateContent")
+	f("/v1beta/openrouter/meta/llama3:8b:streamGenerateContent", "v1beta", "openrouter/meta/llama3:8b", "streamGenerateContent")
 	for _, path := range []string{
+		"/v1beta/x:generateContent", "/v1beta//x:generateContent", "/v1beta/x/:generateContent", "/v1beta/cachedContents/x:generateContent",
 		"", "/", "/v1beta", "/v1beta/models", "/v1beta/models/x", "/v1beta/models/:generateContent", "/v1beta/models/x:", "/v1beta/models/x:a/b",
 		"/models/x:generateContent", "/vx/models/x:generateContent", "/v1beta/files/x:generateContent", "/v1/projects/p/models/x:generateContent",
 		"/v1/publishers/google/models/:generateContent", "/v1/publishers//models/x:generateContent", "/v1/projects/p/locations/l:generateContent",

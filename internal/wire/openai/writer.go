@@ -33,7 +33,6 @@ type written struct {
 	thought  []byte // text of the open part, if it is thinking: a signature is told together with it
 	media    *llm.Part
 	rule     ruler
-	cites    int
 	probs    []llm.Logprob
 }
 

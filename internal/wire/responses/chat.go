@@ -196,7 +196,10 @@ func (d *decoder) tokens(value []byte, param string) {
 		d.err = bad(param, "%s must be a whole number; it is %.60s", param, value)
 		return
 	}
-	d.chat.MaxTokens = max(n, 0)
+	if n < 1 {
+		d.err = bad(param, "%s must be at least 1; it is %d", param, n)
+	}
+	d.chat.MaxTokens = n
 }
 
 // text reads the form of the answer's text.
