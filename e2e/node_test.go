@@ -30,6 +30,7 @@ func TestNodeClients(t *testing.T) {
 		"@anthropic-ai/sdk": "anthropic",
 		"anthropic0":        "anthropic",
 		"@google/genai":     "genai",
+		"ai":                "vercel",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

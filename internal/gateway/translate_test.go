@@ -11,6 +11,7 @@ import (
 	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
+	"sluice/internal/route"
 )
 
 // ask makes a call of a front's dialect and runs it to its end.
@@ -143,4 +144,55 @@ func TestTargetsThatCannot(t *testing.T) {
 			t.Error("a provider without the operation was asked")
 		}
 	})
+}
+
+// TestCacheFillingIsNotAskedOfOthers checks that max_tokens 0 of Anthropic's API, which has no output, does not become an answer without
+// any limit at a target of another dialect.
+func TestCacheFillingIsNotAskedOfOthers(t *testing.T) {
+	t.Parallel()
+	s := steps(ofGemini)
+	onRoad(t, options{providers: []provider{{name: "p", api: "gemini", answer: s}}}, func(rd *road) {
+		w := rd.ask(llm.Anthropic, "p/m", false, `{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"hello"}]}`)
+		w.want(llm.KindBadRequest, 0)
+		if n := len(s.got()); n != 0 {
+			t.Errorf("the provider was asked %d times", n)
+		}
+	})
+}
+
+// TestThinkingStaysWithItsModel checks that a call which fails over to another model does not bring it thoughts that it would refuse,
+// and that a retry at the same model does.
+func TestThinkingStaysWithItsModel(t *testing.T) {
+	t.Parallel()
+	const body = `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[` +
+		`{"type":"thinking","thinking":"deep","signature":"sig"},{"type":"text","text":"b"}]},{"role":"user","content":"c"}]}`
+	answer := whole(`{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"d"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`)
+	f := func(front llm.Dialect, second string, kept bool) {
+		t.Helper()
+		a, b := steps(fail(529)), steps(answer)
+		o := options{
+			providers: []provider{{name: "a", api: "anthropic", answer: a}, {name: "b", api: "anthropic", answer: b}},
+			models: map[string]route.Model{"m": {Strategy: "failover", Targets: []route.TargetRef{
+				{Target: "a/claude-sonnet-5-5", Weight: 1}, {Target: "b/" + second, Weight: 1},
+			}}},
+		}
+		onRoad(t, o, func(rd *road) {
+			text := body
+			if front == llm.OpenAI {
+				text = `{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","reasoning_details":[` +
+					`{"type":"reasoning.text","text":"deep","signature":"sig","format":"anthropic-claude-v1"}]},{"role":"user","content":"c"}]}`
+			}
+			rd.ask(front, "m", false, text).want(llm.KindNone, 2)
+			if !strings.Contains(a.got()[0].body, "deep") {
+				t.Errorf("%v: the first target was sent %s", front, a.got()[0].body)
+			}
+			if got := b.got()[0].body; strings.Contains(got, "deep") != kept {
+				t.Errorf("%v to %s: the second target was sent %s", front, second, got)
+			}
+		})
+	}
+	for _, front := range []llm.Dialect{llm.Anthropic, llm.OpenAI} {
+		f(front, "claude-opus-5-5", false)
+		f(front, "claude-sonnet-5-5", true)
+	}
 }

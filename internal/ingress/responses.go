@@ -63,6 +63,9 @@ func (s *Server) converse(ctx context.Context, x *gateway.Exchange) *llm.Error {
 		return e
 	}
 	x.Head.Echo = responses.Echo(x.Body)
+	if e := s.resolve(ctx, x); e != nil {
+		return e
+	}
 	keep := s.settings.Load().Responses.Retention
 	if s.threads != nil && rq.Store && keep > 0 {
 		input := responses.InputItems(x.Body)
@@ -77,6 +80,9 @@ func (s *Server) converse(ctx context.Context, x *gateway.Exchange) *llm.Error {
 // goOn looks up what a request goes on with, and makes its body say so for itself. Without a store the provider may know: then the
 // request stays as it is, and targets of other dialects refuse it.
 func (s *Server) goOn(ctx context.Context, x *gateway.Exchange) *llm.Error {
+	if e := s.resolve(ctx, x); e != nil {
+		return e
+	}
 	rq, ok := x.Request.(*responses.Request)
 	if !ok || rq.PreviousID == "" || s.threads == nil || s.settings.Load().Responses.Retention == 0 {
 		return nil
@@ -96,6 +102,47 @@ func (s *Server) goOn(ctx context.Context, x *gateway.Exchange) *llm.Error {
 	}
 	x.Request = &continued{Request: full, asked: *rq, body: x.Body, account: all[len(all)-1].Provider}
 	x.Body = body
+	x.Call.InputTokens = model.EstimateTokens(full.InputBytes) + full.MediaTokens
+	return nil
+}
+
+// resolve puts the items themselves in place of references to items of stored answers: @ai-sdk/openai refers to what it believes to be
+// stored (4.0.118, seen 2026-11-21). A reference that leads nowhere stays; targets that cannot know it refuse it.
+func (s *Server) resolve(ctx context.Context, x *gateway.Exchange) *llm.Error {
+	ids := responses.References(x.Body)
+	if len(ids) == 0 || s.threads == nil {
+		return nil
+	}
+	if len(ids) > thread.MaxTurns {
+		e := llm.Errorf(llm.KindBadRequest, "input refers to items of %d responses; %d is the most", len(ids), thread.MaxTurns)
+		e.Param = "input"
+		return e
+	}
+	answers, size := map[string][]byte{}, 0
+	for _, id := range ids {
+		stored, err := s.threads.Response(ctx, x.Call.Key, id, x.Call.Start)
+		if size += len(stored.Body); err == nil && size > thread.MaxBytes {
+			err = thread.ErrTooLong
+		}
+		switch {
+		case errors.Is(err, thread.ErrNotFound):
+		case err != nil:
+			e := lookupError(err, id)
+			e.Param = "input"
+			return e
+		default:
+			answers[id] = stored.Body
+		}
+	}
+	if len(answers) == 0 {
+		return nil
+	}
+	body := responses.AppendResolved(nil, x.Body, answers)
+	full, e := responses.ParseRequest(x.Call.Op, body)
+	if e != nil {
+		return e
+	}
+	x.Request, x.Body = &full, body
 	x.Call.InputTokens = model.EstimateTokens(full.InputBytes) + full.MediaTokens
 	return nil
 }

@@ -140,9 +140,9 @@ func (p *parser) block() (foreign bool) {
 	p.media(&src, wire.EqualString(kind.Of(p.body), "image"))
 	switch {
 	case wire.EqualString(kind.Of(p.body), "thinking"):
-		return signature.Len() > 0 && isForeign(signature.Of(p.body))
+		return p.bare || signature.Len() > 0 && isForeign(signature.Of(p.body))
 	case wire.EqualString(kind.Of(p.body), "redacted_thinking"):
-		return data.Len() > 2 && isForeign(data.Of(p.body))
+		return p.bare || data.Len() > 2 && isForeign(data.Of(p.body))
 	}
 	return false
 }

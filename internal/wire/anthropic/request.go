@@ -50,6 +50,7 @@ type parser struct {
 	body []byte
 	r    Request
 	seen uint32 // bit by field
+	bare bool   // all thinking goes
 }
 
 func (p *parser) object() *llm.Error {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"strconv"
+	"strings"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -154,6 +155,6 @@ func (d *decoder) oneOf(v []byte, at *place, names ...string) string {
 			return s
 		}
 	}
-	d.fail(at, "%s is %q; it must be one of %q", at, wire.Readable([]byte(s)), names)
+	d.fail(at, "%s is %q; it must be one of %s", at, wire.Readable([]byte(s)), strings.Join(names, ", "))
 	return ""
 }
