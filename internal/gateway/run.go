@@ -117,10 +117,7 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 		if !unable || last == nil {
 			last = e
 		}
-		switch {
-		case unable:
-			r.attempts--
-		case !e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried):
+		if !unable && (!e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
 			return e
 		}
 		if unable || silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
