@@ -57,7 +57,9 @@ type SimRequest struct {
 	Header http.Header
 	Body   []byte
 	Model  string
+	Method string
 	Path   string
+	Query  string
 }
 
 // Requests returns the requests that the simulator has recorded.

@@ -22,7 +22,24 @@ func (a *adapter) format() {
 	case f.Kind == llm.FormatSchema && a.to == llm.Anthropic && !isObject(f.Schema):
 		a.lost(model.JSONSchema, "the schema is no JSON object")
 		*f = llm.Format{}
+	case f.Kind == llm.FormatSchema && (a.to == llm.Anthropic || a.to == llm.Converse):
+		f.Schema = a.narrow(model.JSONSchema, f.Schema)
 	}
+}
+
+// narrow returns a schema as Claude can be held to it, and notes what that changes. param is who has it.
+func (a *adapter) narrow(param model.Feature, schema string) string {
+	if !isObject(schema) {
+		return schema
+	}
+	n := narrowSchema(schema)
+	if len(n.moved) > 0 {
+		a.lost(param, "the model is not held to "+strings.Join(n.moved, ", ")+" of the schema, which it can only read in a description")
+	}
+	if n.closed {
+		a.minor(param, "objects of the schema have no other properties than those that are named, since the target takes no other schema")
+	}
+	return n.schema
 }
 
 func (a *adapter) schema() {

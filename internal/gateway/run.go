@@ -38,7 +38,7 @@ type run struct {
 	target   *llm.Target
 	info     *targetInfo
 	attempts int
-	silent   []*llm.Target // took a request and did not answer, or said not to come again: not asked again for this call
+	silent   []*llm.Target // took a request and did not answer, said not to come again, or cannot do it: not asked again for this call
 	asked    []*llm.Target // in this call
 	paid     bool          // the next attempt is taken out of the budget
 	lease    pace.Lease
@@ -113,15 +113,14 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 		if e == nil || !r.committed.IsZero() {
 			return nil
 		}
-		last = e
-		if e.Kind == llm.KindUnsupported && more { // nothing was sent
-			tier++
-			continue
+		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
+		if !unable || last == nil {
+			last = e
 		}
-		if !e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
+		if !unable && (!e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
 			return e
 		}
-		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
+		if unable || silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
 			r.silent = append(r.silent, grant.Target)
 		}
 		var wait time.Duration
@@ -129,10 +128,10 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			tier++
 		} else {
 			tier = 0
-			wait = retry.wait(e, r.attempts, len(plan.Tiers) == 1)
+			wait = retry.wait(last, r.attempts, len(plan.Tiers) == 1)
 		}
 		if !r.mayRetry(plan.Tiers, wait) {
-			return e
+			return last
 		}
 		notBefore = time.Now().Add(wait)
 	}

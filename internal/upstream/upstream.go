@@ -159,7 +159,7 @@ type Answer struct {
 // cause of ctx becomes the error if it is an *llm.Error, else the error is of KindCanceled.
 //
 // Where the credential is a token, it is had first. A token that the provider refuses with 401 is replaced, and the request sent
-// once more: it was not worked on. An Upload, which cannot be read twice, is not.
+// once more: it was not worked on. An Upload, which cannot be read twice, is not; the next request has another token.
 func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 	if a.tokens == nil {
 		return a.attempt(ctx, rq, "")
@@ -169,8 +169,12 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		return nil, e
 	}
 	answer, e := a.attempt(ctx, rq, token)
-	if e != nil || answer.Status != http.StatusUnauthorized || rq.Upload != nil {
+	if e != nil || answer.Status != http.StatusUnauthorized {
 		return answer, e
+	}
+	if rq.Upload != nil {
+		a.tokens.drop(token)
+		return answer, nil
 	}
 	answer.Finish()
 	if token, e = a.token(ctx, rq, token); e != nil {
