@@ -113,14 +113,11 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 		if e == nil || !r.committed.IsZero() {
 			return nil
 		}
-		unable := e.Kind == llm.KindUnsupported // nothing was sent: it is no attempt, and says nothing of the other targets
+		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
 		if !unable || last == nil {
 			last = e
 		}
-		switch {
-		case unable:
-			r.attempts--
-		case !e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried):
+		if !unable && (!e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
 			return e
 		}
 		if unable || silentKind(e.Kind) || e.Advice == llm.DoNotRetry {

@@ -214,7 +214,7 @@ func (p *parser) maxTokens() *llm.Error {
 	}
 	n, ok := wire.Int(at.Of(p.body))
 	if !ok || n < 0 {
-		return bad("max_tokens", "max_tokens is %s; it must be a whole number, and not negative", clip(at.Of(p.body), 32))
+		return bad("max_tokens", "max_tokens is %s; it must be a whole number, and not negative", wire.Clip(at.Of(p.body), 32))
 	}
 	p.r.MaxTokens = n
 	return nil
@@ -283,7 +283,7 @@ func (p *parser) text(param string, limit int, v *string) *llm.Error {
 	if k == wire.String {
 		*v = unquote(at.Of(p.body))
 		if len(*v) > limit {
-			*v = string(clip([]byte(*v), limit))
+			*v = string(wire.Clip([]byte(*v), limit))
 		}
 	}
 	return nil

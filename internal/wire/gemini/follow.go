@@ -256,5 +256,5 @@ func noObject(body []byte) *llm.Error {
 	if k := sc.Kind(); k != wire.Invalid && wire.Valid(body) {
 		return llm.Errorf(llm.KindBadAnswer, "provider's answer is %s; it must be a JSON object", k)
 	}
-	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", plain(body))
+	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", wire.Plain(body))
 }

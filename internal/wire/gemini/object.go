@@ -116,7 +116,7 @@ func (o *object) number(name string) llm.Number {
 	if k := kind(v); (k == wire.Number || k == wire.String) && kind(lit) == wire.Number && wire.Valid(lit) {
 		return llm.Number(lit)
 	}
-	o.d.fail(o.at(name), "%s is %s; it must be a number", o.at(name), clip(v, 32))
+	o.d.fail(o.at(name), "%s is %s; it must be a number", o.at(name), wire.Clip(v, 32))
 	return ""
 }
 

@@ -329,7 +329,7 @@ func (p *parser) integer(path string) (int64, *llm.Error) {
 	if v, ok := wire.Int(bytes.Trim(lit, `"`)); ok {
 		return v, nil
 	}
-	return 0, bad(path, "%s is %s; it must be a whole number", path, clip(lit, 32))
+	return 0, bad(path, "%s is %s; it must be a whole number", path, wire.Clip(lit, 32))
 }
 
 func (p *parser) tier(path string) *llm.Error {
@@ -339,7 +339,7 @@ func (p *parser) tier(path string) *llm.Error {
 	}
 	at := p.sc.Value()
 	if p.sc.Err() == nil && k == wire.String {
-		p.r.ServiceTier = tierOf(clip(wire.Unquote(nil, at.Of(p.body)), 64))
+		p.r.ServiceTier = tierOf(wire.Clip(wire.Unquote(nil, at.Of(p.body)), 64))
 	}
 	return nil // a fault in the grammar comes out at the end of the walk
 }

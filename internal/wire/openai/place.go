@@ -117,7 +117,7 @@ func (d *decoder) integer(v []byte, at *place) int64 {
 	}
 	n, ok := wire.Int(v)
 	if !ok {
-		d.fail(at, "%s is %s; it must be a whole number", at, clip(v, 32))
+		d.fail(at, "%s is %s; it must be a whole number", at, wire.Clip(v, 32))
 	}
 	return max(n, 0)
 }
@@ -155,6 +155,6 @@ func (d *decoder) oneOf(v []byte, at *place, names ...string) string {
 			return s
 		}
 	}
-	d.fail(at, "%s is %q; it must be one of %s", at, readable([]byte(s)), strings.Join(names, ", "))
+	d.fail(at, "%s is %q; it must be one of %s", at, wire.Readable([]byte(s)), strings.Join(names, ", "))
 	return ""
 }

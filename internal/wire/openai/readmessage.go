@@ -256,7 +256,7 @@ func (r *chatReader) called(p *llm.Part, v []byte, at *place) {
 	case len(args) == 0:
 		p.Text = "{}"
 	case !wire.Valid(args) || kindOfValue(args) != wire.Object:
-		r.fail(at.member("arguments"), "%s is %q; it must be the text of a JSON object", at.member("arguments"), readable(clip(args, 64)))
+		r.fail(at.member("arguments"), "%s is %q; it must be the text of a JSON object", at.member("arguments"), wire.Readable(wire.Clip(args, 64)))
 	}
 }
 

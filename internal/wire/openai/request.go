@@ -249,7 +249,7 @@ func (p *parser) integer(param string) (v int64, ok bool, err *llm.Error) {
 		return 0, false, nil
 	}
 	if v, ok = wire.Int(at.Of(p.body)); !ok {
-		return 0, false, bad(param, "%s is %s; it must be a whole number", param, clip(at.Of(p.body), 32))
+		return 0, false, bad(param, "%s is %s; it must be a whole number", param, wire.Clip(at.Of(p.body), 32))
 	}
 	return v, true, nil
 }
@@ -286,7 +286,7 @@ func (p *parser) text(param string, limit int, v *string) *llm.Error {
 	if k == wire.String {
 		*v = unquote(at.Of(p.body))
 		if len(*v) > limit {
-			*v = string(clip([]byte(*v), limit))
+			*v = string(wire.Clip([]byte(*v), limit))
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package responses
 
 import (
 	"bytes"
-	"strings"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -90,12 +89,4 @@ func unquote(lit []byte) string {
 		return string(lit[1 : len(lit)-1])
 	}
 	return string(wire.Unquote(nil, lit))
-}
-
-// clip cuts s to at most n bytes, at a character.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

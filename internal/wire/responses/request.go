@@ -269,7 +269,7 @@ func (p *parser) text(param string, limit int, v *string) *llm.Error {
 		return p.syntax()
 	}
 	if k == wire.String {
-		*v = clip(unquote(at.Of(p.body)), limit)
+		*v = wire.Clip(unquote(at.Of(p.body)), limit)
 	}
 	return nil
 }
