@@ -97,7 +97,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if r.anotherModel() {
 		asked = dialect.StripThinking(asked)
 	}
-	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.traits)
+	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.foreign)
 	if e != nil {
 		return nil, e
 	}
