@@ -175,6 +175,9 @@ func (r *run) beginStream(answer *upstream.Answer) {
 	r.status = answer.Status
 	r.commit(answer.Header)
 	r.x.Body, r.x.Chat = nil, nil // no other attempt can follow; a stream may stay open for long
+	if r.leg.adapted != nil {
+		r.leg.adapted.Chat = nil
+	}
 	r.g.metrics.StreamOpened()
 	r.lease.Begun()
 	r.w.Begin()

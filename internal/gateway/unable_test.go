@@ -37,6 +37,7 @@ const (
 		"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"hello\"}}\n\n" +
 		"event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
 	anthropicFinish = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n"
+	anthropicEnd    = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
 )
 
 // TestTargetThatIsUnable: a target that has no form for a request is passed over, and what another one says counts.

@@ -35,7 +35,11 @@ type writing struct {
 }
 
 // NewWriter returns a writer of one streamed answer for a client.
-func NewWriter(h *llm.Head) llm.EventWriter { return &writer{head: *h} }
+func NewWriter(h *llm.Head) llm.EventWriter {
+	w := &writer{head: *h}
+	w.head.Chat = nil // a stream may stay open for long
+	return w
+}
 
 // Write appends the bytes of the stream that an event stands for.
 func (w *writer) Write(dst []byte, e *llm.Event) []byte {
