@@ -223,6 +223,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 		f = rl.followers[x.Call.Front]
 	}
 	f.Reset(wire.FollowOptions{
+		ID:         x.Call.ID,
 		Choices:    x.Call.Choices,
 		StripUsage: r.info.account.StreamUsage && !x.Head.Usage,
 		Model:      r.answerModel(),

@@ -65,6 +65,8 @@ type FollowOptions struct {
 	Choices int
 	// Keep asks for Progress.Final.
 	Keep bool
+	// ID is the call's, for errors of dialects that name it.
+	ID string
 }
 
 // Answer is what is read of a whole answer that is forwarded. It belongs to the body that it was read from.

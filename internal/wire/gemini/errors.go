@@ -184,9 +184,9 @@ func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) 
 }
 
 // appendStreamError appends e as an event within a stream.
-func appendStreamError(dst []byte, e *llm.Error) []byte {
+func appendStreamError(dst []byte, e *llm.Error, id string) []byte {
 	dst = append(dst, "data: "...)
-	dst, _ = AppendError(dst, e, "")
+	dst, _ = AppendError(dst, e, id)
 	return append(dst, '\n', '\n')
 }
 

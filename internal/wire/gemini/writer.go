@@ -227,9 +227,9 @@ func (w *writer) End(dst []byte) []byte {
 // Fail appends what tells the client, within the stream, that the answer ends here with an error.
 func (w *writer) Fail(dst []byte, e *llm.Error) []byte {
 	if !w.head.Array {
-		return appendStreamError(dst, e)
+		return appendStreamError(dst, e, w.head.ID)
 	}
 	dst = append(dst, w.separator()...)
-	dst, _ = AppendError(dst, e, "")
+	dst, _ = AppendError(dst, e, w.head.ID)
 	return append(dst, ']')
 }
