@@ -22,7 +22,12 @@ func runPrinted(t *testing.T, p *harness.Proc) (out string, first time.Time) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Fatalf("the printed command needs curl: %v", err)
 	}
-	line := p.Match(t, curlLine)
+	return runLine(t, p.Match(t, curlLine))
+}
+
+// runLine runs a command in a shell.
+func runLine(t *testing.T, line string) (out string, first time.Time) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
 	cmd.Env = harness.Env()
 	var w firstWrite
@@ -73,21 +78,25 @@ func TestQuickStart(t *testing.T) {
 	t.Errorf("the first answer came %v after the start, want less than 1 s", best)
 }
 
-// TestReadmeShowsThePrintedCommand holds the README to what the program prints on the default address.
-func TestReadmeShowsThePrintedCommand(t *testing.T) {
+// TestReadmeShowsThePrintedCommands holds the README to what the program prints on the default address, and runs each of the commands.
+func TestReadmeShowsThePrintedCommands(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := curlLine.FindSubmatch(readme)
-	if shown == nil {
-		t.Fatal("the README shows no curl line")
+	shown := curlLine.FindAllSubmatch(readme, -1)
+	ends := []string{"data: [DONE]", "event: message_stop", `"finishReason":"STOP"`}
+	if len(shown) != len(ends) {
+		t.Fatalf("the README shows %d curl lines, want %d", len(shown), len(ends))
 	}
 	g := harness.ServeIn(t, t.TempDir(), harness.Env(), "--listen", "127.0.0.1:0")
-	want := strings.Replace(g.Match(t, curlLine), g.URL, "http://127.0.0.1:8080", 1)
-	if string(shown[1]) != want {
-		t.Errorf("the README shows\n%s\nbut the program prints\n%s", shown[1], want)
+	for i, end := range ends {
+		line := strings.Replace(string(shown[i][1]), "http://127.0.0.1:8080", g.URL, 1)
+		g.Match(t, regexp.MustCompile("(?m)^  ("+regexp.QuoteMeta(line)+")$"))
+		if out, _ := runLine(t, line); !strings.Contains(out, end) {
+			t.Errorf("%s\nanswers without %s:\n%s", line, end, out)
+		}
 	}
 }
 
@@ -101,7 +110,7 @@ func TestProviderFromEnvironment(t *testing.T) {
 	if strings.Contains(g.Out()+g.Log(), "from-environment") {
 		t.Error("the provider's key was printed")
 	}
-	rs := sim.Requests(t)
+	rs := sim.Calls(t)
 	if len(rs) != 1 || rs[0].Header.Get("Authorization") != "Bearer from-environment" || rs[0].Path != "/v1/chat/completions" {
 		t.Errorf("the provider has seen %+v", rs)
 	}

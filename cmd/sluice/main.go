@@ -53,7 +53,8 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "Get the most out of LLM APIs",
-		Long: `Sluice stands between applications and LLM APIs: a gateway that any OpenAI client can use unchanged (serve),
+		Long: `Sluice stands between applications and LLM APIs: a gateway that any OpenAI, Anthropic or Gemini client can use
+unchanged (serve),
 simulated providers to test clients against (sim), and tools around them.`,
 		Version:       version,
 		SilenceErrors: true, // main prints them once

@@ -64,7 +64,7 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the gateway",
 		Long: `Runs the gateway until it is interrupted. Without a configuration file, providers come from environment variables
-(OPENAI_API_KEY, OPENAI_BASE_URL, GROQ_API_KEY, ...), and with none of those a simulated provider answers.
+(OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, ...; docs/CONFIGURATION.md lists them), and with none of those a simulated provider answers.
 
 SIGHUP reads the configuration again, as does a change of its file. SIGTERM or Ctrl-C drains: calls under way may
 finish; a second one ends them.`,
@@ -122,7 +122,7 @@ func serve(ctx context.Context, c *config.Config, out, log io.Writer) error {
 	return err
 }
 
-// banner prints where the gateway is, what it found, and a command that works.
+// banner prints where the gateway is, what it found, and commands that work.
 func banner(ctx context.Context, out io.Writer, c *config.Config, a *app.App) {
 	scheme := "http"
 	if c.Ingress.TLS.CertFile != "" {
@@ -142,14 +142,33 @@ func banner(ctx context.Context, out io.Writer, c *config.Config, a *app.App) {
 	fmt.Fprintf(out, "  clients    %s\n", a.Access())
 	fmt.Fprintf(out, "  records    %s\n", a.Database())
 	if len(c.Providers) == 1 && c.Providers[0].API == "sim" {
-		fmt.Fprintln(out, "  Set OPENAI_API_KEY (and OPENAI_BASE_URL), or write a sluice.yaml, to use a real provider.")
+		fmt.Fprintln(out, "  Set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or the like, or write a sluice.yaml, to use a real provider.")
 	}
-	auth := ""
-	if !a.Open() {
-		auth = ` -H "Authorization: Bearer $SLUICE_KEY"`
+	model := a.ExampleModel(ctx, c)
+	if model == "" {
+		return
 	}
-	fmt.Fprintf(out, "Try it:\n  curl -N %s/v1/chat/completions -H 'Content-Type: application/json'%s "+
-		`-d '{"model": "%s", "stream": true, "messages": [{"role": "user", "content": "Hello!"}]}'`+"\n", base, auth, a.ExampleModel(ctx, c))
+	fmt.Fprintln(out, "Try it, in the dialect of OpenAI, of Anthropic or of Gemini:")
+	for _, line := range exampleLines(base, model, !a.Open()) {
+		fmt.Fprintf(out, "  %s\n", line)
+	}
+}
+
+// exampleLines are one command for each of the three dialects that clients speak most, in a form that can be pasted into a shell.
+func exampleLines(base, model string, keyed bool) []string {
+	line := func(url, auth, body string) string {
+		key := ""
+		if keyed {
+			key = ` -H "` + auth + `$SLUICE_KEY"`
+		}
+		return "curl -N " + url + " -H 'Content-Type: application/json'" + key + " -d '" + body + "'"
+	}
+	const hello = `"stream": true, "messages": [{"role": "user", "content": "Hello!"}]}`
+	return []string{
+		line(base+"/v1/chat/completions", "Authorization: Bearer ", `{"model": "`+model+`", `+hello),
+		line(base+"/anthropic/v1/messages", "x-api-key: ", `{"model": "`+model+`", "max_tokens": 500, `+hello),
+		line("'"+base+"/gemini/v1beta/models/"+model+":streamGenerateContent?alt=sse'", "x-goog-api-key: ", `{"contents": [{"parts": [{"text": "Hello!"}]}]}`),
+	}
 }
 
 // openStore opens the database that a command's flags and the configuration name.

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -12,6 +13,9 @@ const (
 	KeyOne     = "sk-stage-key-for-one"     // one call at a time
 	KeyWrong   = "sk-stage-key-for-wrong"   // is not known
 )
+
+// Pixel is a PNG image of one pixel, in base64.
+const Pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 // stageSim serves any name with the behaviour of its first model, so that a test can have a model, and its counts, for
 // itself. Its tokens come one by one, so that a stream that breaks has begun.
@@ -74,4 +78,38 @@ func StartStage(t testing.TB) *Stage {
 	sim := StartSim(t, stageSim)
 	config := strings.NewReplacer("SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
 	return &Stage{Sim: sim, Gateway: StartGateway(t, config)}
+}
+
+// Left waits until the provider has noticed that a client left its call for a model of an account, fault included
+// ("up/go-left:stall;after=5"), and the gateway has nothing under way there. No other call may be for that model.
+func (s *Stage) Left(t testing.TB, target string) {
+	t.Helper()
+	name := known(target)
+	Eventually(t, Wait, func() error {
+		if st := s.Sim.Stats(t).Models[name]; st.Aborted != 1 {
+			return fmt.Errorf("the provider has seen %d aborts of %s", st.Aborted, name)
+		}
+		if n := s.Gateway.InFlight(t, target); n != 0 {
+			return fmt.Errorf("%d attempts under way at %s", n, target)
+		}
+		return nil
+	})
+}
+
+// Sent returns the requests for a model of an account that have reached the provider.
+func (s *Stage) Sent(t testing.TB, target string) (all []SimRequest) {
+	t.Helper()
+	for _, r := range s.Sim.Requests(t) {
+		if model, _, _ := strings.Cut(r.Model, ":"); model == known(target) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// known returns the name that the provider knows a target by: without the account, and without faults.
+func known(target string) string {
+	_, name, _ := strings.Cut(target, "/")
+	name, _, _ = strings.Cut(name, ":")
+	return name
 }

@@ -10,6 +10,7 @@ import (
 
 	"sluice/internal/config"
 	"sluice/internal/gateway"
+	"sluice/internal/llm"
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
 )
@@ -18,13 +19,20 @@ import (
 const exampleTime = 600 * time.Millisecond
 
 // ExampleModel returns a model name that the configuration can answer, for the line that a person is shown at the start.
-// Where neither the configuration nor a simulated provider tells, it asks the first account for its models, which costs
-// nothing; without an answer it guesses.
+// Where neither the configuration nor a simulated provider tells, it asks the first account that has chat for its models, which costs
+// nothing; without an answer it guesses. It is empty where no account has chat.
 func (a *App) ExampleModel(ctx context.Context, c *config.Config) string {
 	if len(c.Models) > 0 {
 		return c.Models[0].Name
 	}
-	p := &c.Providers[0]
+	accounts := a.gateway.Snapshot().Accounts
+	i := slices.IndexFunc(c.Providers, func(p config.Provider) bool {
+		return p.API == "sim" || accounts[p.Name] != nil && accounts[p.Name].Supports(llm.OpChat, llm.OpenAI, guessOf(p.Kind()))
+	})
+	if i < 0 {
+		return "" // embeddings and rerank only
+	}
+	p := &c.Providers[i]
 	if p.API == "sim" {
 		return p.Name + "/" + sim.ModelNames(p.Sim)[0]
 	}
@@ -32,7 +40,7 @@ func (a *App) ExampleModel(ctx context.Context, c *config.Config) string {
 		return p.Name + "/" + p.Models[i]
 	}
 	guess := guessOf(p.Kind())
-	ids := listModels(ctx, a.gateway.Snapshot().Accounts[p.Name])
+	ids := listModels(ctx, accounts[p.Name])
 	if len(ids) == 0 || slices.Contains(ids, guess) {
 		return p.Name + "/" + guess
 	}
@@ -53,6 +61,24 @@ func guessOf(kind string) string {
 		return "gemini-3.5-flash"
 	case "bedrock":
 		return "amazon.nova-lite-v1:0"
+	case "groq":
+		return "llama-3.3-70b-versatile"
+	case "cerebras":
+		return "gpt-oss-120b"
+	case "together":
+		return "openai/gpt-oss-20b"
+	case "fireworks":
+		return "accounts/fireworks/models/gpt-oss-20b"
+	case "openrouter":
+		return "openai/gpt-4o-mini"
+	case "mistral":
+		return "mistral-small-latest"
+	case "deepseek":
+		return "deepseek-chat"
+	case "xai":
+		return "grok-4.3"
+	case "cohere":
+		return "command-a-03-2025"
 	}
 	return "gpt-4o-mini"
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -164,4 +165,121 @@ func TestRawKeys(t *testing.T) {
 	f("sk-sluice-all-of-p-key", "/p/p/chat/completions", 200)
 	f("sk-sluice-all-of-p-key", "/p/q/chat/completions", 403)
 	f("sk-wrong", "/p/p/chat/completions", 401)
+}
+
+// TestRawToThatProvider: a public model whose name looks like one of a provider's leads nowhere else.
+func TestRawToThatProvider(t *testing.T) {
+	t.Parallel()
+	p, q := serveBackend(t, says(`{"from":"p"}`)), serveBackend(t, says(`{"from":"q"}`))
+	g := start(t, "providers:\n"+provide("p", "openai", p.URL+"/v1")+provide("q", "openai", q.URL+"/v1")+
+		"models:\n  p/gpt-4o: {targets: [q/gpt-4o]}\n  p/raw: {targets: [q/gpt-4o]}\n")
+	g.url = strings.TrimSuffix(g.url, "/v1")
+	for _, body := range []string{`{"model":"gpt-4o"}`, `{}`} {
+		if rp := g.post("/p/p/some/path", body); rp.status != 200 || rp.body != `{"from":"p"}` {
+			t.Errorf("%s: %d %s", body, rp.status, rp.body)
+		}
+	}
+	if n := len(q.took()); n != 0 {
+		t.Errorf("the other provider was asked %d times", n)
+	}
+}
+
+// TestRawWithoutBody passes on answers that have headers only.
+func TestRawWithoutBody(t *testing.T) {
+	t.Parallel()
+	b := serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodHead:
+			w.Header().Set("Content-Length", "1234")
+			w.Header().Set("Content-Type", "audio/mpeg")
+		case strings.HasSuffix(r.URL.Path, "/typeless"):
+			w.Header()["Content-Type"] = nil
+			_, _ = io.WriteString(w, "\x00\x01")
+		case strings.HasSuffix(r.URL.Path, "/same"):
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
+	g := start(t, "providers:\n"+provide("p", "openai", b.URL+"/v1"))
+	g.url = strings.TrimSuffix(g.url, "/v1")
+	f := func(method, path string, status int, kind, length, body string) {
+		t.Helper()
+		rq := g.request(t.Context(), path, nil)
+		rq.Method = method
+		resp, err := g.client.Do(rq)
+		if err != nil {
+			t.Errorf("%s %s: %v", method, path, err)
+			return
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		h := resp.Header
+		if resp.StatusCode != status || h.Get("Content-Type") != kind || h.Get("Content-Length") != length || string(got) != body || err != nil {
+			t.Errorf("%s %s: %d %q (%v), type %q, length %q", method, path, resp.StatusCode, got, err, h.Get("Content-Type"), h.Get("Content-Length"))
+		}
+		if row := g.row(reply{header: h}); row.Status != status || row.Code != "" {
+			t.Errorf("%s %s: the row has %d %s", method, path, row.Status, row.Code)
+		}
+	}
+	f("HEAD", "/p/p/files/1/content", 200, "audio/mpeg", "1234", "")
+	f("DELETE", "/p/p/files/1", 204, "", "", "")
+	f("GET", "/p/p/files/same", 304, "", "", "")
+	f("GET", "/p/p/files/typeless", 200, "application/octet-stream", "2", "\x00\x01")
+}
+
+// TestRawBroken: a relayed answer that breaks off is no success in the ledger, whoever broke it off.
+func TestRawBroken(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{}) // closed by the provider
+	b := serveBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		send(w, "some")
+		if strings.HasSuffix(r.URL.Path, "/cut") {
+			panic(http.ErrAbortHandler)
+		}
+		<-r.Context().Done()
+		close(ended)
+	})
+	g := start(t, "providers:\n"+provide("p", "openai", b.URL+"/v1"))
+	g.url = strings.TrimSuffix(g.url, "/v1")
+	rp := g.post("/p/p/files/cut", `{}`)
+	if rp.status != 200 || rp.err == nil {
+		t.Errorf("%d %q %v; want an answer that is cut", rp.status, rp.body, rp.err)
+	}
+	if row := g.row(rp); row.Status != 502 || row.Code != "provider_truncated" {
+		t.Errorf("cut: the row has %d %s", row.Status, row.Code)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	resp := g.open(ctx, "/p/p/files/long", `{}`)
+	leave()
+	resp.Body.Close()
+	await(t, "the end of the provider's request", ended)
+	if row := g.row(reply{header: resp.Header}); row.Status != 499 || row.Code != "client_closed_request" {
+		t.Errorf("left: the row has %d %s", row.Status, row.Code)
+	}
+}
+
+// TestRawCoding passes a packed body on with the header that says so; what has to be read is refused.
+func TestRawCoding(t *testing.T) {
+	t.Parallel()
+	b := serveBackend(t, says(`{}`))
+	g := start(t, "providers:\n"+provide("p", "openai", b.URL+"/v1"))
+	g.url = strings.TrimSuffix(g.url, "/v1")
+	if rp := g.post("/p/p/files", "packed", "Content-Encoding", "gzip"); rp.status != 200 {
+		t.Errorf("%d %s", rp.status, rp.body)
+	}
+	if got := b.took(); len(got) != 1 || got[0].header.Get("Content-Encoding") != "gzip" || got[0].body != "packed" {
+		t.Errorf("the provider got %+v", got)
+	}
+	rq := g.request(t.Context(), "/v1/audio/transcriptions", strings.NewReader("packed"))
+	rq.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	rq.Header.Set("Content-Encoding", "gzip")
+	resp, err := g.client.Do(rq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != 400 || !strings.Contains(string(text), "content encoding") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
 }

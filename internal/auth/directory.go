@@ -99,7 +99,7 @@ func (d *Directory) Authenticate(ctx context.Context, presented string) (*Princi
 		if t.anonymous != nil {
 			return t.anonymous, nil
 		}
-		return nil, llm.Errorf(llm.KindUnauthorized, "no API key: send one as `Authorization: Bearer KEY`")
+		return nil, llm.Errorf(llm.KindUnauthorized, "no API key: send one as `Authorization: Bearer KEY`, `x-api-key: KEY` or `x-goog-api-key: KEY`")
 	}
 	if len(presented) > maxKeyBytes {
 		return nil, llm.Errorf(llm.KindUnauthorized, "the API key has %d bytes; no key has more than %d",

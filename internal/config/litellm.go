@@ -124,7 +124,8 @@ type importer struct {
 	depth                       int    // of read
 	listen, adminKey, clientKey string // as they are written
 	logLevel, logFormat         string
-	attempts                    int // 0: not set
+	parameters                  string // the setting of that name
+	attempts                    int    // 0: not set
 	timeout, streamTimeout      seconds
 	maxParallel                 int // of each deployment that sets none
 	fallbacks                   map[string][]string

@@ -15,6 +15,7 @@ func (im *importer) settings(root *sourceNode) {
 	im.aliasList(router)
 	im.strategy(router)
 	im.logging(lite)
+	im.unsupported(lite)
 	im.keys(general)
 	im.variables(im.section(root, "environment_variables"))
 
@@ -157,6 +158,20 @@ func (im *importer) logging(lite *sourceNode) {
 	}
 }
 
+// unsupported reads what becomes of parameters that a provider does not know.
+func (im *importer) unsupported(lite *sourceNode) {
+	on, n := im.flag(lite, "drop_params")
+	switch {
+	case n == nil:
+	case on:
+		im.parameters = "drop"
+		im.at(n, Changed, "is parameters: drop, for what a target cannot honour; parameters: warn would also name it in a header of the answer")
+	default:
+		im.parameters = "reject"
+		im.at(n, Changed, "is parameters: reject: a call with a parameter that its target cannot honour is refused")
+	}
+}
+
 // keys reads the master key, which is the operator's key and a client's key at once.
 func (im *importer) keys(general *sourceNode) {
 	im.listen = "127.0.0.1:4000"
@@ -213,8 +228,9 @@ func paramReasons() map[string]string {
 	m := make(map[string]string)
 	each(m, asWritten, "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "stop", "seed", "n", "presence_penalty",
 		"frequency_penalty", "response_format", "tools", "tool_choice", "extra_body", "reasoning_effort", "logit_bias", "user",
-		"drop_params", "additional_drop_params", "allowed_openai_params", "merge_reasoning_content_in_choices", "dimensions",
+		"additional_drop_params", "allowed_openai_params", "merge_reasoning_content_in_choices", "dimensions",
 		"input_type", "encoding_format", "thinking", "parallel_tool_calls", "service_tier", "num_ctx", "keep_alive")
+	each(m, "parameters, of the model or at the top, says what becomes of what a target cannot honour", "drop_params")
 	each(m, pricesFile, "input_cost_per_token", "output_cost_per_token", "input_cost_per_second", "output_cost_per_second")
 	each(m, "Azure is addressed by key, or by tenant_id, client_id and client_secret without one", "azure_ad_token", "azure_ad_token_provider", "tenant_id",
 		"client_id", "client_secret", "azure_username", "azure_password", "azure_scope")
@@ -266,7 +282,7 @@ func liteReasons() map[string]string {
 		"prometheus_metrics_config", "turn_off_message_logging", "redact_user_api_key_info", "log_raw_request_response", "redact_messages_in_exceptions",
 		"s3_callback_params", "custom_prometheus_metadata_labels", "prometheus_initialize_budget_metrics", "default_team_settings")
 	each(m, "caches come with a later version", "cache", "cache_params", "enable_caching_on_provider_specific_optional_params")
-	each(m, asWritten, "drop_params", "modify_params", "add_function_to_prompt", "default_in_memory_ttl")
+	each(m, asWritten, "modify_params", "add_function_to_prompt", "default_in_memory_ttl")
 	each(m, "budgets come with a later version", "max_budget", "budget_duration", "max_internal_user_budget", "max_end_user_budget",
 		"internal_user_budget_duration", "default_max_internal_user_budget")
 	each(m, "keys are made with `sluice keys create`", "key_generation_settings", "upperbound_key_generate_params", "default_key_generate_params",

@@ -39,6 +39,7 @@ func (im *importer) write(source string) []byte {
 		optional(line, "  level: %s", im.logLevel)
 		optional(line, "  format: %s", im.logFormat)
 	}
+	optional(line, "parameters: %s", im.parameters)
 	im.writeTimes(line, "", im.timeout, im.streamTimeout, usualAttempts(im.attempts))
 	if im.attempts > 0 {
 		line("\nretry:\n  attempts: %d", im.attempts)

@@ -61,6 +61,11 @@ func Adapt(c *llm.Chat, from, to llm.Dialect, t *model.Traits) (*Adapted, []Note
 		return nil, nil, e
 	}
 	a.turns()
+	if len(a.c.Messages) == 0 {
+		e := llm.Errorf(llm.KindBadRequest, "%s has nothing that %s could answer", a.messages(), to)
+		e.Param = a.messages()
+		return nil, nil, e
+	}
 	a.tools()
 	a.format()
 	a.toolNames()

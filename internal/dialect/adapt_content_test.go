@@ -84,7 +84,7 @@ func TestAdaptContent(t *testing.T) {
 	bare := llm.Part{Kind: llm.PartThinking, Text: "hm"}
 	result := turn(tool, llm.Part{Kind: llm.PartToolResult, ID: "a", Parts: []llm.Part{text("ok"), {Kind: llm.PartImage, MIME: "image/png", Data: "AA=="}}, IsError: true})
 	loop := []llm.Turn{turn(u, text("q")), turn(a, thought, bare, call), result}
-	f("signatures of Anthropic", llm.OpenAI, llm.Anthropic, nil, loop, []string{"user: text q", "assistant: thinking hm proof", "assistant: tool call f {}", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].reasoning_content")
+	f("signatures of Anthropic", llm.OpenAI, llm.Anthropic, nil, loop, []string{"user: text q", "assistant: thinking hm proof", "assistant: tool call f {}", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].reasoning_content", "~tools")
 	f("signatures of Gemini", llm.Anthropic, llm.Gemini, nil, loop, []string{"user: text q", "assistant: tool call f {} sig", "tool: tool result f", "tool result: text ok", "tool result: image image/png"}, "~messages[].content[].thinking")
 	f("calls that Gemini 3 did not make", llm.Anthropic, llm.Gemini, traits("gemini", "gemini-3.8-flash"), []llm.Turn{
 		turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartToolCall, ID: "a", Name: "f", Text: "{}"}, llm.Part{Kind: llm.PartToolCall, ID: "b", Name: "g", Text: "{}"}),
@@ -95,15 +95,15 @@ func TestAdaptContent(t *testing.T) {
 	f("thinking that goes back unsigned", llm.Anthropic, llm.OpenAI, traits("deepseek", "deepseek-v4-pro"), []llm.Turn{turn(u, text("q")), turn(a, bare, text("a")), turn(u, text("r"))},
 		[]string{"user: text q", "assistant: thinking hm", "assistant: text a", "user: text r"})
 	f("images of tools", llm.Anthropic, llm.OpenAI, nil, loop, []string{
-		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ", "tool result: text ok",
+		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ok",
 		"user: text Content of the tool results above:", "user: image image/png",
 	}, "~messages[].content[].thinking", "~messages[].content[].content", "~messages[].content[].is_error")
 	f("and the next question", llm.Anthropic, llm.OpenAI, nil, append(slices.Clone(loop), turn(u, text("r"))), []string{
-		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ", "tool result: text ok",
+		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ok",
 		"user: text Content of the tool results above:", "user: image image/png", "user: text r",
 	}, "~messages[].content[].thinking", "~messages[].content[].content", "~messages[].content[].is_error")
 	f("arguments that are none", llm.OpenAI, llm.Anthropic, nil, []llm.Turn{turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartToolCall, ID: "a", Name: "f", Text: `{"a":`}), turn(tool, llm.Part{Kind: llm.PartToolResult, ID: "a"})},
-		[]string{"user: text q", "assistant: tool call f {}", "tool: tool result f"})
+		[]string{"user: text q", "assistant: tool call f {\"_raw\":\"{\\\"a\\\":\"}", "tool: tool result f"}, "~tools")
 	f("a refusal", llm.OpenAI, llm.Anthropic, nil, []llm.Turn{turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartRefusal, Text: "no"}), turn(u, text("why"))}, []string{"user: text q", "assistant: text no", "user: text why"})
 }
 

@@ -22,7 +22,36 @@ func (a *adapter) format() {
 	case f.Kind == llm.FormatSchema && a.to == llm.Anthropic && !isObject(f.Schema):
 		a.lost(model.JSONSchema, "the schema is no JSON object")
 		*f = llm.Format{}
+	case f.Kind == llm.FormatSchema && (a.to == llm.Anthropic || a.to == llm.Converse):
+		f.Schema = a.narrow(model.JSONSchema, f.Schema)
+	case f.Kind == llm.FormatSchema:
+		f.Strict = a.loose(model.JSONSchema, f.Strict, f.Schema)
 	}
+}
+
+// loose returns whether the model is held to a schema, for targets of OpenAI's: those of other dialects may be such that it refuses to.
+func (a *adapter) loose(param model.Feature, strict *bool, schema string) *bool {
+	ours := a.from == llm.OpenAI || a.from == llm.Responses
+	if ours || strict == nil || !*strict || a.to != llm.OpenAI && a.to != llm.Responses || takesStrict([]byte(schema), 0) {
+		return strict
+	}
+	a.lost(param, "the target holds a model only to schemas all of whose properties are required and that allow no others, so that the model may stray from it")
+	return nil
+}
+
+// narrow returns a schema as Claude can be held to it, and notes what that changes. param is who has it.
+func (a *adapter) narrow(param model.Feature, schema string) string {
+	if !isObject(schema) {
+		return schema
+	}
+	n := narrowSchema(schema)
+	if len(n.moved) > 0 {
+		a.lost(param, "the model is not held to "+strings.Join(n.moved, ", ")+" of the schema, which it can only read in a description")
+	}
+	if n.closed {
+		a.minor(param, "objects of the schema have no other properties than those that are named, since the target takes no other schema")
+	}
+	return n.schema
 }
 
 func (a *adapter) schema() {

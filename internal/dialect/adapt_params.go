@@ -11,6 +11,7 @@ import (
 // sampling drops and clamps what says how tokens are drawn.
 func (a *adapter) sampling() {
 	c := a.c
+	a.whileThinking()
 	a.temperature()
 	a.number(model.TopP, &c.TopP, "1")
 	if a.t.OneSampling && c.Temperature != "" && c.TopP != "" {
@@ -69,14 +70,6 @@ func (a *adapter) temperature() {
 	if c.Temperature == "" {
 		return
 	}
-	if a.thinksWithBudget() {
-		// Claude refuses any temperature but 1, and top_k, with extended thinking (docs of extended thinking).
-		if c.Temperature != "1" {
-			a.lost(model.Temperature, "the model takes no temperature while it thinks")
-		}
-		c.Temperature = ""
-		return
-	}
 	a.number(model.Temperature, &c.Temperature, "1")
 	most := a.t.MaxTemperature
 	if most == 0 && a.can(model.Temperature) == Changed {
@@ -88,9 +81,25 @@ func (a *adapter) temperature() {
 	}
 }
 
-// thinksWithBudget reports whether a Claude model is sent a budget for thinking.
-func (a *adapter) thinksWithBudget() bool {
-	return (a.to == llm.Anthropic || a.to == llm.Converse) && a.c.Reasoning.Mode == llm.ThinkOn && a.c.Reasoning.Budget > 0
+// whileThinking drops what Claude refuses of sampling while it thinks, adaptively or with a budget: any temperature but 1, top_k, and a
+// top_p below 0.95 (platform.claude.com extended thinking, feature compatibility, 2026-11-21).
+func (a *adapter) whileThinking() {
+	c, r := a.c, &a.c.Reasoning
+	if a.to != llm.Anthropic && a.to != llm.Converse || r.Mode != llm.ThinkAdaptive && (r.Mode != llm.ThinkOn || r.Budget == 0) {
+		return
+	}
+	if v, err := strconv.ParseFloat(string(c.Temperature), 64); c.Temperature != "" && (err != nil || v != 1) {
+		a.lost(model.Temperature, "the model takes no temperature while it thinks")
+	}
+	c.Temperature = ""
+	if c.TopK != "" {
+		a.lost(model.TopK, "the model takes none while it thinks")
+		c.TopK = ""
+	}
+	if v, err := strconv.ParseFloat(string(c.TopP), 64); c.TopP != "" && (err != nil || v < 0.95) {
+		a.lost(model.TopP, "the model takes none below 0.95 while it thinks")
+		c.TopP = ""
+	}
 }
 
 // maxStop is how many stop sequences a dialect takes: PROVIDERS.md 1.2 (OpenAI), ai.google.dev GenerationConfig (Gemini, 5).
@@ -138,6 +147,9 @@ func (a *adapter) stop() {
 // that are not streamed (2.7).
 const defaultOutput = 16384
 
+// minResponses is the smallest limit on output that OpenAI's Responses takes: "Expected a value >= 16". [K]
+const minResponses = 16
+
 // output sets the limit on output.
 func (a *adapter) output() {
 	c, most := a.c, a.t.MaxOutput
@@ -148,6 +160,9 @@ func (a *adapter) output() {
 			c.MaxTokens = min(c.MaxTokens, most)
 		}
 		a.minor(model.MaxTokens, "the target must have a limit, so it is sent "+strconv.FormatInt(c.MaxTokens, 10))
+	case a.to == llm.Responses && c.MaxTokens > 0 && c.MaxTokens < minResponses && a.from != a.to:
+		c.MaxTokens = minResponses
+		a.minor(model.MaxTokens, "the target takes no limit below "+strconv.Itoa(minResponses)+", so that is what it is sent")
 	case most > 0 && c.MaxTokens > most && a.from != a.to:
 		c.MaxTokens = most
 		a.minor(model.MaxTokens, "the model's largest output is "+strconv.FormatInt(most, 10)+", so that is what it is sent")
@@ -171,11 +186,31 @@ func (a *adapter) account() {
 		c.Metadata = ""
 	}
 	drop(model.Metadata, &c.Metadata, false)
+	if c.Metadata != "" && a.to == llm.Gemini && !areLabels(c.Metadata) {
+		c.Metadata = ""
+		a.lost(model.Metadata, "the target takes labels of lower-case letters, digits, _ and - only, of up to 63")
+	}
 	if c.ServiceTier == "auto" && a.can(model.ServiceTier) == No {
 		c.ServiceTier = ""
 	}
 	drop(model.ServiceTier, &c.ServiceTier, false)
 	a.tier()
+}
+
+// areLabels reports whether metadata can be the labels of a call to Vertex AI, which refuses others: names begin with a letter
+// (cloud.google.com/vertex-ai/generative-ai/docs/multimodal/add-labels-to-api-calls).
+func areLabels(metadata string) bool {
+	var all map[string]string
+	if !unmarshal(metadata, &all) || len(all) > 64 {
+		return false
+	}
+	word := func(s string) bool { return len(s) <= 63 && only(s, "_-") && s == strings.ToLower(s) }
+	for k, v := range all {
+		if k == "" || k[0] < 'a' || k[0] > 'z' || !word(k) || !word(v) {
+			return false
+		}
+	}
+	return true
 }
 
 // tier drops a service tier that the target has no word for. auto and default are those that all have.

@@ -79,6 +79,7 @@ func (a *adapter) reasoning() {
 		r.Summary = ""
 	}
 	if r.Mode == llm.ThinkUnset && r.Effort == "" && r.Budget == 0 {
+		a.summaryAlone()
 		return
 	}
 	a.wanted = a.asked()
@@ -95,7 +96,53 @@ func (a *adapter) reasoning() {
 	}
 	a.thinkingOn()
 	a.forcedWithThinking()
+	a.brokenLoop()
 	a.roomToThink()
+}
+
+// summaryAlone settles what a client wants to see of thinking that it does not otherwise speak of.
+func (a *adapter) summaryAlone() {
+	r := &a.c.Reasoning
+	switch {
+	case r.Summary == "":
+	case !a.thinks():
+		a.minor(model.ThinkingSummary, "the model does not think before it answers")
+		r.Summary = ""
+	case a.to != llm.Anthropic:
+	case r.Summary != "none" && a.t.Not.Has(model.ThinkingOff) && a.can(model.AdaptiveThinking) == Yes:
+		r.Mode = llm.ThinkAdaptive // which the model does anyway, and where the display is said
+	case r.Summary != "none":
+		a.lost(model.ThinkingSummary, "the target shows thinking only where it is asked to think")
+		r.Summary = ""
+	}
+}
+
+// brokenLoop resolves what Claude's models with budgets refuse in a round of tool calls: to go on thinking where the turn that began the round
+// does not begin with its thinking, which has been lost on the way or was another model's (platform.claude.com, thinking with tool
+// use: "a final assistant message must start with a thinking block"). Adaptive thinking does not want it.
+func (a *adapter) brokenLoop() {
+	r, m := &a.c.Reasoning, a.c.Messages
+	if a.to != llm.Anthropic && a.to != llm.Converse || r.Mode != llm.ThinkOn || r.Budget == 0 {
+		return
+	}
+	i := len(m) - 1
+	for i >= 0 && m[i].Role != llm.RoleTool && m[i].Role != llm.RoleAssistant {
+		i--
+	}
+	if i < 0 || m[i].Role != llm.RoleTool {
+		return
+	}
+	first := -1
+	for ; i >= 0 && m[i].Role != llm.RoleUser; i-- {
+		if m[i].Role == llm.RoleAssistant {
+			first = i
+		}
+	}
+	if first < 0 || len(m[first].Parts) == 0 || m[first].Parts[0].Kind == llm.PartThinking || m[first].Parts[0].Kind == llm.PartRedacted {
+		return
+	}
+	a.lost(a.wanted, "the model cannot think on in a round of tool calls without the thinking that began it")
+	*r = llm.Reasoning{}
 }
 
 // thinks reports whether the model can be told anything about its thinking.
@@ -123,6 +170,9 @@ func (a *adapter) thinkingOff() {
 		a.effortNone(r.Effort == "none", summary)
 	case a.can(model.ThinkingOff) == Yes:
 		*r = llm.Reasoning{Mode: llm.ThinkOff}
+	case a.to == llm.Converse && !a.t.Not.Has(model.ThinkingOff): // other makers' models than Anthropic's
+		*r = llm.Reasoning{}
+		a.minor(model.ThinkingOff, "it is not known how the model is told so; most do not think unless they are asked to")
 	case !a.t.Not.Has(model.Effort):
 		*r = llm.Reasoning{Mode: llm.ThinkOn, Effort: a.least(), Summary: summary}
 		a.minor(model.ThinkingOff, "the model always thinks, so it is asked for effort "+r.Effort)

@@ -211,3 +211,16 @@ func TestAdaptDoesNotChangeTheRequest(t *testing.T) {
 		}
 	}
 }
+
+// TestAdaptNothing checks that a request which leaves nothing to answer is refused here, and not sent as a broken one.
+func TestAdaptNothing(t *testing.T) {
+	t.Parallel()
+	for from, param := range map[llm.Dialect]string{llm.OpenAI: "messages", llm.Responses: "input", llm.Anthropic: "messages", llm.Gemini: "contents"} {
+		for _, to := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic, llm.Gemini, llm.Converse} {
+			_, _, e := dialect.Adapt(&llm.Chat{MaxTokens: 9}, from, to, nil)
+			if e == nil || e.Kind != llm.KindBadRequest || e.Param != param {
+				t.Errorf("%v to %v: error %+v, want one of %s", from, to, e, param)
+			}
+		}
+	}
+}

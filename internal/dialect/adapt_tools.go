@@ -18,6 +18,7 @@ func (a *adapter) tools() {
 	for _, f := range c.Tools {
 		if f.Raw != "" && f.Origin != a.to {
 			a.tell("tools."+f.Name, "it is a tool of another provider's, which the target cannot run", false)
+			a.unname(f.Name)
 			continue
 		}
 		if f.CacheTTL != "" {
@@ -28,6 +29,12 @@ func (a *adapter) tools() {
 				a.note(model.StrictTools)
 			}
 			f.Strict = nil
+		}
+		if f.Strict != nil && *f.Strict && (a.to == llm.Anthropic || a.to == llm.Converse) {
+			f.Parameters = a.narrow(model.StrictTools, f.Parameters)
+		}
+		if f.Raw == "" {
+			f.Strict = a.loose(model.StrictTools, f.Strict, f.Parameters)
 		}
 		if f.Custom && a.can(model.CustomTools) != Yes {
 			a.note(model.CustomTools)
@@ -41,6 +48,7 @@ func (a *adapter) tools() {
 	}
 	c.Tools = kept
 	a.choice()
+	a.declare()
 	if len(c.Tools) == 0 {
 		c.ToolChoice, c.Parallel = llm.ToolChoice{}, nil
 	}
@@ -49,6 +57,44 @@ func (a *adapter) tools() {
 			a.note(model.ParallelSwitch)
 		}
 		c.Parallel = nil
+	}
+}
+
+// unname takes a tool that is left out off the choice. Where nothing is left to choose from, the model is free.
+func (a *adapter) unname(tool string) {
+	ch := &a.c.ToolChoice
+	if !slices.Contains(ch.Names, tool) {
+		return
+	}
+	a.lost(model.ForcedTools, "it names a tool that the target cannot run")
+	if ch.Names = slices.DeleteFunc(ch.Names, func(s string) bool { return s == tool }); len(ch.Names) == 0 {
+		*ch = llm.ToolChoice{Mode: llm.ToolsAuto}
+	}
+}
+
+// declare adds the tools that the conversation has calls of where the request has no tools at all: Converse ("toolConfig must be
+// defined when using toolUse and toolResult content blocks") and Anthropic ("must define tools") refuse such calls. [K]
+func (a *adapter) declare() {
+	c := a.c
+	if len(c.Tools) > 0 || a.to != llm.Anthropic && a.to != llm.Converse {
+		return
+	}
+	seen := map[string]bool{}
+	for i := range c.Messages {
+		for j := range c.Messages[i].Parts {
+			if p := &c.Messages[i].Parts[j]; p.Kind == llm.PartToolCall && !seen[p.Name] {
+				seen[p.Name] = true
+				c.Tools = append(c.Tools, llm.Function{Name: p.Name, Description: "No longer available.", Parameters: `{"type":"object"}`})
+			}
+		}
+	}
+	if len(c.Tools) == 0 {
+		return
+	}
+	a.tell("tools", "the target refuses calls of tools that are not declared, so that those of the conversation are", true)
+	c.ToolChoice, c.Parallel = llm.ToolChoice{}, nil
+	if a.can(model.NoToolChoice) == Yes {
+		c.ToolChoice.Mode = llm.ToolsNone
 	}
 }
 

@@ -20,7 +20,7 @@ func TestAdaptTools(t *testing.T) {
 	}
 	f := func(name string, from, to llm.Dialect, tr *model.Traits, c llm.Chat, want seen, notes ...string) {
 		t.Helper()
-		c.MaxTokens = 9
+		c.MaxTokens = 99
 		if c.Messages == nil {
 			c.Messages = user("q")
 		}
@@ -63,7 +63,7 @@ func TestAdaptTools(t *testing.T) {
 
 func TestAdaptFormat(t *testing.T) {
 	t.Parallel()
-	schema := llm.Format{Kind: llm.FormatSchema, Name: "an answer", Schema: `{"type":"object","properties":{"a":{"type":"string"}}}`}
+	schema := llm.Format{Kind: llm.FormatSchema, Name: "an answer", Schema: `{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}`}
 	old := traits("anthropic", "claude-3-7-sonnet-20250219")
 	ask := func(c llm.Chat, to llm.Dialect, tr *model.Traits) (*llm.Chat, []string) {
 		c.Messages, c.MaxTokens = user("q"), 9

@@ -50,6 +50,9 @@ type Codec struct {
 	// Limits reads the quota headers of a target's answer.
 	Limits func(h http.Header) llm.RateLimits
 
+	// Unmarked says that no event marks the end of a target's stream: it is the clean end of the connection.
+	Unmarked bool
+
 	// NewFollower returns a follower of streams that are forwarded. It must be reset before use.
 	NewFollower func() wire.Follower
 	// NewArrayFollower is NewFollower for clients that want the stream as a JSON array; nil where there is no such form.

@@ -172,8 +172,10 @@ func TestTableSaysWhatAdaptDoes(t *testing.T) {
 		model.NamedTools: func(c *llm.Chat) {
 			c.Tools, c.ToolChoice = []llm.Function{{Name: "f"}}, llm.ToolChoice{Mode: llm.ToolsAuto, Names: []string{"f"}}
 		},
-		model.JSONObject:    func(c *llm.Chat) { c.Format.Kind = llm.FormatJSON },
-		model.JSONSchema:    func(c *llm.Chat) { c.Format = llm.Format{Kind: llm.FormatSchema, Schema: `{"type":"object"}`} },
+		model.JSONObject: func(c *llm.Chat) { c.Format.Kind = llm.FormatJSON },
+		model.JSONSchema: func(c *llm.Chat) {
+			c.Format = llm.Format{Kind: llm.FormatSchema, Schema: `{"type":"object","additionalProperties":false}`}
+		},
 		model.DeveloperRole: func(c *llm.Chat) { c.Messages = append([]llm.Turn{{Role: llm.RoleDeveloper}}, c.Messages...) },
 		model.SystemMidway:  func(c *llm.Chat) { c.Messages = append(c.Messages, llm.Turn{Role: llm.RoleSystem}, user("r")[0]) },
 		model.Prefill:       func(c *llm.Chat) { c.Messages = append(c.Messages, llm.Turn{Role: llm.RoleAssistant}) },

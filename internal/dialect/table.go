@@ -86,6 +86,7 @@ var codecs = [...]*Codec{
 		NewReader:        gemini.NewReader,
 		ClassifyError:    gemini.ClassifyError,
 		Limits:           gemini.Limits,
+		Unmarked:         true,
 		NewFollower:      gemini.NewFollower,
 		NewArrayFollower: gemini.NewArrayFollower,
 		Scan:             gemini.Scan,

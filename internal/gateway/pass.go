@@ -52,13 +52,17 @@ var passBuffers = sync.Pool{New: func() any { return new([passSize]byte) }}
 func (r *run) pass(answer *upstream.Answer, w watcher) *llm.Error {
 	buf := passBuffers.Get().(*[passSize]byte)
 	defer passBuffers.Put(buf)
+	defer func() {
+		if !r.committed.IsZero() {
+			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
+		}
+	}()
 	e := r.passAll(answer, w, buf[:])
 	w.used(&r.consumed)
 	if r.committed.IsZero() {
 		r.consumed.refused = w.broke() != nil
 		return e
 	}
-	defer r.g.metrics.StreamClosed()
 	if e == nil {
 		return nil
 	}
@@ -76,10 +80,6 @@ func (r *run) pass(answer *upstream.Answer, w watcher) *llm.Error {
 func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error {
 	var held []byte
 	var received int64
-	length := answer.Length
-	if r.x.Method == http.MethodHead || answer.Status == http.StatusNotModified {
-		length = 0 // what is stated is the size of what is not sent
-	}
 	for {
 		n, err := answer.Read(buf)
 		p := buf[:n]
@@ -90,7 +90,7 @@ func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error
 		}
 		fail, done := w.broke(), false
 		if err != nil && fail == nil {
-			fail, done = ended(answer, w, err, received, length)
+			fail, done = r.ended(answer, w, err, received)
 		}
 		live := !r.committed.IsZero()
 		if !live && fail == nil && !done && !w.ready() {
@@ -116,12 +116,11 @@ func (r *run) passAll(answer *upstream.Answer, w watcher, buf []byte) *llm.Error
 }
 
 // ended says what the end of an answer means.
-// length is the size that the answer must have, negative if none is stated.
-func ended(answer *upstream.Answer, w watcher, err error, received, length int64) (fail *llm.Error, done bool) {
+func (r *run) ended(answer *upstream.Answer, w watcher, err error, received int64) (fail *llm.Error, done bool) {
 	switch {
 	case err != io.EOF:
 		return answer.Fail(err), false
-	case length >= 0 && received < length:
+	case answer.Length >= 0 && received < answer.Length && r.x.Method != http.MethodHead: // which asks for the length only
 		return answer.Fail(io.EOF), false
 	}
 	if missing := w.end(); missing != nil {
@@ -138,6 +137,12 @@ func (r *run) beginPass(answer *upstream.Answer) {
 	h := r.w.Header()
 	if answer.Length >= 0 {
 		h["Content-Length"] = []string{strconv.FormatInt(answer.Length, 10)}
+	}
+	if len(answer.Header["Content-Type"]) == 0 {
+		h["Content-Type"] = nil // it is no event stream, which is what answers are that do not say
+		if answer.Length != 0 {
+			h["Content-Type"] = []string{"application/octet-stream"}
+		}
 	}
 	if w, ok := r.w.(anyStatus); ok && answer.Status != http.StatusOK {
 		r.w = begins{r.w, func() { w.BeginStatus(answer.Status) }}

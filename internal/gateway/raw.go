@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"mime"
 	"net/http"
 	"slices"
@@ -60,8 +59,8 @@ func (r *run) planRaw() (route.Plan, *llm.Error) {
 	if x.Call.Model == "" {
 		x.Call.Model = rawModel
 	}
+	plan, e := r.snap.Routes.At(x.Provider, x.Call.Model)
 	x.Call.Model = x.Provider + "/" + x.Call.Model
-	plan, e := r.snap.Routes.Plan(x.Call.Model, rand.Uint64())
 	if e != nil {
 		return plan, e
 	}
@@ -107,13 +106,13 @@ func (r *run) relayRaw(answer *upstream.Answer) *llm.Error {
 	r.consumed.begun = answer.Status < 300
 	r.consumed.opaque = true
 	if answer.Status < 400 {
-		r.relayed = true
 		return r.pass(answer, r.watchRaw(answer))
 	}
 	body, e := readAll(answer, maxErrorBody, "")
 	if e != nil && e.Kind.Cause() != llm.ByProvider {
 		return e
 	}
+	body = r.info.account.Redact(body)
 	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
 	if e.Kind == llm.KindProviderAuth {
 		return e
@@ -121,7 +120,7 @@ func (r *run) relayRaw(answer *upstream.Answer) *llm.Error {
 	r.relayed = true
 	r.first = time.Now()
 	r.status = answer.Status
-	r.commit(answer.Header)
+	r.commit(r.info.account.RedactHeader(answer.Header))
 	r.bytesOut = int64(len(body))
 	r.w.Whole(answer.Status, body)
 	r.err = e

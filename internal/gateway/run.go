@@ -38,7 +38,7 @@ type run struct {
 	target   *llm.Target
 	info     *targetInfo
 	attempts int
-	silent   []*llm.Target // took a request and did not answer, or said not to come again: not asked again for this call
+	silent   []*llm.Target // took a request and did not answer, said not to come again, or cannot do it: not asked again for this call
 	asked    []*llm.Target // in this call
 	paid     bool          // the next attempt is taken out of the budget
 	lease    pace.Lease
@@ -113,15 +113,14 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 		if e == nil || !r.committed.IsZero() {
 			return nil
 		}
-		last = e
-		if e.Kind == llm.KindUnsupported && more { // nothing was sent
-			tier++
-			continue
+		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
+		if !unable || last == nil {
+			last = e
 		}
-		if !e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried) {
+		if !unable && (!e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
 			return e
 		}
-		if silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
+		if unable || silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
 			r.silent = append(r.silent, grant.Target)
 		}
 		var wait time.Duration
@@ -129,10 +128,10 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			tier++
 		} else {
 			tier = 0
-			wait = retry.wait(e, r.attempts, len(plan.Tiers) == 1)
+			wait = retry.wait(last, r.attempts, len(plan.Tiers) == 1)
 		}
 		if !r.mayRetry(plan.Tiers, wait) {
-			return e
+			return last
 		}
 		notBefore = time.Now().Add(wait)
 	}
@@ -191,11 +190,18 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	r.sent = time.Now()
 	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
 	span := r.span.Attempt("attempt", r.sent)
-	defer func() { r.attempted(span, e) }()
+	sent := false
+	defer func() {
+		r.attempted(span, e)
+		if !sent {
+			r.attempts--
+		}
+	}()
 	rq, e := r.request(span)
 	if e != nil {
 		return e
 	}
+	sent = true
 	answer, stop, e := r.send(rq)
 	defer stop()
 	if e != nil {
@@ -257,6 +263,7 @@ func (r *run) readError(answer *upstream.Answer) *llm.Error {
 	if e != nil && e.Kind.Cause() != llm.ByProvider {
 		return e
 	}
+	body = r.info.account.Redact(body)
 	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
 	if !r.leg.same {
 		e.Body = nil // in words that the client does not know

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -51,12 +52,24 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 		Query:       surface.Query,
 		Body:        body,
 		Header:      x.Header,
-		Set:         surface.Header,
+		Set:         r.setHeaders(&surface),
 		Foreign:     !r.leg.same,
 		TraceParent: r.traceParent(span),
 		Limits:      r.limits(),
 		Stream:      x.Call.Stream,
 	}, nil
+}
+
+// setHeaders returns the headers that the request has besides the client's. A body that is relayed raw goes as it came, so what it is
+// coded with has to be told.
+func (r *run) setHeaders(s *upstream.Surface) http.Header {
+	coding := r.x.Header["Content-Encoding"]
+	if r.x.Call.Op != llm.OpRaw || len(coding) == 0 {
+		return s.Header
+	}
+	h := http.Header{"Content-Encoding": coding}
+	maps.Copy(h, s.Header)
+	return h
 }
 
 // unsupported makes the error for a target that has no such operation.
@@ -80,6 +93,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 		return x.Body, nil // an upload: see send
 	}
 	if l.same {
+		c.NoThinking = r.anotherModel()
 		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
@@ -92,7 +106,11 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if e := r.readChat(); e != nil {
 		return nil, e
 	}
-	adapted, notes, e := dialect.Adapt(x.Chat, x.Call.Front, l.surface.Dialect, &r.info.traits)
+	asked := x.Chat
+	if r.anotherModel() {
+		asked = dialect.StripThinking(asked)
+	}
+	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.foreign)
 	if e != nil {
 		return nil, e
 	}
@@ -109,6 +127,12 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	return body, nil
 }
 
+// anotherModel reports whether the call has failed over to another model, which takes no thinking but its own. Whose the
+// conversation's is nobody says; most likely the one's that the call goes to first.
+func (r *run) anotherModel() bool {
+	return r.info.traits.BoundThinking && len(r.asked) > 1 && r.asked[0].Model != r.target.Model
+}
+
 // readChat makes the call's request in neutral words, once.
 func (r *run) readChat() *llm.Error {
 	x := r.x
@@ -118,6 +142,11 @@ func (r *run) readChat() *llm.Error {
 	front := dialect.Of(x.Call.Front)
 	if front.ReadChat == nil || r.leg.back == nil || r.leg.back.AppendChat == nil || x.Call.Op != llm.OpChat && x.Call.Op != llm.OpCompletion {
 		return unsupported(&x.Call, r.target)
+	}
+	if x.Call.Front == llm.Anthropic && x.Call.MaxTokens == 0 {
+		e := llm.Errorf(llm.KindBadRequest, "max_tokens is 0, which fills a prompt cache of Anthropic's; %s cannot be asked for that", r.target.Name)
+		e.Param = "max_tokens"
+		return e
 	}
 	chat, e := front.ReadChat(x.Call.Op, x.Body)
 	if e != nil {
@@ -177,7 +206,12 @@ func (r *run) follower(rl *relay) wire.Follower {
 	if !l.same {
 		head := r.head()
 		writer := l.adapted.Writer(front.NewWriter(&head))
-		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, x.Call.Choices, x.OnAnswer != nil)
+		head.Chat, head.Echo = nil, nil   // a writer may keep the head
+		choices := l.adapted.Chat.Choices // that the target was asked for
+		if l.back.Unmarked {
+			choices = 1 // a blocked prompt has one whatever was asked for, and nothing else would say that no more follow
+		}
+		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, choices, x.OnAnswer != nil)
 	}
 	var f wire.Follower
 	if x.Head.Array && front.NewArrayFollower != nil {
@@ -189,6 +223,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 		f = rl.followers[x.Call.Front]
 	}
 	f.Reset(wire.FollowOptions{
+		ID:         x.Call.ID,
 		Choices:    x.Call.Choices,
 		StripUsage: r.info.account.StreamUsage && !x.Head.Usage,
 		Model:      r.answerModel(),

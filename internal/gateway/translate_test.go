@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
+	"sluice/internal/route"
 )
 
 // ask makes a call of a front's dialect and runs it to its end.
@@ -143,4 +145,106 @@ func TestTargetsThatCannot(t *testing.T) {
 			t.Error("a provider without the operation was asked")
 		}
 	})
+}
+
+// TestCacheFillingIsNotAskedOfOthers checks that max_tokens 0 of Anthropic's API, which has no output, does not become an answer without
+// any limit at a target of another dialect.
+func TestCacheFillingIsNotAskedOfOthers(t *testing.T) {
+	t.Parallel()
+	s := steps(ofGemini)
+	onRoad(t, options{providers: []provider{{name: "p", api: "gemini", answer: s}}}, func(rd *road) {
+		w := rd.ask(llm.Anthropic, "p/m", false, `{"model":"m","max_tokens":0,"messages":[{"role":"user","content":"hello"}]}`)
+		w.want(llm.KindBadRequest, 0)
+		if n := len(s.got()); n != 0 {
+			t.Errorf("the provider was asked %d times", n)
+		}
+	})
+}
+
+// TestThinkingStaysWithItsModel checks that a call which fails over to another model does not bring it thoughts that it would refuse,
+// and that a retry at the same model does.
+func TestThinkingStaysWithItsModel(t *testing.T) {
+	t.Parallel()
+	const body = `{"model":"m","max_tokens":50,"messages":[{"role":"user","content":"a"},{"role":"assistant","content":[` +
+		`{"type":"thinking","thinking":"deep","signature":"sig"},{"type":"text","text":"b"}]},{"role":"user","content":"c"}]}`
+	answer := whole(`{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"d"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`)
+	f := func(front llm.Dialect, second string, kept bool) {
+		t.Helper()
+		a, b := steps(fail(529)), steps(answer)
+		o := options{
+			providers: []provider{{name: "a", api: "anthropic", answer: a}, {name: "b", api: "anthropic", answer: b}},
+			models: map[string]route.Model{"m": {Strategy: "failover", Targets: []route.TargetRef{
+				{Target: "a/claude-sonnet-5-5", Weight: 1}, {Target: "b/" + second, Weight: 1},
+			}}},
+		}
+		onRoad(t, o, func(rd *road) {
+			text := body
+			if front == llm.OpenAI {
+				text = `{"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","reasoning_details":[` +
+					`{"type":"reasoning.text","text":"deep","signature":"sig","format":"anthropic-claude-v1"}]},{"role":"user","content":"c"}]}`
+			}
+			rd.ask(front, "m", false, text).want(llm.KindNone, 2)
+			if !strings.Contains(a.got()[0].body, "deep") {
+				t.Errorf("%v: the first target was sent %s", front, a.got()[0].body)
+			}
+			if got := b.got()[0].body; strings.Contains(got, "deep") != kept {
+				t.Errorf("%v to %s: the second target was sent %s", front, second, got)
+			}
+		})
+	}
+	for _, front := range []llm.Dialect{llm.Anthropic, llm.OpenAI} {
+		f(front, "claude-opus-5-5", false)
+		f(front, "claude-sonnet-5-5", true)
+	}
+}
+
+// TestFixtureVersions sends a temperature from a client of OpenAI's to both versions of Anthropic's API: the newer refuses it, even at its
+// default.
+func TestFixtureVersions(t *testing.T) {
+	t.Parallel()
+	f := func(version, temperature, sent, dropped string) {
+		t.Helper()
+		s := steps(whole(`{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"d"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`))
+		onRoad(t, options{providers: []provider{{name: "p", api: "anthropic", version: version, answer: s}}}, func(rd *road) {
+			w := rd.ask(llm.OpenAI, "p/claude-haiku-4-5", false, `{"model":"m","temperature":`+temperature+`,"messages":[{"role":"user","content":"hello"}]}`)
+			w.want(llm.KindNone, 1)
+			got := s.got()[0]
+			if v := got.header.Get("Anthropic-Version"); v != cmp.Or(version, "2023-06-01") {
+				t.Errorf("%s: version %q", version, v)
+			}
+			if has := strings.Contains(got.body, `"temperature"`); has != (sent != "") || !strings.Contains(got.body, sent) {
+				t.Errorf("%s: the provider was sent %s", version, got.body)
+			}
+			if h := w.Header().Get(dialect.DroppedHeader); h != dropped {
+				t.Errorf("%s: header %q, want %q", version, h, dropped)
+			}
+		})
+	}
+	f("", "0.5", `"temperature":0.5`, "")
+	f("2023-06-01", "1", `"temperature":1`, "")
+	f("2026-10-21", "0.5", "", "temperature")
+	f("2026-10-21", "1", "", "")
+}
+
+// TestBrokenStreamsNameTheCall checks that the error at the end of a stream has the call's id, where the dialect has a place for it, whether
+// the stream was forwarded or translated.
+func TestBrokenStreamsNameTheCall(t *testing.T) {
+	t.Parallel()
+	const start = "event: message_start\n" + `data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}}` +
+		"\n\nevent: content_block_start\n" + `data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}` +
+		"\n\nevent: content_block_delta\n" + `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}` + "\n\n"
+	f := func(front llm.Dialect, body, api, text, want string) {
+		t.Helper()
+		onRoad(t, options{providers: []provider{{name: "p", api: api, answer: steps(events(text))}}}, func(rd *road) {
+			w := rd.ask(front, "p/m", true, body)
+			if got := w.body.String(); !strings.Contains(got, want) || !strings.Contains(got, "hello") {
+				t.Errorf("%v at %s: no %s in %s", front, api, want, got)
+			}
+		})
+	}
+	const contents = `{"contents":[{"parts":[{"text":"hello"}]}]}`
+	f(llm.Anthropic, messages, "gemini", geminiText, `"request_id":"call-0"`)
+	f(llm.Anthropic, messages, "anthropic", start, `"request_id":"call-0"`)
+	f(llm.Gemini, contents, "gemini", geminiText, `"requestId":"call-0"`)
+	f(llm.Gemini, contents, "anthropic", start, `"requestId":"call-0"`)
 }

@@ -87,7 +87,9 @@ type uploadBody struct {
 	ended  func()
 
 	pending [3][]byte // owned by Read
-	closed  atomic.Bool
+
+	mu     sync.Mutex // guards closed, and is held while Upload.taken is set: what is closed takes nothing more
+	closed bool
 }
 
 // errClosed is what a transport gets that reads on after the attempt is over. Nobody sees it.
@@ -95,9 +97,6 @@ var errClosed = errors.New("the attempt is over")
 
 // Read reads from what is pending, and then from the client.
 func (b *uploadBody) Read(p []byte) (int, error) {
-	if b.closed.Load() {
-		return 0, errClosed
-	}
 	for i := range b.pending {
 		if len(b.pending[i]) > 0 {
 			n := copy(p, b.pending[i])
@@ -105,8 +104,10 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 			return n, nil
 		}
 	}
+	if !b.take() {
+		return 0, errClosed
+	}
 	u := b.upload
-	u.taken.Store(true)
 	n, err := u.rest.Read(p)
 	u.read.Add(int64(n))
 	switch {
@@ -123,9 +124,22 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close makes further reads fail. One that is under way is not ended.
+// take reports whether the attempt may read of the client's body, which is from then on used.
+func (b *uploadBody) take() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return false
+	}
+	b.upload.taken.Store(true)
+	return true
+}
+
+// Close makes further reads fail. One that is under way is not ended: then the upload is used.
 func (b *uploadBody) Close() error {
-	b.closed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
 	return nil
 }
 

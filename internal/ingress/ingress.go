@@ -88,7 +88,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case s.admin != nil && s.isAdmin(r.URL.Path):
 		s.admin.ServeHTTP(w, r)
 	default:
-		s.refuse(w, r, &en, llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; this gateway answers %s", r.URL.Path, paths(en.front)))
+		s.refuse(w, r, &en, unknownPath(r.URL.Path, en.front))
 	}
 }
 
@@ -98,12 +98,14 @@ func (s *Server) healthy(w http.ResponseWriter, r *http.Request, _ *entry) { s.h
 // root tells a person who opens the address what this is.
 func (s *Server) root(w http.ResponseWriter, r *http.Request, en *entry) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		s.refuse(w, r, en, methodError(r, "GET"))
+		w.Header().Set("Allow", http.MethodGet)
+		s.refuse(w, r, en, methodError(r, http.MethodGet))
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("Sluice is running. Point an OpenAI client at " + baseURL(r) + "/v1, an Anthropic client at " + baseURL(r) +
-		"/anthropic, a Gemini client at " + baseURL(r) + "/gemini\n")) // a client that left is no matter
+		"/anthropic, a Gemini client at " + baseURL(r) + "/gemini.\n" + baseURL(r) + "/v1/models lists the models, " + baseURL(r) +
+		"/v1/capabilities what each can do.\n")) // a client that left is no matter
 }
 
 func baseURL(r *http.Request) string {
@@ -118,12 +120,17 @@ func baseURL(r *http.Request) string {
 // refuse answers a request that does not become a call. It is counted as one that ended so, and has no row in the ledger:
 // anybody could otherwise fill that.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, en *entry, e *llm.Error) {
+	id := w.Header().Get("X-Sluice-Request-Id")
+	if id == "" { // refused before it could have one
+		id = newID(time.Now())
+		setID(w.Header(), en.front, id)
+	}
 	s.metrics.Observe(&obs.CallStats{Kind: e.Kind})
 	if s.log.Enabled(r.Context(), slog.LevelInfo) {
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", slog.String("path", r.URL.Path), slog.String("code", e.Kind.Code()),
-			slog.String("error", e.Message), slog.String("remote", r.RemoteAddr))
+			slog.String("error", e.Message), slog.String("remote", r.RemoteAddr), slog.String("id", id))
 	}
-	rp := reply{w: w, stall: s.settings.Load().Clients.WriteStall, codec: en.codec(), id: w.Header().Get("X-Sluice-Request-Id")}
+	rp := reply{w: w, stall: s.settings.Load().Clients.WriteStall, codec: en.codec(), id: id}
 	rp.Fail(e, nil)
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"sluice/internal/auth"
 	"sluice/internal/llm"
@@ -13,6 +14,9 @@ import (
 	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
 )
+
+// aliasOwner is who owns a public name, which may stand for models of several accounts.
+const aliasOwner = "sluice"
 
 // Limits on a page of the list of models, as the dialects have them.
 const (
@@ -37,6 +41,7 @@ func (s *Server) models(w http.ResponseWriter, r *http.Request, en *entry) {
 		s.refuse(w, r, en, e)
 		return
 	}
+	setID(w.Header(), en.front, newID(time.Now()))
 	var body []byte
 	if en.id != "" {
 		body, e = s.oneModel(key, en)
@@ -67,7 +72,11 @@ func (s *Server) oneModel(key *auth.Principal, en *entry) ([]byte, *llm.Error) {
 	case llm.Gemini:
 		return gemini.AppendModel(nil, &gemini.Model{Name: id}), nil
 	}
-	return openai.AppendModel(nil, openai.ModelCard{ID: id, OwnedBy: plan.Tiers[0][0].Provider}), nil
+	owner := plan.Tiers[0][0].Provider
+	if plan.Alias {
+		owner = aliasOwner
+	}
+	return openai.AppendModel(nil, openai.ModelCard{ID: id, OwnedBy: owner}), nil
 }
 
 // listModels returns the list of models, or the page of it that the query asks for.
@@ -102,7 +111,7 @@ func (s *Server) listModels(key *auth.Principal, front llm.Dialect, query url.Va
 	for _, l := range all {
 		owner := l.Provider
 		if owner == "" {
-			owner = "sluice"
+			owner = aliasOwner
 		}
 		list = append(list, openai.ModelCard{ID: l.ID, OwnedBy: owner})
 	}

@@ -47,7 +47,7 @@ func TestModelsOfAKey(t *testing.T) {
 
 func TestOneModel(t *testing.T) {
 	t.Parallel()
-	f := func(key auth.KeyConfig, id string, status int) {
+	f := func(key auth.KeyConfig, id string, status int, owner ...string) {
 		t.Helper()
 		w := ask(t, server(t, &calls{}, nil, key), http.MethodGet, "/v1/models/"+id, "", "Authorization", "Bearer "+keyA)
 		code := ""
@@ -58,9 +58,14 @@ func TestOneModel(t *testing.T) {
 		if status == 200 && !strings.Contains(w.Body.String(), `"id":"`+id+`"`) {
 			t.Errorf("%s: %s", id, w.Body)
 		}
+		for _, o := range owner {
+			if !strings.Contains(w.Body.String(), `"owned_by":"`+o+`"`) {
+				t.Errorf("%s is owned by another than %s, as in the list: %s", id, o, w.Body)
+			}
+		}
 	}
-	f(team(), "smart", 200)
-	f(team(), "openai/gpt-4o", 200)
+	f(team(), "smart", 200, "sluice")
+	f(team(), "openai/gpt-4o", 200, "openai")
 	f(team(), "gpt-4o", 200)
 	f(team(), "gpt-5x", 404)
 	f(team("smart"), "openai/gpt-4o", 404)

@@ -33,7 +33,7 @@ func (en *entry) codec() *dialect.Codec { return dialect.Of(en.front) }
 func find(r *http.Request) entry {
 	path := r.URL.Path
 	if strings.HasPrefix(path, "/p/") {
-		return entry{serve: (*Server).raw, front: llm.OpenAI, op: llm.OpRaw}
+		return entry{serve: (*Server).raw, front: frontOf(r.Header), op: llm.OpRaw}
 	}
 	if rest, ok := strings.CutPrefix(path, "/gemini"); ok && (rest == "" || rest[0] == '/') {
 		return findGemini(rest)
@@ -57,7 +57,26 @@ func find(r *http.Request) entry {
 			return en
 		}
 	}
-	return findOpenAI(path)
+	en := findOpenAI(path)
+	front := frontOf(r.Header)
+	if front != llm.OpenAI && strings.HasPrefix(en.path, "/files") {
+		en.serve = nil // the other dialects' files have another form, and are not kept here
+	}
+	if en.serve == nil {
+		en.front = front
+	}
+	return en
+}
+
+// frontOf tells from the headers that SDKs send with each request whose dialect a client reads errors in, where the path does not.
+func frontOf(h http.Header) llm.Dialect {
+	switch {
+	case len(h["Anthropic-Version"]) > 0:
+		return llm.Anthropic
+	case len(h["X-Goog-Api-Client"]) > 0 || len(h["X-Goog-Api-Key"]) > 0:
+		return llm.Gemini
+	}
+	return llm.OpenAI
 }
 
 // findOpenAI returns what is at a path of OpenAI's. The version may be missing.
@@ -160,11 +179,47 @@ func findGemini(path string) entry {
 func paths(front llm.Dialect) string {
 	switch front {
 	case llm.Anthropic:
-		return "/v1/messages, /v1/messages/count_tokens and /v1/models"
+		return "/anthropic/v1/messages, /anthropic/v1/messages/count_tokens and /anthropic/v1/models"
 	case llm.Gemini:
-		return "/v1beta/models and, of a model, :generateContent, :streamGenerateContent, :embedContent, :batchEmbedContents and :countTokens"
+		return "/gemini/v1beta/models and, of a model, :generateContent, :streamGenerateContent, :embedContent, :batchEmbedContents and :countTokens"
 	}
-	return "/v1/chat/completions, /v1/completions, /v1/embeddings, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, /v1/files, /v1/models and /p/{provider}/*"
+	return "/v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, " +
+		"/v1/files, /v1/models, /v1/capabilities, /v2/embed, /v2/rerank, /anthropic/v1/*, /gemini/v1beta/* and /p/{provider}/*"
+}
+
+// unknownPath says that there is nothing at a path, and what to do about it: what providers have besides is relayed to one account.
+func unknownPath(path string, front llm.Dialect) *llm.Error {
+	bare := path
+	for _, prefix := range [...]string{"/anthropic", "/gemini", "/cohere"} {
+		if rest, ok := strings.CutPrefix(path, prefix+"/"); ok {
+			bare = "/" + rest
+		}
+	}
+	name := strings.TrimPrefix(bare, "/upload")
+	for _, version := range [...]string{"/v1beta", "/v1alpha", "/v1"} {
+		if rest, ok := strings.CutPrefix(name, version+"/"); ok {
+			name = "/" + rest
+			break
+		}
+	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+	switch {
+	case first == "realtime":
+		return llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; the realtime API is not offered, and WebSockets are not relayed", path)
+	case relayed(first) || strings.HasPrefix(name, "/messages/batches") || strings.HasSuffix(name, ":batchGenerateContent"):
+		return llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; /p/{provider}%s relays it to one account", path, bare)
+	}
+	return llm.Errorf(llm.KindUnknownPath, "there is nothing at %s; this gateway answers %s", path, paths(front))
+}
+
+// relayed reports whether the first part of a path is that of an API which providers have and Sluice only relays.
+func relayed(first string) bool {
+	switch first {
+	case "files", "uploads", "batches", "fine_tuning", "assistants", "threads", "vector_stores", "conversations", "containers", "evals",
+		"videos", "skills", "cachedContents", "tunedModels", "fileSearchStores", "operations":
+		return true
+	}
+	return false
 }
 
 // cleanQuery returns a raw query without the parameters that carry credentials, and those by which a front chooses the form of an

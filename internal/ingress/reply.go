@@ -45,7 +45,7 @@ func (rp *reply) Begin() { rp.BeginStatus(http.StatusOK) }
 // BeginStatus opens a stream with any status.
 func (rp *reply) BeginStatus(status int) {
 	h := rp.w.Header()
-	if len(h["Content-Type"]) == 0 {
+	if _, said := h["Content-Type"]; !said { // nil says that there is none
 		h["Content-Type"] = []string{"text/event-stream"}
 		if rp.array {
 			h["Content-Type"] = jsonType

@@ -168,6 +168,16 @@ func (t *Table) Plan(name string, rnd uint64) (Plan, *llm.Error) {
 	return Plan{}, t.notFound(name)
 }
 
+// At returns the plan of a model at one provider, which must be one of the configuration. A public name that looks the same, and
+// leads elsewhere, does not count. The error is KindNotFound, for a name that is too long.
+func (t *Table) At(provider, name string) (Plan, *llm.Error) {
+	p := t.byName[provider]
+	if p == nil || name == "" || len(provider)+1+len(name) > maxName {
+		return Plan{}, t.notFound(provider + "/" + name)
+	}
+	return t.made(p, name), nil
+}
+
 // serving returns the provider for a bare model name; nil if there is none. A provider that states its models serves no
 // others; one that does not serves what the price table knows of it.
 func (t *Table) serving(name string) *Provider {

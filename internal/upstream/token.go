@@ -88,8 +88,8 @@ func (t *tokens) get(ctx context.Context, refused string) (string, *llm.Error) {
 		}
 	}
 	defer func() { <-t.turn }()
-	if now := t.last.Load(); now != seen && (now.err != nil || now.token != refused) {
-		return now.token, now.err
+	if now := t.last.Load(); now != seen && (now.err != nil || now.token != refused && now.good(0)) {
+		return now.token, now.fault()
 	}
 	got := t.ask(ctx)
 	if got.err != nil && usable {
@@ -98,7 +98,23 @@ func (t *tokens) get(ctx context.Context, refused string) (string, *llm.Error) {
 	if got.err == nil || ctx.Err() == nil { // that this call's client has left is nothing to the others
 		t.last.Store(got)
 	}
-	return got.token, got.err
+	return got.token, got.fault()
+}
+
+// fault returns why there is no token, nil if there is one: a copy, since each call notes in its error what became of it.
+func (g *grant) fault() *llm.Error {
+	if g.err == nil {
+		return nil
+	}
+	own := *g.err
+	return &own
+}
+
+// drop makes the next call ask for a token, where the one at hand is still the refused one.
+func (t *tokens) drop(refused string) {
+	if seen := t.last.Load(); seen != nil && seen.token == refused {
+		t.last.CompareAndSwap(seen, &grant{token: refused, expiry: time.Unix(1, 0)})
+	}
 }
 
 // ask makes one request for a token.

@@ -172,6 +172,29 @@ func TestTokenTakesTooLong(t *testing.T) {
 	})
 }
 
+// TestTokenErrorsAreOwn: calls that share a failed request for a token do not share its error, which each of them may add to.
+func TestTokenErrorsAreOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := &issuer{fail: errors.New("down")}
+		get := upstream.Tokens(i.fetch)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				_, e := get(t.Context(), "")
+				e.Message += "!"
+				if strings.HasSuffix(e.Message, "!!") {
+					t.Errorf("the error is another call's too: %v", e)
+				}
+			})
+		}
+		wg.Wait()
+		if i.asked != 1 {
+			t.Errorf("%d requests, want one for all", i.asked)
+		}
+	})
+}
+
 // cloud is a token endpoint and a provider that takes the endpoint's tokens until they are revoked.
 type cloud struct {
 	t      *testing.T
@@ -293,6 +316,8 @@ func TestServiceAccount(t *testing.T) {
 	send(post("{}"), 200, 2, 4)
 	c.revoke()
 	send(&upstream.Request{Method: "POST", Path: "/x", Upload: strings.NewReader("abc"), UploadLength: 3}, 401, 2, 5)
+	send(&upstream.Request{Method: "POST", Path: "/x", Upload: strings.NewReader("abc"), UploadLength: 3}, 200, 3, 6)
+	c.revoke()
 	c.refuse, c.body = 400, `{"error":"invalid_grant","error_description":"secret things"}`
 	_, e := a.Send(t.Context(), post("{}"))
 	if e == nil || e.Kind != llm.KindProviderAuth || e.ProviderCode != "invalid_grant" || strings.Contains(e.Error(), "secret things") {

@@ -34,6 +34,7 @@ type Account struct {
 	tokens   *tokens          // of accounts whose credential is a token that ends; nil for others
 	signer   *signer          // of accounts that sign; nil for others
 
+	secrets     []string          // that the provider is sent, and could repeat
 	responses   bool              // Responses calls are forwarded
 	hasClaude   bool              // the kind has Anthropic's models beside others
 	lean        bool              // of a client's headers only User-Agent goes on, whatever its dialect
@@ -52,7 +53,7 @@ func Open(p *Provider) (*Account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse base_url of provider %q: %w", p.Name, err)
 	}
-	a := &Account{name: p.Name, preset: preset, base: u, tr: newTransport(p), responses: p.nativeResponses(), lean: preset == &bedrock}
+	a := &Account{name: p.Name, preset: preset, base: u, tr: newTransport(p), responses: p.nativeResponses(), lean: preset == &bedrock, secrets: secretsOf(p)}
 	a.hasClaude = slices.ContainsFunc(preset.Offers, func(o Offer) bool { return o.Claude })
 	if preset == &azure {
 		a.deployments = p.Deployments
@@ -159,7 +160,7 @@ type Answer struct {
 // cause of ctx becomes the error if it is an *llm.Error, else the error is of KindCanceled.
 //
 // Where the credential is a token, it is had first. A token that the provider refuses with 401 is replaced, and the request sent
-// once more: it was not worked on. An Upload, which cannot be read twice, is not.
+// once more: it was not worked on. An Upload, which cannot be read twice, is not; the next request has another token.
 func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 	if a.tokens == nil {
 		return a.attempt(ctx, rq, "")
@@ -169,8 +170,12 @@ func (a *Account) Send(ctx context.Context, rq *Request) (*Answer, *llm.Error) {
 		return nil, e
 	}
 	answer, e := a.attempt(ctx, rq, token)
-	if e != nil || answer.Status != http.StatusUnauthorized || rq.Upload != nil {
+	if e != nil || answer.Status != http.StatusUnauthorized {
 		return answer, e
+	}
+	if rq.Upload != nil {
+		a.tokens.drop(token)
+		return answer, nil
 	}
 	answer.Finish()
 	if token, e = a.token(ctx, rq, token); e != nil {

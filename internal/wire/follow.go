@@ -65,6 +65,8 @@ type FollowOptions struct {
 	Choices int
 	// Keep asks for Progress.Final.
 	Keep bool
+	// ID is the call's, for errors of dialects that name it.
+	ID string
 }
 
 // Answer is what is read of a whole answer that is forwarded. It belongs to the body that it was read from.
@@ -114,10 +116,12 @@ type Change struct {
 	Model   string // the provider's name for the model; "" leaves the client's
 	Account string // the provider account that the request goes to; for requests that differ by account
 	NoModel bool   // the model stands in the path: it is left out of the body
-	Usage   bool   // the provider is asked for usage in the stream, where that is a choice
-	Set     []llm.Member
-	Drop    []string     // top-level members that are left out
-	Rename  []NameChange // top-level members that get another name
+	// NoThinking leaves out what a model thought in earlier turns: another model would refuse it, where it is bound to its maker.
+	NoThinking bool
+	Usage      bool // the provider is asked for usage in the stream, where that is a choice
+	Set        []llm.Member
+	Drop       []string     // top-level members that are left out
+	Rename     []NameChange // top-level members that get another name
 }
 
 // NameChange gives a member another name.

@@ -149,3 +149,17 @@ func exponent(lit []byte) int {
 	}
 	return sign * e
 }
+
+// MaxCount is more tokens than any call has. A larger number is an error of the provider, and one row with it would make the
+// sums over the ledger overflow.
+const MaxCount = 1 << 40
+
+// Count reads the value ahead as a number of tokens into v and reports whether there was one. What is no whole number,
+// negative, or over MaxCount counts as not there: v then keeps its value.
+func (s *Scanner) Count(v *int64) bool {
+	if n, ok := Int(s.Value().Of(s.buf)); ok && n >= 0 && n <= MaxCount {
+		*v = n
+		return true
+	}
+	return false
+}

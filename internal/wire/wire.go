@@ -1,7 +1,8 @@
 // Package wire holds what every protocol of language models shares on the wire: a scanner of JSON that validates as it
-// goes, a reader and writers of Server-Sent Events, and append-style encoders of JSON. It has no knowledge of any
-// provider, opens no connections and runs no goroutines. Nothing here allocates once its buffers have their size; what
-// is returned points into the caller's or the reader's buffer, and each function says for how long it is valid.
+// goes, a reader and writers of Server-Sent Events, append-style encoders of JSON, and what the codecs do alike with
+// requests, errors and the client's end of streams. It knows no dialect, opens no connections and runs no goroutines. What
+// runs for each event does not allocate once its buffers have their size; what it returns points into the caller's or the
+// reader's buffer, and each function says for how long it is valid.
 package wire
 
 import "fmt"

@@ -96,7 +96,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
     });
 
     test('image', async () => {
-      const name = own('image', account);
+      const name = own('across-image', account);
       const content = [{ type: 'text', text: 'What is this?' }, { type: 'image_url', image_url: { url: `data:image/png;base64,${pixel}` } }];
       const got = await create(name, { messages: [{ role: 'user', content }] });
       assert.ok(got.choices[0].message.content);
@@ -184,14 +184,14 @@ for (const [account, dialect] of Object.entries(accounts)) {
           }
         });
       f('a field with a wrong type', sdk.BadRequestError, { body: { max_tokens: 'many' } }, { status: 400, param: 'max_tokens' });
-      f('refused by the provider', sdk.BadRequestError, { model: own('refused:400', account) }, { status: 400 });
-      f('rate limited', sdk.RateLimitError, { model: own('limited:429', account) }, { status: 429, code: 'provider_rate_limited' });
-      f('no credit', sdk.RateLimitError, { model: own('poor:quota', account) }, { status: 429, code: 'provider_quota_exhausted' });
-      if (dialect !== 'gemini') f('overloaded', sdk.InternalServerError, { model: own('over:529', account) }, { status: 503, code: 'provider_overloaded' });
-      f('unavailable', sdk.InternalServerError, { model: own('away:503', account) }, { status: 503, code: 'provider_overloaded' });
-      f('server error', sdk.InternalServerError, { model: own('broken:500', account) }, { status: 502, code: 'provider_error' });
-      f("the provider refuses the gateway's key", sdk.InternalServerError, { model: own('locked:401', account) }, { status: 502, code: 'provider_auth_failed' });
-      f('error page', sdk.InternalServerError, { model: own('page:html', account) }, { status: 502, code: 'provider_error' });
+      f('refused by the provider', sdk.BadRequestError, { model: own('across-refused:400', account) }, { status: 400 });
+      f('rate limited', sdk.RateLimitError, { model: own('across-limited:429', account) }, { status: 429, code: 'provider_rate_limited' });
+      f('no credit', sdk.RateLimitError, { model: own('across-poor:quota', account) }, { status: 429, code: 'provider_quota_exhausted' });
+      if (dialect !== 'gemini') f('overloaded', sdk.InternalServerError, { model: own('across-over:529', account) }, { status: 503, code: 'provider_overloaded' });
+      f('unavailable', sdk.InternalServerError, { model: own('across-away:503', account) }, { status: 503, code: 'provider_overloaded' });
+      f('server error', sdk.InternalServerError, { model: own('across-broken:500', account) }, { status: 502, code: 'provider_error' });
+      f("the provider refuses the gateway's key", sdk.InternalServerError, { model: own('across-locked:401', account) }, { status: 502, code: 'provider_auth_failed' });
+      f('error page', sdk.InternalServerError, { model: own('across-page:html', account) }, { status: 502, code: 'provider_error' });
     });
 
     // A stream of Anthropic's says why it ends in its last event but one, whose absence is a cut.
@@ -210,7 +210,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
     }
 
     test('abort', async () => {
-      const name = own('left:stall;after=5', account);
+      const name = own('across-left:stall;after=5', account);
       const stream = await create(name, { stream: true });
       let chunks = 0;
       for await (const _ of stream) if (++chunks === 3) stream.controller.abort();

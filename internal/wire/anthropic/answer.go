@@ -121,7 +121,7 @@ func noObject(sc *wire.Scanner, body []byte) *llm.Error {
 	case sc.Pos() == len(body):
 		return llm.Errorf(llm.KindBadAnswer, "provider's answer is empty")
 	}
-	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", plain(body))
+	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", wire.Plain(body))
 }
 
 // AppendCount appends the answer to count_tokens.

@@ -155,7 +155,7 @@ func appendToolID(dst []byte, id string) []byte {
 	dst = append(dst, '"')
 	for i := range len(id) {
 		c := id[i]
-		if c != '-' && !isAlnum(c) {
+		if c != '-' && !wire.Alnum(c) {
 			c = '_'
 		}
 		dst = append(dst, c)

@@ -2,13 +2,13 @@ package anthropic
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // ClassifyError reads the answer of a provider whose status is no success. It never returns nil. The wait that the answer
@@ -26,24 +26,13 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		Sent:           llm.WasSent,
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
-		Advice:         advice(h),
+		Advice:         wire.Advice(h),
 	}
 	if wait, ok := retryAfter(h, now); ok {
 		e.RetryAfter = wait
 	}
-	describe(e, &d, body)
+	wire.Describe(e, d.message, d.refusal(body), maskAccounts)
 	return e
-}
-
-// advice reads x-should-retry, by which the provider overrules what clients make of a status.
-func advice(h http.Header) llm.Advice {
-	switch h.Get("X-Should-Retry") {
-	case "true":
-		return llm.DoRetry
-	case "false":
-		return llm.DoNotRetry
-	}
-	return llm.NoAdvice
 }
 
 // streamError reads an error that came with a status of 200: the data of an event, or the body of an answer. It keeps no
@@ -58,42 +47,8 @@ func streamError(data []byte) *llm.Error {
 		ProviderStatus: http.StatusOK,
 		ProviderCode:   d.name(),
 	}
-	describe(e, &d, bytes.Clone(data))
+	wire.Describe(e, d.message, d.refusal(bytes.Clone(data)), maskAccounts)
 	return e
-}
-
-// describe adds what the provider said to the message, and its body. In both the ids of the operator's account are masked.
-func describe(e *llm.Error, d *detail, body []byte) {
-	text := d.message
-	if text == "" {
-		text = e.ProviderCode
-	}
-	if e.Kind == llm.KindProviderAuth {
-		// It is the operator's credentials that are refused. Clients are told only that; the log gets the text without
-		// anything as long as a key.
-		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
-		e.Param = ""
-		if text != "" {
-			e.Err = errors.New(maskWords(text))
-		}
-		return
-	}
-	if text != "" {
-		masked := maskAccounts(text)
-		e.Message += ": " + masked
-		if masked != text {
-			e.Err = errors.New(text) // the log gets the ids
-		}
-	}
-	switch e.Kind {
-	case llm.KindRejected, llm.KindContextLength, llm.KindContentFilter:
-		if d.envelope {
-			e.Body = body
-			if masked := maskAccounts(string(body)); masked != string(body) {
-				e.Body = []byte(masked)
-			}
-		}
-	}
 }
 
 // kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.

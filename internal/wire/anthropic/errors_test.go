@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -125,7 +126,7 @@ func TestFixtureRetrySignals(t *testing.T) {
 	f(map[string]string{"retry-after": "240"}, 4*time.Minute, llm.NoAdvice, true)
 	f(map[string]string{"retry-after": "Fri, 20 Nov 2026 12:00:30 GMT"}, 30*time.Second, llm.NoAdvice, true)
 	f(map[string]string{"retry-after": "Fri, 20 Nov 2026 11:00:00 GMT"}, 0, llm.NoAdvice, true)
-	f(map[string]string{"retry-after": "99999999999"}, maxRetryAfter, llm.NoAdvice, true)
+	f(map[string]string{"retry-after": "99999999999"}, wire.MaxWait, llm.NoAdvice, true)
 	f(map[string]string{"retry-after": "soon"}, 0, llm.NoAdvice, true)
 	f(map[string]string{"retry-after-ms": "250", "retry-after": "7"}, 250*time.Millisecond, llm.NoAdvice, true)
 	f(map[string]string{"x-should-retry": "false"}, 0, llm.DoNotRetry, true)

@@ -1,8 +1,6 @@
 package anthropic
 
 import (
-	"bytes"
-
 	"sluice/internal/llm"
 	"sluice/internal/wire"
 )
@@ -142,9 +140,9 @@ func (p *parser) block() (foreign bool) {
 	p.media(&src, wire.EqualString(kind.Of(p.body), "image"))
 	switch {
 	case wire.EqualString(kind.Of(p.body), "thinking"):
-		return signature.Len() > 0 && isForeign(signature.Of(p.body))
+		return p.bare || signature.Len() > 0 && isForeign(signature.Of(p.body))
 	case wire.EqualString(kind.Of(p.body), "redacted_thinking"):
-		return data.Len() > 2 && isForeign(data.Of(p.body))
+		return p.bare || data.Len() > 2 && isForeign(data.Of(p.body))
 	}
 	return false
 }
@@ -295,12 +293,4 @@ func insertCut(cuts []wire.Span, cut wire.Span) []wire.Span {
 	copy(cuts[i+1:], cuts[i:])
 	cuts[i] = cut
 	return cuts
-}
-
-// clip returns the first n bytes of b, or a few less so that no rune is cut.
-func clip(b []byte, n int) []byte {
-	if len(b) <= n {
-		return b
-	}
-	return bytes.ToValidUTF8(b[:n], nil)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // The headers of quotas, in canonical form. A reset is a time of RFC 3339 (PROVIDERS.md 2.1).
@@ -50,7 +51,7 @@ func Limits(h http.Header) llm.RateLimits {
 	get := func(prefix string, limit, left *int64, reset *time.Duration) {
 		*limit, *left = quota(h, prefix+"Limit"), quota(h, prefix+"Remaining")
 		if at, err := time.Parse(time.RFC3339, h.Get(prefix+"Reset")); err == nil && dated {
-			*reset = min(max(at.Sub(sent), 0), maxRetryAfter)
+			*reset = min(max(at.Sub(sent), 0), wire.MaxWait)
 		}
 	}
 	get(headerRequests, &l.Requests, &l.RequestsLeft, &l.RequestsReset)

@@ -202,3 +202,28 @@ func BenchmarkParseRequest(b *testing.B) {
 		}
 	}
 }
+
+// TestNoThinking checks that a change to another model leaves thinking out of earlier turns, and nothing else.
+func TestNoThinking(t *testing.T) {
+	t.Parallel()
+	f := func(content, want string) {
+		t.Helper()
+		body := func(content string) string {
+			return `{"model":"a", "max_tokens":5,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":` + content + `},{"role":"user","content":"y"}]}`
+		}
+		r, e := ParseRequest(llm.OpChat, []byte(body(content)))
+		if e != nil {
+			t.Fatal(e)
+		}
+		if got := string(r.AppendUpstream(nil, []byte(body(content)), &wire.Change{})); got != body(content) {
+			t.Errorf("for its own model %s", got)
+		}
+		if got := string(r.AppendUpstream(nil, []byte(body(content)), &wire.Change{NoThinking: true})); got != body(want) {
+			t.Errorf("got  %s\nwant %s", got, body(want))
+		}
+	}
+	f(`"plain"`, `"plain"`)
+	f(`[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"t", "odd":1e2}]`, `[{"type":"text","text":"t", "odd":1e2}]`)
+	f(`[{"type":"redacted_thinking","data":"d"},{"type":"tool_use","id":"i","name":"n","input":{"thinking":1}}]`, `[{"type":"tool_use","id":"i","name":"n","input":{"thinking":1}}]`)
+	f(`[{"type":"text","text":"t"},{"type":"thinking","thinking":"hm","signature":"s"}]`, `[{"type":"text","text":"t"}]`)
+}

@@ -6,10 +6,22 @@ import "sluice/internal/wire"
 // thinking that another provider made (see seal), and with the members that the change names set, dropped and renamed. All
 // other bytes are the same. body is the one that r was parsed from. Change.Usage is no choice in this dialect.
 func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
+	if c.NoThinking {
+		r = r.withoutThinking(body)
+	}
 	if c.Plain() {
 		return r.splice(dst, body, c.Model)
 	}
 	return append(dst, wire.AppendChanged(nil, r.splice(nil, body, c.Model), c)...)
+}
+
+// withoutThinking returns the request as it is read where no thinking may stay.
+func (r *Request) withoutThinking(body []byte) *Request {
+	p := parser{body: body, bare: true}
+	p.sc.Reset(body)
+	_ = p.object() // it has been read before
+	p.r.Request = r.Request
+	return &p.r
 }
 
 // splice appends body with the model's name replaced, unless model is empty, and without the cuts.

@@ -219,11 +219,11 @@ func nameIn(lit []byte) []byte {
 func (s *Stream) End(dst []byte) []byte { return dst }
 
 // Fail appends an error event.
-func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return appendErrorEvent(dst, e) }
+func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return appendErrorEvent(dst, e, s.options.ID) }
 
 // appendErrorEvent appends e as an event within a stream, which the official clients take as the stream's failure.
-func appendErrorEvent(dst []byte, e *llm.Error) []byte {
+func appendErrorEvent(dst []byte, e *llm.Error, id string) []byte {
 	dst = append(dst, "event: error\ndata: "...)
-	dst, _ = AppendError(dst, e, "")
+	dst, _ = AppendError(dst, e, id)
 	return append(dst, '\n', '\n')
 }

@@ -15,10 +15,6 @@ type counts struct {
 	tier, speed                                  string
 }
 
-// maxCount is more tokens than any call has. A larger number is an error of the provider, and one row with it would make
-// the sums over the ledger overflow.
-const maxCount = 1 << 40
-
 // merge takes what the usage object b, which has been validated, states. It allocates nothing.
 func (c *counts) merge(b []byte) {
 	var sc wire.Scanner
@@ -33,13 +29,13 @@ func (c *counts) merge(b []byte) {
 		}
 		switch string(name) {
 		case "input_tokens":
-			c.hasInput = count(&sc, b, &c.input) || c.hasInput
+			c.hasInput = sc.Count(&c.input) || c.hasInput
 		case "output_tokens":
-			c.hasOutput = count(&sc, b, &c.output) || c.hasOutput
+			c.hasOutput = sc.Count(&c.output) || c.hasOutput
 		case "cache_creation_input_tokens":
-			count(&sc, b, &c.written)
+			sc.Count(&c.written)
 		case "cache_read_input_tokens":
-			count(&sc, b, &c.read)
+			sc.Count(&c.read)
 		case "cache_creation", "output_tokens_details":
 			c.details(&sc, b)
 		case "service_tier":
@@ -65,24 +61,13 @@ func (c *counts) details(sc *wire.Scanner, b []byte) {
 		}
 		switch string(name) {
 		case "ephemeral_1h_input_tokens":
-			count(sc, b, &c.long)
+			sc.Count(&c.long)
 		case "thinking_tokens":
-			count(sc, b, &c.thinking)
+			sc.Count(&c.thinking)
 		default:
 			sc.Value()
 		}
 	}
-}
-
-// count reads a number of tokens into v and reports whether there was one. What is no whole number, negative, or beyond all
-// reason counts as not there.
-func count(sc *wire.Scanner, b []byte, v *int64) bool {
-	at := sc.Value()
-	if n, ok := wire.Int(at.Of(b)); ok && n >= 0 && n <= maxCount {
-		*v = n
-		return true
-	}
-	return false
 }
 
 // word reads one of a few words into v, without allocating.

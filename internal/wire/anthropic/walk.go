@@ -117,7 +117,7 @@ func (w *walker) text(v value) string {
 	if !w.want(v, wire.String) {
 		return ""
 	}
-	return unquote(v.raw)
+	return wire.TextOf(v.raw)
 }
 
 // flag reads a boolean.
@@ -138,7 +138,7 @@ func (w *walker) whole(v value) int64 {
 	}
 	n, ok := wire.Int(v.raw)
 	if !ok || n < 0 {
-		w.fail(v.path, "Input is %s; it must be a whole number, and not negative", clip(v.raw, 32))
+		w.fail(v.path, "Input is %s; it must be a whole number, and not negative", wire.Clip(v.raw, 32))
 		return 0
 	}
 	return n

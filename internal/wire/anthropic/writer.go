@@ -242,4 +242,4 @@ func (w *writer) End(dst []byte) []byte {
 }
 
 // Fail appends what tells the client that the answer ends here with an error.
-func (w *writer) Fail(dst []byte, e *llm.Error) []byte { return appendErrorEvent(dst, e) }
+func (w *writer) Fail(dst []byte, e *llm.Error) []byte { return appendErrorEvent(dst, e, w.head.ID) }

@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
 )
-
-// maxMessage is how many bytes of a provider's message a client is shown.
-const maxMessage = 500
 
 // exception is one of the service's error types.
 type exception struct {
@@ -89,8 +85,8 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		Sent:           llm.WasSent,
 		ProviderStatus: status,
 		ProviderCode:   code,
-		RetryAfter:     retryAfter(h, now),
 	}
+	e.RetryAfter, _ = wire.RetryAfter(h, now)
 	describe(e, f.Message)
 	return e
 }
@@ -111,8 +107,8 @@ func describe(e *llm.Error, text string) {
 	if masked != text {
 		e.Err = fmt.Errorf("provider's text: %.500s", text) // the log gets the account
 	}
-	if len(masked) > maxMessage {
-		masked = strings.ToValidUTF8(masked[:maxMessage], "") + "..."
+	if len(masked) > wire.MaxMessage {
+		masked = strings.ToValidUTF8(masked[:wire.MaxMessage], "") + "..."
 	}
 	e.Message += ": " + masked
 }
@@ -179,19 +175,6 @@ func streamError(name, data []byte) *llm.Error {
 	}
 	describe(e, f.Message)
 	return e
-}
-
-// retryAfter returns the wait that the answer asks for in seconds or as a date; 0 if it does not.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	const most = 7 * 24 * time.Hour
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if s, err := strconv.ParseFloat(text, 64); err == nil && s > 0 {
-		return time.Duration(min(s, most.Seconds()) * float64(time.Second))
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(at.Sub(now), 0), most)
-	}
-	return 0
 }
 
 // Limits returns no limits: the service names none in its answers.

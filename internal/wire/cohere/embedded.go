@@ -121,9 +121,6 @@ func readVectors(body []byte, list []wire.Span) ([][]float32, error) {
 	return vectors, nil
 }
 
-// maxCount is more tokens than any call has.
-const maxCount = 1 << 40
-
 // readUsage reads {"total_tokens":n} (Voyage, Jina) or {"billed_units":{"input_tokens":n}} (Cohere). Rerank at Cohere has
 // search units in place of tokens: see readUnits.
 func readUsage(u *llm.Usage, has *bool, lit []byte) {
@@ -153,7 +150,7 @@ func count(lit []byte) int64 {
 	if len(lit) == 0 || lit[0] == '"' || lit[0] == '{' || lit[0] == '[' {
 		return 0
 	}
-	if n, ok := wire.Int(bytes.TrimSpace(lit)); ok && n > 0 && n <= maxCount {
+	if n, ok := wire.Int(bytes.TrimSpace(lit)); ok && n > 0 && n <= wire.MaxCount {
 		return n
 	}
 	return 0

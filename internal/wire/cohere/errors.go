@@ -12,15 +12,12 @@ import (
 	"sluice/internal/wire"
 )
 
-// maxMessage is how many bytes of a provider's message a client is shown.
-const maxMessage = 500
-
 // ClassifyError reads an answer whose status is no success. It never returns nil. Cohere writes {"id","message"}, Voyage and
 // Jina {"detail":"..."}, servers that speak Jina's rerank often {"error":{"message"}}.
 func (s Shape) ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.Error {
 	message, param := detail(body)
 	e := &llm.Error{Message: fmt.Sprintf("provider answered %d", status), Sent: llm.WasSent, ProviderStatus: status}
-	e.RetryAfter = retryAfter(h, now)
+	e.RetryAfter, _ = wire.RetryAfter(h, now)
 	switch lower := strings.ToLower(message); {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden && !strings.Contains(lower, "balance"):
 		// The text may repeat the operator's credentials: clients are told only that.
@@ -82,24 +79,10 @@ func detail(body []byte) (message, param string) {
 	if !object || err != nil {
 		return "", ""
 	}
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "")
+	if len(message) > wire.MaxMessage {
+		message = strings.ToValidUTF8(message[:wire.MaxMessage], "")
 	}
 	return message, param
-}
-
-// maxRetryAfter bounds what a header may ask for.
-const maxRetryAfter = 7 * 24 * time.Hour
-
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(v, 64); err == nil && seconds > 0 {
-		return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
 }
 
 // AppendError appends the body that tells a client of an error, and returns the HTTP status that goes with it.

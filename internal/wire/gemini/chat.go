@@ -76,7 +76,7 @@ func (r *chatReader) role(c *object) llm.Role {
 	case "system":
 		return llm.RoleSystem
 	default:
-		r.fail(c.at("role"), "%s is %q; it must be user or model", c.at("role"), clip([]byte(name), 32))
+		r.fail(c.at("role"), "%s is %q; it must be user or model", c.at("role"), wire.Clip([]byte(name), 32))
 		return 0
 	}
 }
@@ -297,7 +297,7 @@ func (r *chatReader) toolConfig(o *object) {
 			c.Mode = llm.ToolsNone
 		case "", "MODE_UNSPECIFIED":
 		default:
-			r.fail(f.at("mode"), "%s is %q; it must be AUTO, ANY, NONE or VALIDATED", f.at("mode"), clip([]byte(mode), 32))
+			r.fail(f.at("mode"), "%s is %q; it must be AUTO, ANY, NONE or VALIDATED", f.at("mode"), wire.Clip([]byte(mode), 32))
 		}
 		c.Names = f.texts("allowedFunctionNames")
 		f.rest()

@@ -198,9 +198,9 @@ func TestAppendChat(t *testing.T) {
 		`{"contents":[{"role":"user","parts":[{"text":"b"}]},{"role":"user","parts":[{"text":"c"}]}]}`)
 	f(llm.Chat{
 		Messages: hi, MaxTokens: 5, Choices: 2, Stop: []string{"x"}, Temperature: "0.10", TopP: "1", TopK: "40", FrequencyPenalty: "1", PresencePenalty: "2", Seed: "3",
-		Logprobs: true, TopLogprobs: 4, ServiceTier: "default", User: "u", LogitBias: "{}", Metadata: "{}", Verbosity: "low",
+		Logprobs: true, TopLogprobs: 4, ServiceTier: "default", User: "u", LogitBias: "{}", Metadata: `{"k":"v"}`, Verbosity: "low",
 	}, said+`,"generationConfig":{"maxOutputTokens":5,"candidateCount":2,"stopSequences":["x"],"temperature":0.10,"topP":1,"topK":40,"frequencyPenalty":1,`+
-		`"presencePenalty":2,"seed":3,"responseLogprobs":true,"logprobs":4},"serviceTier":"standard"}`)
+		`"presencePenalty":2,"seed":3,"responseLogprobs":true,"logprobs":4},"serviceTier":"standard","labels":{"k":"v"}}`)
 	f(llm.Chat{Messages: hi, Format: llm.Format{Kind: llm.FormatJSON}, ServiceTier: "auto"}, said+`,"generationConfig":{"responseMimeType":"application/json"}}`)
 	f(llm.Chat{Messages: hi, Format: llm.Format{Kind: llm.FormatSchema, Name: "n", Schema: `{"a":1}`}},
 		said+`,"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":{"a":1}}}`)

@@ -38,7 +38,7 @@ func ReadCount(body []byte) (tokens int64, err *llm.Error) {
 		if !ok {
 			return 0, llm.Errorf(llm.KindBadAnswer, "provider's answer has no totalTokens")
 		}
-		if sameField(name, "totalTokens") && count(&sc, body, &tokens) {
+		if sameField(name, "totalTokens") && sc.Count(&tokens) {
 			return tokens, nil
 		}
 		if !sameField(name, "totalTokens") {

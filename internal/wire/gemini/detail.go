@@ -8,9 +8,6 @@ import (
 	"sluice/internal/wire"
 )
 
-// maxMessage is how many bytes of a provider's message a client is shown.
-const maxMessage = 500
-
 // detail is what an error body says:
 //
 //	{"error":{"code":429,"message":...,"status":"RESOURCE_EXHAUSTED","details":[...]}}
@@ -20,7 +17,7 @@ const maxMessage = 500
 //
 // The details are those of google.rpc: ErrorInfo, RetryInfo, QuotaFailure, BadRequest.
 type detail struct {
-	message string // readable, at most maxMessage bytes
+	message string // readable, at most wire.MaxMessage bytes
 	status  string // of google.rpc: RESOURCE_EXHAUSTED
 	reason  string // of ErrorInfo: API_KEY_INVALID
 	param   string // the first field of BadRequest
@@ -41,10 +38,18 @@ func (d *detail) name() string {
 	return d.status
 }
 
+// refusal returns the object of body that has the form that Google's SDKs expect, so that it can be forwarded; nil if there is none.
+func (d *detail) refusal(body []byte) []byte {
+	if d.object.Len() == 0 {
+		return nil
+	}
+	return d.object.Of(body)
+}
+
 // readDetail reads an error body. It keeps no part of it.
 func readDetail(body []byte) (d detail) {
 	if !wire.Valid(body) {
-		d.message = plain(bytes.TrimSpace(body))
+		d.message = wire.Plain(bytes.TrimSpace(body))
 		return d
 	}
 	d.json = true
@@ -72,7 +77,7 @@ type walker struct {
 // top reads the outermost object. It reports whether its error is an object.
 func (w *walker) top() (object bool) {
 	if !w.sc.Object() {
-		w.say(&w.d.message)
+		w.sc.Say(&w.d.message)
 		return false
 	}
 	for {
@@ -84,7 +89,7 @@ func (w *walker) top() (object bool) {
 		case "error":
 			object = w.inError() || object
 		case "message", "error_description":
-			w.say(&w.d.message)
+			w.sc.Say(&w.d.message)
 		default:
 			w.sc.Value()
 		}
@@ -96,7 +101,7 @@ func (w *walker) inError() bool {
 	switch k := w.sc.Kind(); {
 	case k == wire.String:
 		w.d.found = true
-		w.say(&w.d.message)
+		w.sc.Say(&w.d.message)
 		return false
 	case !w.sc.Object():
 		w.sc.Value()
@@ -111,9 +116,9 @@ func (w *walker) inError() bool {
 		switch string(name) {
 		case "message":
 			w.d.message = "" // it says more than what stands outside
-			w.say(&w.d.message)
+			w.sc.Say(&w.d.message)
 		case "status":
-			w.say(&w.d.status)
+			w.sc.Say(&w.d.status)
 		case "code":
 			if n, ok := wire.Int(w.sc.Value().Of(w.body)); ok && n >= 100 && n <= 999 {
 				w.d.code = int(n)
@@ -150,67 +155,21 @@ func (w *walker) oneDetail(name string) {
 	var text string
 	switch name {
 	case "retryDelay":
-		w.say(&text)
+		w.sc.Say(&text)
 		if wait, err := time.ParseDuration(text); err == nil && wait > 0 {
-			w.d.retry = min(wait, maxRetryAfter)
+			w.d.retry = min(wait, wire.MaxWait)
 		}
 	case "quotaId", "quota_limit":
-		w.say(&text)
+		w.sc.Say(&text)
 		w.d.daily = w.d.daily || strings.Contains(text, "PerDay")
 	case "quotaValue", "quota_limit_value":
-		w.say(&text)
+		w.sc.Say(&text)
 		w.d.nothing = w.d.nothing || text == "0"
 	case "reason":
-		w.say(&w.d.reason)
+		w.sc.Say(&w.d.reason)
 	case "field":
-		w.say(&w.d.param)
+		w.sc.Say(&w.d.param)
 	default:
 		w.details()
 	}
-}
-
-// say reads a string into v, if v is empty.
-func (w *walker) say(v *string) {
-	kind := w.sc.Kind()
-	at := w.sc.Value()
-	if kind == wire.String && at.Len() > 0 && *v == "" {
-		*v = readable(wire.Unquote(nil, at.Of(w.body)))
-	}
-}
-
-// plain makes a message of a body that is no JSON. Of an HTML page it is the title.
-func plain(body []byte) string {
-	if len(body) == 0 {
-		return "empty body"
-	}
-	if body[0] != '<' {
-		return readable(body)
-	}
-	head := body[:min(len(body), 4<<10)]
-	lower := bytes.ToLower(head)
-	_, rest, ok := bytes.Cut(lower, []byte("<title>"))
-	if !ok || len(lower) != len(head) {
-		return "an HTML page"
-	}
-	start := len(lower) - len(rest)
-	end := bytes.Index(rest, []byte("</title>"))
-	if end < 0 {
-		return "an HTML page"
-	}
-	return "an HTML page: " + readable(bytes.TrimSpace(head[start:start+end]))
-}
-
-// readable returns the beginning of b as one line of valid UTF-8.
-func readable(b []byte) string {
-	cut := clip(b, maxMessage)
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, string(bytes.ToValidUTF8(cut, []byte("\ufffd"))))
-	if len(cut) < len(b) {
-		text += "…"
-	}
-	return text
 }

@@ -124,7 +124,7 @@ func (d *decoder) embedConfig(o *object, out *llm.Embed) {
 			}
 		}
 		if out.Task == llm.TaskNone {
-			d.fail(o.at("taskType"), "%s is %q, which is no task that is known", o.at("taskType"), clip([]byte(word), 40))
+			d.fail(o.at("taskType"), "%s is %q, which is no task that is known", o.at("taskType"), wire.Clip([]byte(word), 40))
 		}
 	}
 	if title := o.text("title"); title != "" {

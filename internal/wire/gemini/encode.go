@@ -9,7 +9,7 @@ import (
 )
 
 // AppendChat appends a generateContent request for a target. The model and whether to stream stand in the path. Chat has been
-// adapted: what it has that the API has no word for (logit_bias, user, metadata, verbosity) is left out.
+// adapted: what it has that the API has no word for (logit_bias, user, verbosity) is left out. Metadata become labels, which Vertex AI has.
 //
 // All system and developer turns make up systemInstruction, in their order; if there is nothing else they are the user's. Turns of one side after
 // one another become one content, as the API wants them to alternate. Signatures go back only if they are Google's.
@@ -21,6 +21,10 @@ func AppendChat(dst []byte, c *llm.Chat) []byte {
 	if tier := serviceTier(c.ServiceTier); tier != "" {
 		e.name("serviceTier")
 		e.dst = wire.AppendString(e.dst, tier)
+	}
+	if c.Metadata != "" {
+		e.name("labels")
+		e.dst = append(e.dst, c.Metadata...)
 	}
 	return append(e.dst, '}')
 }

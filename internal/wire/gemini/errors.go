@@ -2,20 +2,14 @@ package gemini
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
 )
-
-// maxRetryAfter bounds what an answer may ask for; what is longer is cut to it.
-const maxRetryAfter = 7 * 24 * time.Hour
 
 // ClassifyError reads the answer of a provider whose status is not 200. It never returns nil. The wait that the answer
 // asks for, by google.rpc.RetryInfo or else by Retry-After, is in RetryAfter: the Gemini API has no such header.
@@ -33,9 +27,9 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		RetryAfter:     d.retry,
 	}
 	if e.RetryAfter == 0 {
-		e.RetryAfter = retryAfter(h, now)
+		e.RetryAfter, _ = wire.RetryAfter(h, now)
 	}
-	describe(e, &d, body)
+	wire.Describe(e, d.message, d.refusal(body), maskProjects)
 	return e
 }
 
@@ -62,7 +56,7 @@ func streamError(data []byte) *llm.Error {
 	} else if e.Kind = kindOf(status, &d); e.Kind == llm.KindServerError {
 		e.Kind = llm.KindProviderStream
 	}
-	describe(e, &d, bytes.Clone(data))
+	wire.Describe(e, d.message, d.refusal(bytes.Clone(data)), maskProjects)
 	return e
 }
 
@@ -77,40 +71,6 @@ func bareError(raw []byte) *llm.Error {
 		return streamError(raw)
 	}
 	return nil
-}
-
-// describe adds what the provider said to the message, and its body. In both the ids of the operator's project are masked.
-func describe(e *llm.Error, d *detail, body []byte) {
-	text := d.message
-	if text == "" {
-		text = e.ProviderCode
-	}
-	if e.Kind == llm.KindProviderAuth {
-		// It is the operator's credentials that are refused. Clients are told only that; the log gets the text without anything
-		// as long as a key.
-		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
-		e.Param = ""
-		if text != "" {
-			e.Err = errors.New(maskWords(text))
-		}
-		return
-	}
-	if text != "" {
-		masked := maskProjects(text)
-		e.Message += ": " + masked
-		if masked != text {
-			e.Err = errors.New(text) // the log gets the ids
-		}
-	}
-	switch e.Kind {
-	case llm.KindRejected, llm.KindContextLength, llm.KindContentFilter:
-		if d.object.Len() > 0 {
-			e.Body = d.object.Of(body)
-			if masked := maskProjects(string(e.Body)); masked != string(e.Body) {
-				e.Body = []byte(masked)
-			}
-		}
-	}
 }
 
 // kindOf classifies an error by its status, and by what d says. 408, 409 and 499 are about the moment and not about the
@@ -130,7 +90,7 @@ func kindOf(status int, d *detail) llm.Kind {
 	case status == http.StatusPaymentRequired:
 		return llm.KindQuotaExhausted
 	case status == http.StatusTooManyRequests:
-		if d.daily || d.nothing || contains(d.message, "limit: 0,", "credits are depleted") {
+		if d.daily || d.nothing || wire.Mentions(d.message, "limit: 0,", "credits are depleted") {
 			return llm.KindQuotaExhausted
 		}
 		return llm.KindRateLimited
@@ -146,9 +106,9 @@ func kindOf(status int, d *detail) llm.Kind {
 // text is matched.
 func kindByMessage(text string) llm.Kind {
 	switch {
-	case contains(text, "input token count", "maximum number of tokens allowed", "exceeds the maximum number of tokens", "input context is too long"):
+	case wire.Mentions(text, "input token count", "maximum number of tokens allowed", "exceeds the maximum number of tokens", "input context is too long"):
 		return llm.KindContextLength
-	case hasPrefix(text, "api key not valid", "api key expired", "api key not found"):
+	case wire.Begins(text, "api key not valid", "api key expired", "api key not found"):
 		// Only at the front: a client that has the words repeated to it would take the target out of use for everybody.
 		return llm.KindProviderAuth
 	}
@@ -189,18 +149,6 @@ var codes = [...]struct {
 	{"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
 }
 
-// retryAfter returns the wait of a Retry-After header in seconds or as a date; 0 if there is none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if v, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(v) {
-		return time.Duration(min(max(v, 0), maxRetryAfter.Seconds()) * float64(time.Second))
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(at.Sub(now), 0), maxRetryAfter)
-	}
-	return 0
-}
-
 // AppendError appends e as the body of an error answer in Google's shape, and returns the HTTP status that goes with it. The
 // google.rpc code follows the status; the details hold what has no place in it: the code of Sluice's closed vocabulary as the
 // reason of an ErrorInfo, the wait as a RetryInfo, the field at fault as a BadRequest, and the request's id.
@@ -236,9 +184,9 @@ func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) 
 }
 
 // appendStreamError appends e as an event within a stream.
-func appendStreamError(dst []byte, e *llm.Error) []byte {
+func appendStreamError(dst []byte, e *llm.Error, id string) []byte {
 	dst = append(dst, "data: "...)
-	dst, _ = AppendError(dst, e, "")
+	dst, _ = AppendError(dst, e, id)
 	return append(dst, '\n', '\n')
 }
 

@@ -1,6 +1,9 @@
 package gemini
 
-import "sluice/internal/llm"
+import (
+	"sluice/internal/llm"
+	"sluice/internal/wire"
+)
 
 // finishes are the words for why a candidate ended (FinishReason and BlockedReason of go-genai 1.77.0; MALFORMED_RESPONSE is
 // in @google/genai 3.1.0). The first row of a Finish is the word that it is given. The table is never written.
@@ -53,7 +56,7 @@ func finishOf(lit []byte, calls bool) (llm.Finish, string) {
 			return f.finish, f.reason
 		}
 	}
-	return llm.FinishOther, string(clip(lit[1:len(lit)-1], 64))
+	return llm.FinishOther, string(wire.Clip(lit[1:len(lit)-1], 64))
 }
 
 // reasonOf returns the finishReason for a choice's end: the provider's own word if it is Google's, and means the same.

@@ -203,10 +203,10 @@ func (s *Stream) End(dst []byte) []byte {
 func (s *Stream) Fail(dst []byte, e *llm.Error) []byte {
 	if s.array {
 		dst = append(dst, s.separator()...)
-		dst, _ = AppendError(dst, e, "")
+		dst, _ = AppendError(dst, e, s.options.ID)
 		return append(dst, ']')
 	}
-	return appendStreamError(dst, e)
+	return appendStreamError(dst, e, s.options.ID)
 }
 
 // Scan validates the body of a 200 answer that is not a stream, and reads it. The error is of KindBadAnswer if the body is no JSON
@@ -256,5 +256,5 @@ func noObject(body []byte) *llm.Error {
 	if k := sc.Kind(); k != wire.Invalid && wire.Valid(body) {
 		return llm.Errorf(llm.KindBadAnswer, "provider's answer is %s; it must be a JSON object", k)
 	}
-	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", plain(body))
+	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", wire.Plain(body))
 }

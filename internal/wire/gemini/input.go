@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -41,7 +40,7 @@ func (p *parser) input(path string) *llm.Error {
 		return p.wrong(path, k, "an array or an object")
 	}
 	if p.sc.Err() != nil {
-		return p.syntax()
+		return p.sc.Syntax()
 	}
 	return nil
 }
@@ -151,19 +150,6 @@ func join(path, name string) string {
 
 // index returns the path of an element.
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
-
-// clip returns the first n bytes of b, or a few less so that no rune is cut.
-func clip(b []byte, n int) []byte {
-	if len(b) <= n {
-		return b
-	}
-	for i := n; i > n-utf8.UTFMax && i > 0; i-- {
-		if utf8.RuneStart(b[i]) {
-			return b[:i]
-		}
-	}
-	return b[:n]
-}
 
 // begins reports whether b, without white space around it, begins with c.
 func begins(b []byte, c byte) bool {

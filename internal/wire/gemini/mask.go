@@ -1,48 +1,28 @@
 package gemini
 
-import "strings"
+import (
+	"strings"
 
-// maskWords replaces the words of text that are long enough to be credentials.
-func maskWords(text string) string {
-	words := strings.Fields(text)
-	for i, w := range words {
-		if len(w) >= 16 {
-			words[i] = "***"
-		}
-	}
-	return strings.Join(words, " ")
-}
+	"sluice/internal/wire"
+)
 
 // maskProjects replaces the ids of the operator's projects in text, JSON or not: errors of quotas and of access name them
 // ("consumer 'project_number:681255809395'"), and they are no business of clients. Where there is none, text is returned as it
 // is.
-func maskProjects(text string) string {
-	var out strings.Builder
-	rest := text
-	for i := 0; i < len(rest); {
-		n, digits := projectPrefix(rest[i:])
-		if n == 0 || i > 0 && isAlnum(rest[i-1]) {
-			i++
-			continue
-		}
-		end := i + n
-		for end < len(rest) && (isAlnum(rest[end]) || rest[end] == '-' || rest[end] == '_') {
-			end++
-		}
-		id := rest[i+n : end]
-		if id == "" || digits && strings.Trim(id, "0123456789") != "" {
-			i += n // a word, such as "project settings"
-			continue
-		}
-		out.WriteString(rest[:i+n])
-		out.WriteString("***")
-		rest, i = rest[end:], 0
+func maskProjects(text string) string { return wire.MaskIDs(text, projectID) }
+
+// projectID finds a project's id at the beginning of text, as wire.MaskIDs asks for it.
+func projectID(text string) (start, end int, ok bool) {
+	start, digits := projectPrefix(text)
+	end = start
+	for start > 0 && end < len(text) && (wire.Alnum(text[end]) || text[end] == '-' || text[end] == '_') {
+		end++
 	}
-	if out.Len() == 0 {
-		return text
+	id := text[start:end]
+	if id == "" || digits && strings.Trim(id, "0123456789") != "" {
+		return start, start, false // a word, such as "project settings"
 	}
-	out.WriteString(rest)
-	return out.String()
+	return start, end, true
 }
 
 // projectPrefix returns the length of what stands in front of a project's id, 0 if text does not begin with it, and
@@ -57,30 +37,4 @@ func projectPrefix(text string) (n int, digits bool) {
 		}
 	}
 	return 0, false
-}
-
-func isAlnum(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-}
-
-// contains reports whether text has one of the parts, which are in lower case.
-func contains(text string, parts ...string) bool {
-	text = strings.ToLower(text)
-	for _, p := range parts {
-		if strings.Contains(text, p) {
-			return true
-		}
-	}
-	return false
-}
-
-// hasPrefix reports whether text begins with one of the parts, which are in lower case.
-func hasPrefix(text string, parts ...string) bool {
-	text = strings.ToLower(strings.TrimSpace(text))
-	for _, p := range parts {
-		if strings.HasPrefix(text, p) {
-			return true
-		}
-	}
-	return false
 }

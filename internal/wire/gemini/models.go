@@ -13,7 +13,7 @@ type Model struct {
 	Description  string
 	InputTokens  int64 // limit; 0 if not known
 	OutputTokens int64
-	Ops          []llm.Op // that it can be asked for; nil for chat
+	Ops          []llm.Op // that it can be asked for; nil for chat and the count of its tokens
 }
 
 // AppendModels appends a list of models. next is the token of the next page, "" for the last.
@@ -64,7 +64,7 @@ func AppendModel(dst []byte, m *Model) []byte {
 	}
 	ops := m.Ops
 	if ops == nil {
-		ops = []llm.Op{llm.OpChat}
+		ops = []llm.Op{llm.OpChat, llm.OpCountTokens}
 	}
 	for _, op := range ops {
 		switch op {

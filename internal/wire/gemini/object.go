@@ -116,7 +116,7 @@ func (o *object) number(name string) llm.Number {
 	if k := kind(v); (k == wire.Number || k == wire.String) && kind(lit) == wire.Number && wire.Valid(lit) {
 		return llm.Number(lit)
 	}
-	o.d.fail(o.at(name), "%s is %s; it must be a number", o.at(name), clip(v, 32))
+	o.d.fail(o.at(name), "%s is %s; it must be a number", o.at(name), wire.Clip(v, 32))
 	return ""
 }
 
@@ -127,7 +127,7 @@ func (o *object) integer(name string, least int64) int64 {
 		return 0
 	}
 	v, ok := wire.Int([]byte(n))
-	if !ok || v < least || v > maxCount {
+	if !ok || v < least || v > wire.MaxCount {
 		o.d.fail(o.at(name), "%s is %s; it must be a whole number of at least %d", o.at(name), n, least)
 		return 0
 	}

@@ -7,10 +7,6 @@ import (
 	"sluice/internal/wire"
 )
 
-// maxCount is more tokens than any call has. A larger number is an error of the provider, and one row with it would make
-// the sums over the ledger overflow.
-const maxCount = 1 << 40
-
 // readUsage reads a usageMetadata object that has been validated, and the tier that it tells of. ok is false if it has no
 // token counts. Values that are no whole numbers, negative or beyond all reason count as not there.
 //
@@ -30,17 +26,17 @@ func readUsage(b []byte) (u llm.Usage, tier string, ok bool) {
 		}
 		switch {
 		case sameField(name, "promptTokenCount"):
-			ok = count(&sc, b, &u.Input) || ok
+			ok = sc.Count(&u.Input) || ok
 		case sameField(name, "candidatesTokenCount"):
-			ok = count(&sc, b, &u.Output) || ok
+			ok = sc.Count(&u.Output) || ok
 		case sameField(name, "thoughtsTokenCount"):
-			count(&sc, b, &u.Reasoning)
+			sc.Count(&u.Reasoning)
 		case sameField(name, "toolUsePromptTokenCount"):
-			count(&sc, b, &tools)
+			sc.Count(&tools)
 		case sameField(name, "cachedContentTokenCount"):
-			count(&sc, b, &u.CachedInput)
+			sc.Count(&u.CachedInput)
 		case sameField(name, "totalTokenCount"):
-			ok = count(&sc, b, &total) || ok
+			ok = sc.Count(&total) || ok
 		case sameField(name, "promptTokensDetails"):
 			readModalities(&sc, b, &u.AudioInput)
 		case sameField(name, "candidatesTokensDetails"):
@@ -79,7 +75,7 @@ func readModalities(sc *wire.Scanner, b []byte, audio *int64) {
 			}
 			switch {
 			case sameField(name, "tokenCount"):
-				count(sc, b, &n)
+				sc.Count(&n)
 			case string(name) == "modality":
 				is = wire.EqualString(sc.Value().Of(b), "AUDIO")
 			default:
@@ -90,16 +86,6 @@ func readModalities(sc *wire.Scanner, b []byte, audio *int64) {
 			*audio = n
 		}
 	}
-}
-
-// count reads a number of tokens into v and reports whether there was one.
-func count(sc *wire.Scanner, b []byte, v *int64) bool {
-	at := sc.Value()
-	if n, ok := wire.Int(at.Of(b)); ok && n >= 0 && n <= maxCount {
-		*v = n
-		return true
-	}
-	return false
 }
 
 // trafficTier returns the service tier, in OpenAI's words, that a trafficType or serviceTier in quotes stands for; "" for

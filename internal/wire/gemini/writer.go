@@ -35,7 +35,11 @@ type writing struct {
 }
 
 // NewWriter returns a writer of one streamed answer for a client.
-func NewWriter(h *llm.Head) llm.EventWriter { return &writer{head: *h} }
+func NewWriter(h *llm.Head) llm.EventWriter {
+	w := &writer{head: *h}
+	w.head.Chat = nil // a stream may stay open for long
+	return w
+}
 
 // Write appends the bytes of the stream that an event stands for.
 func (w *writer) Write(dst []byte, e *llm.Event) []byte {
@@ -223,9 +227,9 @@ func (w *writer) End(dst []byte) []byte {
 // Fail appends what tells the client, within the stream, that the answer ends here with an error.
 func (w *writer) Fail(dst []byte, e *llm.Error) []byte {
 	if !w.head.Array {
-		return appendStreamError(dst, e)
+		return appendStreamError(dst, e, w.head.ID)
 	}
 	dst = append(dst, w.separator()...)
-	dst, _ = AppendError(dst, e, "")
+	dst, _ = AppendError(dst, e, w.head.ID)
 	return append(dst, ']')
 }

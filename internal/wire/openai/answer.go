@@ -75,5 +75,5 @@ func noObject(sc *wire.Scanner, body []byte) *llm.Error {
 	case sc.Pos() == len(body):
 		return llm.Errorf(llm.KindBadAnswer, "provider's answer is empty")
 	}
-	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", plain(body))
+	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", wire.Plain(body))
 }

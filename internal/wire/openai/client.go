@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sluice/internal/llm"
-	"sluice/internal/model"
 	"sluice/internal/wire"
 )
 
@@ -152,12 +151,13 @@ func (Client) Answer(op llm.Op, body []byte) (llm.Usage, *llm.Error) {
 	if err != nil {
 		return llm.Usage{}, err
 	}
-	u := a.Usage
-	if !a.HasUsage {
-		u = llm.Usage{Output: model.EstimateTokens(a.OutputBytes), Estimated: true}
-	}
-	if !a.Complete {
-		return u, llm.Errorf(llm.KindTruncated, "provider's answer has no finish reason, or no data")
-	}
-	return u, nil
+	return a.Outcome("finish reason, or no data")
 }
+
+// Stream returns a reader for streamed answers. Chat and completions are told apart by what they say.
+func (Client) Stream(llm.Op) llm.StreamReader {
+	return wire.NewClientStream(new(Stream), "a finish reason")
+}
+
+// Limits reads the quota headers of an answer, as the package's Limits does.
+func (Client) Limits(h http.Header) llm.RateLimits { return Limits(h) }

@@ -212,3 +212,16 @@ func TestClientErrors(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestClientStreamAllocatesNothing holds the load engine's cost of an event, as it is paid for each token of a run.
+func TestClientStreamAllocatesNothing(t *testing.T) {
+	r := Client{}.Stream(llm.OpChat)
+	data := []byte(`{"choices":[{"index":0,"delta":{"content":"a"}}]}`)
+	if n := testing.AllocsPerRun(100, func() {
+		if r.Observe(nil, data) != llm.SawText {
+			t.Error("no text seen")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations an event, want 0", n)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"sluice/internal/wire"
 )
@@ -20,7 +19,7 @@ import (
 //	[{"error":{...}}]                        Gemini
 //	HTML or any other text, or nothing
 type detail struct {
-	message string // readable, at most maxMessage bytes
+	message string // readable, at most wire.MaxMessage bytes
 	code    string
 	typ     string
 	inner   string // innererror.code (Azure)
@@ -53,11 +52,19 @@ func (d *detail) is(names ...string) bool {
 	return false
 }
 
+// refusal returns body if it has the form that OpenAI's clients expect, so that it can be forwarded; otherwise nil.
+func (d *detail) refusal(body []byte) []byte {
+	if !d.object {
+		return nil
+	}
+	return body
+}
+
 // readDetail reads an error body. It keeps no part of it.
 func readDetail(body []byte) (d detail) {
 	body = bytes.TrimSpace(body)
 	if !wire.Valid(body) {
-		d.message = plain(body)
+		d.message = wire.Plain(body)
 		return d
 	}
 	d.json = true
@@ -225,10 +232,7 @@ func (w *walker) details() {
 func (w *walker) say(v *string) {
 	switch {
 	case w.sc.Kind() == wire.String:
-		at := w.sc.Value()
-		if *v == "" {
-			*v = readable(wire.Unquote(nil, at.Of(w.body)))
-		}
+		w.sc.Say(v)
 	case w.sc.Array():
 		for w.sc.Element() {
 			w.say(v)
@@ -255,54 +259,4 @@ func (w *walker) number(v *int) {
 	if n, ok := wire.Int(w.sc.Value().Of(w.body)); ok && n >= 100 && n <= 999 {
 		*v = int(n)
 	}
-}
-
-// plain makes a message of a body that is no JSON. Of an HTML page it is the title.
-func plain(body []byte) string {
-	if len(body) == 0 {
-		return "empty body"
-	}
-	if body[0] != '<' {
-		return readable(body)
-	}
-	head := body[:min(len(body), 4<<10)]
-	lower := bytes.ToLower(head)
-	start := bytes.Index(lower, []byte("<title>"))
-	if start < 0 || len(lower) != len(head) {
-		return "an HTML page"
-	}
-	start += len("<title>")
-	end := bytes.Index(lower[start:], []byte("</title>"))
-	if end < 0 {
-		return "an HTML page"
-	}
-	return "an HTML page: " + readable(bytes.TrimSpace(head[start:start+end]))
-}
-
-// readable returns the beginning of b as one line of valid UTF-8.
-func readable(b []byte) string {
-	cut := clip(b, maxMessage)
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, string(bytes.ToValidUTF8(cut, []byte("\ufffd"))))
-	if len(cut) < len(b) {
-		text += "…"
-	}
-	return text
-}
-
-// clip returns the first n bytes of b, or a few less so that no rune is cut.
-func clip(b []byte, n int) []byte {
-	if len(b) <= n {
-		return b
-	}
-	for i := n; i > n-utf8.UTFMax; i-- {
-		if utf8.RuneStart(b[i]) {
-			return b[:i]
-		}
-	}
-	return b[:n]
 }

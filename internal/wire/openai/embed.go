@@ -40,7 +40,7 @@ func embedMember(e *llm.Embed, name string, body []byte, at wire.Span) *llm.Erro
 	switch name {
 	case "model", "user", "encoding_format", "input_type":
 		if !isText {
-			return bad(name, "%s is %s; it must be a string", name, clip(lit, 40))
+			return bad(name, "%s is %s; it must be a string", name, wire.Clip(lit, 40))
 		}
 	}
 	switch name {
@@ -53,7 +53,7 @@ func embedMember(e *llm.Embed, name string, body []byte, at wire.Span) *llm.Erro
 	case "encoding_format":
 		e.Base64 = text == "base64"
 		if !e.Base64 && text != "float" {
-			return bad(name, "encoding_format is %s; it must be float or base64", clip(lit, 40))
+			return bad(name, "encoding_format is %s; it must be float or base64", wire.Clip(lit, 40))
 		}
 	case "dimensions":
 		n, ok := int64(0), false
@@ -61,7 +61,7 @@ func embedMember(e *llm.Embed, name string, body []byte, at wire.Span) *llm.Erro
 			n, ok = wire.Int(lit)
 		}
 		if !ok || n < 1 {
-			return bad(name, "dimensions is %s; it must be a whole number, 1 or more", clip(lit, 40))
+			return bad(name, "dimensions is %s; it must be a whole number, 1 or more", wire.Clip(lit, 40))
 		}
 		e.Dimensions = n
 	case "input_type":
@@ -97,7 +97,7 @@ func embedInput(e *llm.Embed, body []byte, at wire.Span) *llm.Error {
 	}
 	items, ok := wire.Elements(body, at)
 	if !ok {
-		return bad("input", "input is %s; it must be a text, or an array of texts or of token arrays", clip(at.Of(body), 40))
+		return bad("input", "input is %s; it must be a text, or an array of texts or of token arrays", wire.Clip(at.Of(body), 40))
 	}
 	if len(items) > 0 && isNumber(items[0].Of(body)) {
 		tokens, fault := tokenList("input", body, items)
@@ -114,7 +114,7 @@ func embedInput(e *llm.Embed, body []byte, at wire.Span) *llm.Error {
 		}
 		list, ok := wire.Elements(body, item)
 		if !ok || len(list) == 0 {
-			return bad(path, "%s is %s; it must be a text or an array of tokens", path, clip(lit, 40))
+			return bad(path, "%s is %s; it must be a text or an array of tokens", path, wire.Clip(lit, 40))
 		}
 		tokens, fault := tokenList(path, body, list)
 		if fault != nil {
@@ -137,7 +137,7 @@ func tokenList(path string, body []byte, list []wire.Span) ([]int64, *llm.Error)
 		}
 		if !ok {
 			p := path + "[" + strconv.Itoa(i) + "]"
-			return nil, bad(p, "%s is %s; it must be a token, a whole number", p, clip(lit, 40))
+			return nil, bad(p, "%s is %s; it must be a token, a whole number", p, wire.Clip(lit, 40))
 		}
 	}
 	return tokens, nil

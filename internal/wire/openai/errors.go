@@ -2,17 +2,13 @@ package openai
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
-
-// maxMessage is how many bytes of a provider's message a client is shown.
-const maxMessage = 500
 
 // ClassifyError reads the answer of a provider whose status is not 200. It never returns nil. The wait that the answer
 // asks for, by header or by Google's RetryInfo, is in RetryAfter.
@@ -29,24 +25,13 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
 		RetryAfter:     d.retry,
-		Advice:         advice(h),
+		Advice:         wire.Advice(h),
 	}
 	if wait, ok := RetryAfter(h, now); ok {
 		e.RetryAfter = wait
 	}
-	describe(e, &d, body)
+	wire.Describe(e, d.message, d.refusal(body), maskAccounts)
 	return e
-}
-
-// advice reads x-should-retry, by which OpenAI overrules what clients make of a status.
-func advice(h http.Header) llm.Advice {
-	switch h.Get("X-Should-Retry") {
-	case "true":
-		return llm.DoRetry
-	case "false":
-		return llm.DoNotRetry
-	}
-	return llm.NoAdvice
 }
 
 // streamError reads an error that came with a status of 200: the data of an event, or the body of an answer. It keeps
@@ -69,42 +54,8 @@ func streamError(data []byte) *llm.Error {
 	if e.Kind == llm.KindServerError {
 		e.Kind = llm.KindProviderStream
 	}
-	describe(e, &d, bytes.Clone(data))
+	wire.Describe(e, d.message, d.refusal(bytes.Clone(data)), maskAccounts)
 	return e
-}
-
-// describe adds what the provider said to the message, and its body. In both the ids of the operator's account are masked.
-func describe(e *llm.Error, d *detail, body []byte) {
-	text := d.message
-	if text == "" {
-		text = e.ProviderCode
-	}
-	if e.Kind == llm.KindProviderAuth {
-		// It is the operator's credentials that are refused, and some providers repeat them. Clients are told only that;
-		// the log gets the text without anything as long as a key.
-		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
-		e.Param = ""
-		if text != "" {
-			e.Err = errors.New(maskWords(text))
-		}
-		return
-	}
-	if text != "" {
-		masked := maskAccounts(text)
-		e.Message += ": " + masked
-		if masked != text {
-			e.Err = errors.New(text) // the log gets the ids
-		}
-	}
-	if d.object {
-		switch e.Kind {
-		case llm.KindRejected, llm.KindContextLength, llm.KindContentFilter:
-			e.Body = body
-			if masked := maskAccounts(string(body)); masked != string(body) {
-				e.Body = []byte(masked)
-			}
-		}
-	}
 }
 
 // kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.
@@ -183,7 +134,7 @@ func kindOfForbidden(d *detail) llm.Kind {
 	switch k := kindByMessage(d); {
 	case k == llm.KindContextLength:
 		return k
-	case contains(d.message, "flagged"):
+	case wire.Mentions(d.message, "flagged"):
 		return llm.KindContentFilter
 	}
 	return llm.KindProviderAuth
@@ -193,34 +144,14 @@ func kindOfForbidden(d *detail) llm.Kind {
 // place where text is matched.
 func kindByMessage(d *detail) llm.Kind {
 	switch {
-	case contains(d.message, "context length", "context window", "context size", "maximum context", "max_model_len",
+	case wire.Mentions(d.message, "context length", "context window", "context size", "maximum context", "max_model_len",
 		"prompt is too long", "too many tokens", "input is too long", "max_new_tokens", "maximum prompt length"):
 		return llm.KindContextLength
-	case begins(d.message, "api key not valid", "incorrect api key", "invalid api key"): // Gemini and xAI, with a 400
+	case wire.Begins(d.message, "api key not valid", "incorrect api key", "invalid api key"): // Gemini and xAI, with a 400
 		// Only at the front: a client that has the words repeated to it would take the target out of use for everybody.
 		return llm.KindProviderAuth
 	}
 	return llm.KindRejected
-}
-
-func contains(text string, parts ...string) bool {
-	text = strings.ToLower(text)
-	for _, p := range parts {
-		if strings.Contains(text, p) {
-			return true
-		}
-	}
-	return false
-}
-
-func begins(text string, parts ...string) bool {
-	text = strings.ToLower(strings.TrimSpace(text))
-	for _, p := range parts {
-		if strings.HasPrefix(text, p) {
-			return true
-		}
-	}
-	return false
 }
 
 // noPlan reports whether a limit of zero says that the model is not on the account's plan (Mistral).

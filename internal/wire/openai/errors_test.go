@@ -199,7 +199,7 @@ func TestLongMessagesAreCut(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{strings.Repeat("é", 10_000), `{"error":{"message":"` + strings.Repeat("é", 10_000) + `"}}`, strings.Repeat("\xff", 5000)} {
 		e := ClassifyError(400, nil, []byte(body), noon)
-		if len(e.Message) > 3*maxMessage+50 || !utf8.ValidString(e.Message) || !strings.HasSuffix(e.Message, "…") {
+		if len(e.Message) > 3*wire.MaxMessage+50 || !utf8.ValidString(e.Message) || !strings.HasSuffix(e.Message, "…") {
 			t.Errorf("message has %d bytes, valid %t", len(e.Message), utf8.ValidString(e.Message))
 		}
 	}
@@ -223,8 +223,8 @@ func TestRetryAfter(t *testing.T) {
 	f("Retry-After", "Fri, 20 Nov 2026 12:01:30 GMT", 90*time.Second, true)
 	f("Retry-After", "Fri, 20 Nov 2026 11:00:00 GMT", 0, true)
 	f("Retry-After", "1m30s", 90*time.Second, true)
-	f("Retry-After", "1e300", maxRetryAfter, true)
-	f("Retry-After", "Inf", maxRetryAfter, true)
+	f("Retry-After", "1e300", wire.MaxWait, true)
+	f("Retry-After", "Inf", wire.MaxWait, true)
 	f("Retry-After", "NaN", 0, false)
 	f("Retry-After", "soon", 0, false)
 	f("Retry-After", "", 0, false)
@@ -287,7 +287,7 @@ func FuzzClassifyError(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		for _, e := range []*llm.Error{ClassifyError(status, nil, body, noon), streamError(body)} {
-			if e.Kind == llm.KindNone || e.Message == "" || len(e.Message) > 3*maxMessage+100 || !utf8.ValidString(e.Message) {
+			if e.Kind == llm.KindNone || e.Message == "" || len(e.Message) > 3*wire.MaxMessage+100 || !utf8.ValidString(e.Message) {
 				t.Fatalf("error %+v", e)
 			}
 			if e.Body != nil && !json.Valid(e.Body) || !wire.Valid(appendErrorBody(nil, e)) {

@@ -407,7 +407,7 @@ func TestFixtureResets(t *testing.T) {
 	l = llm.NoRateLimits()
 	l.TokensReset = 2*time.Minute + 59560*time.Millisecond
 	f(l, "x-ratelimit-reset-tokens: 2m59.56s", "x-ratelimit-reset-requests: -1s", "x-ratelimit-limit-requests: many")
-	l.TokensReset = maxRetryAfter
+	l.TokensReset = wire.MaxWait
 	f(l, "x-ratelimit-reset-tokens: 99999h", "x-ratelimit-reset-requests: soon")
 	f(llm.NoRateLimits(), "x-ratelimit-reset-tokens: 2026-11-20T10:06:00Z")
 }

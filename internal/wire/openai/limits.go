@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // quotaNames are the headers of one quota, after x-ratelimit-limit-, -remaining- and -reset-. The first that an answer has
@@ -66,9 +67,9 @@ func count64(h http.Header, name string) int64 {
 func resetIn(text string, h http.Header) time.Duration {
 	text = strings.TrimSpace(text)
 	if d, err := time.ParseDuration(text); err == nil {
-		return min(max(d, 0), maxRetryAfter)
+		return min(max(d, 0), wire.MaxWait)
 	}
-	if d, ok := parseWait(text, time.Second); ok {
+	if d, ok := wire.ParseWait(text, time.Second); ok {
 		return d
 	}
 	at, err := time.Parse(time.RFC3339, text)
@@ -79,7 +80,7 @@ func resetIn(text string, h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
+	return min(max(at.Sub(now), 0), wire.MaxWait)
 }
 
 // SetLimits sets OpenAI's rate-limit headers. What is not known is left out; for tokens of input or output alone OpenAI has no header.

@@ -79,7 +79,7 @@ func tokenCount(lit []byte, v *int64) bool {
 		return false
 	}
 	n, ok := wire.Int(lit)
-	if !ok || n < 0 || n > maxCount {
+	if !ok || n < 0 || n > wire.MaxCount {
 		return false
 	}
 	*v = n

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"strconv"
+	"strings"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -99,7 +100,7 @@ func (d *decoder) text(v []byte, at *place) string {
 	if !d.is(v, wire.String, at) {
 		return ""
 	}
-	return unquote(v)
+	return wire.TextOf(v)
 }
 
 func (d *decoder) number(v []byte, at *place) llm.Number {
@@ -116,7 +117,7 @@ func (d *decoder) integer(v []byte, at *place) int64 {
 	}
 	n, ok := wire.Int(v)
 	if !ok {
-		d.fail(at, "%s is %s; it must be a whole number", at, clip(v, 32))
+		d.fail(at, "%s is %s; it must be a whole number", at, wire.Clip(v, 32))
 	}
 	return max(n, 0)
 }
@@ -154,6 +155,6 @@ func (d *decoder) oneOf(v []byte, at *place, names ...string) string {
 			return s
 		}
 	}
-	d.fail(at, "%s is %q; it must be one of %q", at, readable([]byte(s)), names)
+	d.fail(at, "%s is %q; it must be one of %s", at, wire.Readable([]byte(s)), strings.Join(names, ", "))
 	return ""
 }

@@ -138,14 +138,24 @@ func (r *chatReader) basic(name string, v []byte, at *place) bool {
 	return true
 }
 
+// limit reads a limit of tokens. -1 is none, as servers of open models have it (llama.cpp, LM Studio); to take 0 for none would cost a
+// client that wants next to nothing a long answer.
+func (r *chatReader) limit(v []byte, at *place) int64 {
+	n := r.integer(v, at)
+	if given, ok := wire.Int(v); r.err == nil && ok && given < 1 && given != -1 {
+		r.fail(at, "%s is %d; it must be at least 1", at, given)
+	}
+	return n
+}
+
 // sampling reads what says how tokens are drawn, and how many.
 func (r *chatReader) sampling(name string, v []byte, at *place) bool {
 	c := r.c
 	switch name {
 	case "max_completion_tokens":
-		c.MaxTokens = r.integer(v, at)
+		c.MaxTokens = r.limit(v, at)
 	case "max_tokens":
-		r.oldMax = r.integer(v, at)
+		r.oldMax = r.limit(v, at)
 	case "n":
 		n := r.integer(v, at)
 		if r.err == nil && (n < 1 || n > maxChoices) {

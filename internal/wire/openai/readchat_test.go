@@ -275,11 +275,15 @@ func TestReadChatRefuses(t *testing.T) {
 	f(llm.OpChat, msg(`{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"x"}}]}`), "messages[0].content[0].input_audio.format", "missing")
 	f(llm.OpChat, msg(`{"role":"user","content":[{"type":"file","file":{}}]}`), "messages[0].content[0].file", "neither")
 	f(llm.OpChat, msg(`{"role":"assistant","tool_calls":[{"type":"function","function":{"name":"f","arguments":"{}"}}]}`), "messages[0].tool_calls[0].id", "missing")
-	f(llm.OpChat, msg(`{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"a\""}}]}`), "messages[0].tool_calls[0].function.arguments", "JSON object")
-	f(llm.OpChat, msg(`{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f","arguments":"[]"}}]}`), "messages[0].tool_calls[0].function.arguments", "JSON object")
 	f(llm.OpChat, msg(`{"role":"tool","content":"x"}`), "messages[0].tool_call_id", "missing")
 	f(llm.OpChat, msg(`{"role":"function","name":"f","content":"x"}`), "messages[0]", "function_call")
 	f(llm.OpChat, chat(`"n":0`), "n", "from 1 to")
+	f(llm.OpChat, chat(`"max_tokens":0`), "max_tokens", "max_tokens is 0; it must be at least 1")
+	f(llm.OpChat, chat(`"max_completion_tokens":-5`), "max_completion_tokens", "is -5; it must be at least 1")
+	f(llm.OpChat, chat(`"reasoning_effort":"huge"`), "reasoning_effort", "none, minimal, low")
+	if c, e := ReadChat(llm.OpChat, []byte(chat(`"max_tokens":-1`))); e != nil || c.MaxTokens != 0 {
+		t.Errorf("-1 is %+v, error %v; want no limit", c, e)
+	}
 	f(llm.OpChat, chat(`"max_tokens":1.5`), "max_tokens", "whole number")
 	f(llm.OpChat, chat(`"temperature":"hot"`), "temperature", "a string")
 	f(llm.OpChat, chat(`"stop":[1]`), "stop[0]", "a number")

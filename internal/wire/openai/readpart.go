@@ -146,7 +146,7 @@ func (r *chatReader) address(p *llm.Part, s string, at *place) {
 	}
 	mime, data, ok := dataURI(s)
 	if !ok || mime == "" || data == "" {
-		r.fail(at, "%s is %q; a data URI must be data:<type>;base64,<data>", at, readable(clip([]byte(s), 64)))
+		r.fail(at, "%s is %q; a data URI must be data:<type>;base64,<data>", at, wire.Readable(wire.Clip([]byte(s), 64)))
 		return
 	}
 	p.MIME, p.Data = mime, data

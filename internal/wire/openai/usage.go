@@ -25,17 +25,17 @@ func readUsage(b []byte) (u llm.Usage, ok bool) {
 		}
 		switch string(name) {
 		case "prompt_tokens":
-			ok = count(&sc, b, &u.Input) || ok
+			ok = sc.Count(&u.Input) || ok
 		case "completion_tokens":
-			ok = count(&sc, b, &u.Output) || ok
+			ok = sc.Count(&u.Output) || ok
 		case "total_tokens":
-			ok = count(&sc, b, &total) || ok
+			ok = sc.Count(&total) || ok
 		case "prompt_cache_hit_tokens", "cached_tokens":
-			count(&sc, b, &u.CachedInput)
+			sc.Count(&u.CachedInput)
 		case "prompt_tokens_details":
-			readDetails(&sc, b, &u, &u.AudioInput)
+			readDetails(&sc, &u, &u.AudioInput)
 		case "completion_tokens_details":
-			readDetails(&sc, b, &u, &u.AudioOutput)
+			readDetails(&sc, &u, &u.AudioOutput)
 		default:
 			sc.Value()
 		}
@@ -55,7 +55,7 @@ func readUsage(b []byte) (u llm.Usage, ok bool) {
 }
 
 // readDetails reads prompt_tokens_details or completion_tokens_details; of their names only that of audio is in both.
-func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage, audio *int64) {
+func readDetails(sc *wire.Scanner, u *llm.Usage, audio *int64) {
 	if !sc.Object() {
 		sc.Value()
 		return
@@ -67,29 +67,15 @@ func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage, audio *int64) {
 		}
 		switch string(name) {
 		case "cached_tokens":
-			count(sc, b, &u.CachedInput)
+			sc.Count(&u.CachedInput)
 		case "cache_write_tokens":
-			count(sc, b, &u.CacheWrite)
+			sc.Count(&u.CacheWrite)
 		case "reasoning_tokens":
-			count(sc, b, &u.Reasoning)
+			sc.Count(&u.Reasoning)
 		case "audio_tokens":
-			count(sc, b, audio)
+			sc.Count(audio)
 		default:
 			sc.Value()
 		}
 	}
-}
-
-// maxCount is more tokens than any call has. A larger number is an error of the provider, and one row with it would make
-// the sums over the ledger overflow.
-const maxCount = 1 << 40
-
-// count reads a number of tokens into v and reports whether there was one.
-func count(sc *wire.Scanner, b []byte, v *int64) bool {
-	at := sc.Value()
-	if n, ok := wire.Int(at.Of(b)); ok && n >= 0 && n <= maxCount {
-		*v = n
-		return true
-	}
-	return false
 }

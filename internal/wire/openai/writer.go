@@ -40,6 +40,7 @@ type written struct {
 // Usage comes in a chunk of its own at the end, if the client asked for it, and so does [DONE].
 func NewWriter(h *llm.Head) llm.EventWriter {
 	w := &writer{head: *h, legacy: legacy(h)}
+	w.head.Chat = nil // a stream may stay open for long
 	w.self = headOf(h, "", "", 0, true)
 	w.begin()
 	return w

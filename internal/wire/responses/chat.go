@@ -3,6 +3,7 @@ package responses
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -150,6 +151,25 @@ func (d *decoder) extra(name string, value []byte) {
 	d.chat.Extra = append(d.chat.Extra, llm.Member{Name: name, Value: string(value)})
 }
 
+// unknown names the members of an object that have no word here. Those that are null ask for nothing.
+func (d *decoder) unknown(object []byte, at string, known ...string) {
+	var sc wire.Scanner
+	sc.Reset(object)
+	if !sc.Object() {
+		return
+	}
+	for {
+		name, ok := sc.Member()
+		if !ok {
+			return
+		}
+		member := string(name) // valid until the value is read
+		if v := sc.Value().Of(object); string(v) != "null" && !slices.Contains(known, member) {
+			d.extra(at+"."+member, v)
+		}
+	}
+}
+
 // instruct reads instructions: a text. Lists of items, which stored responses show, are taken too.
 func (d *decoder) instruct(value []byte) {
 	if value[0] == '[' {
@@ -176,7 +196,10 @@ func (d *decoder) tokens(value []byte, param string) {
 		d.err = bad(param, "%s must be a whole number; it is %.60s", param, value)
 		return
 	}
-	d.chat.MaxTokens = max(n, 0)
+	if n < 1 {
+		d.err = bad(param, "%s must be at least 1; it is %d", param, n)
+	}
+	d.chat.MaxTokens = n
 }
 
 // text reads the form of the answer's text.
@@ -188,10 +211,16 @@ func (d *decoder) text(value []byte) {
 	if !d.into(value, "text", "an object with format and verbosity", &t) {
 		return
 	}
+	d.unknown(value, "text", "format", "verbosity")
 	d.chat.Verbosity = t.Verbosity
 	if t.Format == nil {
 		return
 	}
+	var inner struct {
+		Format json.RawMessage `json:"format"`
+	}
+	d.into(value, "text", "an object", &inner)
+	d.unknown(inner.Format, "text.format", "type", "name", "description", "schema", "strict")
 	f := &d.chat.Format
 	switch t.Format.Type {
 	case "text":

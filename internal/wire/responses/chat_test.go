@@ -185,6 +185,8 @@ func TestReadChatErrors(t *testing.T) {
 	f(`"previous_response_id":"resp_1"`, "previous_response_id", "resp_1")
 	f(`"conversation":"conv_1"`, "conversation", "kept by OpenAI")
 	f(`"prompt":{"id":"pmpt_1"}`, "prompt", "template")
+	f(`"input":"x","max_output_tokens":0`, "max_output_tokens", "at least 1; it is 0")
+	f(`"input":"x","max_output_tokens":-1`, "max_output_tokens", "at least 1; it is -1")
 	f(`"tools":[{"name":"f"}]`, "tools[0].type", "no type")
 	f(`"tools":[{"type":"function"}]`, "tools[0].name", "missing")
 	f(`"tool_choice":"any"`, "tool_choice", `"any"`)

@@ -67,6 +67,11 @@ func (d *decoder) part(p *part, v json.RawMessage, at string) (out llm.Part) {
 			out.CacheTTL = defaultTTL
 		}
 	}
+	if isContentType(p.Type) {
+		// annotations and logprobs are of an answer that is sent back.
+		d.unknown(v, at, "type", "text", "refusal", "image_url", "detail", "file_id", "file_url", "file_data", "filename", "input_audio", "annotations", "logprobs",
+			"prompt_cache_breakpoint")
+	}
 	switch p.Type {
 	case "input_text", "output_text", "text", "summary_text":
 		out.Kind, out.Text, out.Citations = llm.PartText, p.Text, citations(p.Annotations, p.Text)
@@ -89,6 +94,15 @@ func (d *decoder) part(p *part, v json.RawMessage, at string) (out llm.Part) {
 		out.Kind, out.Name, out.Raw, out.Origin = llm.PartOther, p.Type, string(v), llm.Responses
 	}
 	return out
+}
+
+// isContentType reports whether a part of a type is read member by member; others are kept as they are.
+func isContentType(kind string) bool {
+	switch kind {
+	case "input_text", "output_text", "text", "summary_text", "refusal", "input_image", "input_file", "input_audio":
+		return true
+	}
+	return false
 }
 
 // source reads where an image or a file is: at an address, in the address as data, or with the provider.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // fault is an error as the protocol words it within an answer: the members of an error event, of the object under error in one, and
@@ -20,9 +21,6 @@ type fault struct {
 	Param   string `json:"param"`
 	Error   *fault `json:"error"`
 }
-
-// maxMessage is how many bytes of a provider's message a client is shown.
-const maxMessage = 500
 
 // faultOf classifies an error that came with a status of 200: the data of an error event, or a failed response's error. It keeps
 // no part of data.
@@ -40,7 +38,7 @@ func faultOf(data []byte) *llm.Error {
 		Kind: kindOf(code, f.Type, f.Message), Sent: llm.WasSent, ProviderStatus: http.StatusOK, ProviderCode: code,
 		Message: "provider sent an error in its answer", Param: f.Param,
 	}
-	text := clip(f.Message, maxMessage)
+	text := wire.Clip(f.Message, wire.MaxMessage)
 	switch e.Kind {
 	case llm.KindRateLimited, llm.KindQuotaExhausted, llm.KindProviderAuth:
 		// These texts name the operator's organization, or repeat its key: they are for the log only.

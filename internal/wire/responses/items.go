@@ -62,7 +62,11 @@ func (d *decoder) items(value []byte, param string) {
 
 // item reads one item.
 func (d *decoder) item(it *item, v json.RawMessage, at string) {
-	switch kind := itemKind(it); kind {
+	kind := itemKind(it)
+	if known := knownMembers(kind); known != nil {
+		d.unknown(v, at, known...)
+	}
+	switch kind {
 	case "message":
 		d.message(it, at)
 	case "function_call":
@@ -85,6 +89,25 @@ func (d *decoder) item(it *item, v json.RawMessage, at string) {
 			d.turns.assistant(p)
 		}
 	}
+}
+
+// knownMembers are those of the items that are read member by member; nil for others, which are kept as they are. Ids and states are of an
+// answer that is sent back.
+func knownMembers(kind string) []string {
+	all := []string{"type", "id", "status"}
+	switch kind {
+	case "message":
+		return append(all, "role", "content")
+	case "function_call":
+		return append(all, "call_id", "name", "arguments")
+	case "custom_tool_call":
+		return append(all, "call_id", "name", "input")
+	case "function_call_output", "custom_tool_call_output":
+		return append(all, "call_id", "name", "output")
+	case "reasoning":
+		return append(all, "content", "summary", "encrypted_content")
+	}
+	return nil
 }
 
 // itemKind returns an item's type. It may be left out of a message, and of a reference.

@@ -32,8 +32,10 @@ func (d *decoder) tools(value []byte) {
 		switch t.Type {
 		case "function":
 			f.Parameters, f.Strict = raw(t.Parameters), t.Strict
+			d.unknown(v, at, "type", "name", "description", "parameters", "strict")
 		case "custom":
 			f.Custom, f.Grammar = true, nestGrammar(raw(t.Format))
+			d.unknown(v, at, "type", "name", "description", "format")
 		case "":
 			d.err = bad(at+".type", "%s has no type", at)
 			return
@@ -73,6 +75,7 @@ func (d *decoder) toolChoice(value []byte) {
 	if !d.into(value, param, "a string or an object", &c) {
 		return
 	}
+	d.unknown(value, param, "type", "name", "mode", "tools")
 	switch c.Type {
 	case "function", "custom":
 		if c.Name == "" {

@@ -5,9 +5,6 @@ import (
 	"sluice/internal/wire"
 )
 
-// maxCount is more tokens than any call has. A larger number is an error of the provider.
-const maxCount = 1 << 40
-
 // readUsage reads a usage object that has been validated. ok is false if it has no token counts. Values that are no whole numbers,
 // negative or beyond all reason count as not there.
 func readUsage(b []byte) (u llm.Usage, ok bool) {
@@ -23,11 +20,11 @@ func readUsage(b []byte) (u llm.Usage, ok bool) {
 		}
 		switch string(name) {
 		case "input_tokens":
-			ok = count(&sc, b, &u.Input) || ok
+			ok = sc.Count(&u.Input) || ok
 		case "output_tokens":
-			ok = count(&sc, b, &u.Output) || ok
+			ok = sc.Count(&u.Output) || ok
 		case "input_tokens_details", "output_tokens_details":
-			readDetails(&sc, b, &u)
+			readDetails(&sc, &u)
 		default:
 			sc.Value()
 		}
@@ -41,7 +38,7 @@ func readUsage(b []byte) (u llm.Usage, ok bool) {
 
 // readDetails reads input_tokens_details or output_tokens_details; their names do not clash but for audio, which answers here do
 // not have.
-func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage) {
+func readDetails(sc *wire.Scanner, u *llm.Usage) {
 	if !sc.Object() {
 		sc.Value()
 		return
@@ -53,23 +50,13 @@ func readDetails(sc *wire.Scanner, b []byte, u *llm.Usage) {
 		}
 		switch string(name) {
 		case "cached_tokens":
-			count(sc, b, &u.CachedInput)
+			sc.Count(&u.CachedInput)
 		case "cache_write_tokens":
-			count(sc, b, &u.CacheWrite)
+			sc.Count(&u.CacheWrite)
 		case "reasoning_tokens":
-			count(sc, b, &u.Reasoning)
+			sc.Count(&u.Reasoning)
 		default:
 			sc.Value()
 		}
 	}
-}
-
-// count reads a number of tokens into v and reports whether there was one.
-func count(sc *wire.Scanner, b []byte, v *int64) bool {
-	at := sc.Value()
-	if n, ok := wire.Int(at.Of(b)); ok && n >= 0 && n <= maxCount {
-		*v = n
-		return true
-	}
-	return false
 }

@@ -1,0 +1,34 @@
+package wire
+
+import (
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxWait bounds what an answer may ask to wait; what is longer is cut to it.
+const MaxWait = 7 * 24 * time.Hour
+
+// RetryAfter returns the wait of a Retry-After header: seconds, which may have a fraction, or a date (RFC 9110 section 10.2.3). A
+// time in the past is no wait at all. ok is false if there is none, or it cannot be read.
+func RetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if wait, ok = ParseWait(text, time.Second); ok {
+		return wait, true
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), MaxWait), true
+	}
+	return 0, false
+}
+
+// ParseWait reads a number of units, which may have a fraction, as a wait of at most MaxWait. A negative one is 0.
+func ParseWait(text string, unit time.Duration) (wait time.Duration, ok bool) {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil || math.IsNaN(v) {
+		return 0, false
+	}
+	return time.Duration(min(max(v, 0), float64(MaxWait/unit)) * float64(unit)), true
+}
