@@ -19,3 +19,10 @@ func (c *Config) SetDefaults() {
 	c.MaxBytes = 10 << 30
 	c.MaxFile = 512 << 20 // OpenAI's own (PROVIDERS.md 1.5, 2026-11)
 }
+
+// Validate reports each problem with the key that it is at.
+func (c *Config) Validate(fail func(key, message string)) {
+	if c.MaxFile > c.MaxBytes-Overhead {
+		fail("max_file", "must be less than files.max_bytes, by 4 KiB at least: no such file could be kept")
+	}
+}

@@ -172,3 +172,21 @@ func TestClean(t *testing.T) {
 		}
 	})
 }
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	f := func(maxBytes, maxFile int64, want string) {
+		t.Helper()
+		got := ""
+		c := Config{MaxBytes: maxBytes, MaxFile: maxFile}
+		c.Validate(func(key, _ string) { got += key })
+		if got != want {
+			t.Errorf("%+v: %q, want %q", c, got, want)
+		}
+	}
+	f(1<<20, 1<<20-Overhead, "")
+	f(1<<20, 1<<20-Overhead+1, "max_file")
+	var c Config
+	c.SetDefaults()
+	f(c.MaxBytes, c.MaxFile, "")
+}
