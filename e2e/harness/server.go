@@ -115,7 +115,7 @@ type Answer struct {
 	Body   string
 }
 
-// Do sends a request with JSON body text ("" for none) and headers NAME: VALUE.
+// Do sends a request with a body ("" for none), which is JSON unless the headers NAME: VALUE say otherwise.
 func (g *Gateway) Do(method, path, body string, headers ...string) (*Answer, error) {
 	resp, err := g.Open(method, path, body, headers...)
 	if err != nil {
@@ -132,12 +132,12 @@ func (g *Gateway) Open(method, path, body string, headers ...string) (*http.Resp
 	if err != nil {
 		return nil, err
 	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
+	}
+	if body != "" && req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	return g.Client.Do(req)
 }

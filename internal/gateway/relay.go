@@ -67,6 +67,11 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl.reset(r)
 	e := r.forward(answer, rl)
 	c, st := &r.consumed, rl.state
+	if e != nil && e.Kind == llm.KindTruncated && r.committed.IsZero() && st.Err == nil {
+		if st.Err = r.inPlace(rl.held); st.Err != nil {
+			e = st.Err
+		}
+	}
 	c.usage, c.reported, c.outBytes, c.refused, c.tier = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil, st.Tier
 	r.malformed += st.Malformed
 	r.bytesOut += rl.sent
@@ -79,6 +84,19 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 		return nil
 	}
 	return e
+}
+
+// inPlace returns the error that a provider sent in the place of a stream, as one JSON object without framing; nil if what came is
+// something else. A translation has seen such an object itself.
+func (r *run) inPlace(held []byte) *llm.Error {
+	held = bytes.TrimSpace(held)
+	if !r.leg.same || len(held) == 0 || held[0] != '{' {
+		return nil
+	}
+	if _, e := r.leg.back.Scan(r.x.Call.Op, held); e != nil && e.Kind != llm.KindBadAnswer {
+		return e
+	}
+	return nil
 }
 
 // handOver gives what has to be kept of a complete stream to those who keep it.

@@ -97,7 +97,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if r.anotherModel() {
 		asked = dialect.StripThinking(asked)
 	}
-	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.traits)
+	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.foreign)
 	if e != nil {
 		return nil, e
 	}
@@ -193,7 +193,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 	if !l.same {
 		head := r.head()
 		writer := l.adapted.Writer(front.NewWriter(&head))
-		head.Chat, head.Echo = nil, nil // a writer may keep the head
+		head.Chat, head.Echo = nil, nil   // a writer may keep the head
 		choices := l.adapted.Chat.Choices // that the target was asked for
 		if l.back.Unmarked {
 			choices = 1 // a blocked prompt has one whatever was asked for, and nothing else would say that no more follow

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -208,8 +209,8 @@ func TestBrokenStreamsNameTheCall(t *testing.T) {
 		t.Helper()
 		onRoad(t, options{providers: []provider{{name: "p", api: api, answer: steps(events(text))}}}, func(rd *road) {
 			w := rd.ask(front, "p/m", true, body)
-			if got := w.body.String(); !strings.Contains(got, want) || !strings.Contains(got, "hello") {
-				t.Errorf("%v at %s: no %s in %s", front, api, want, got)
+			if !strings.Contains(w.last, want) {
+				t.Errorf("%v at %s: no %s in %q", front, api, want, w.last)
 			}
 		})
 	}
@@ -218,4 +219,32 @@ func TestBrokenStreamsNameTheCall(t *testing.T) {
 	f(llm.Anthropic, messages, "anthropic", start, `"request_id":"call-0"`)
 	f(llm.Gemini, contents, "gemini", geminiText, `"requestId":"call-0"`)
 	f(llm.Gemini, contents, "anthropic", start, `"requestId":"call-0"`)
+}
+
+// TestFixtureVersions sends a temperature from a client of OpenAI's to both versions of Anthropic's API: the newer refuses it, even at its
+// default.
+func TestFixtureVersions(t *testing.T) {
+	t.Parallel()
+	f := func(version, temperature, sent, dropped string) {
+		t.Helper()
+		s := steps(whole(`{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"d"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`))
+		onRoad(t, options{providers: []provider{{name: "p", api: "anthropic", version: version, answer: s}}}, func(rd *road) {
+			w := rd.ask(llm.OpenAI, "p/claude-haiku-4-5", false, `{"model":"m","temperature":`+temperature+`,"messages":[{"role":"user","content":"hello"}]}`)
+			w.want(llm.KindNone, 1)
+			got := s.got()[0]
+			if v := got.header.Get("Anthropic-Version"); v != cmp.Or(version, "2023-06-01") {
+				t.Errorf("%s: version %q", version, v)
+			}
+			if has := strings.Contains(got.body, `"temperature"`); has != (sent != "") || !strings.Contains(got.body, sent) {
+				t.Errorf("%s: the provider was sent %s", version, got.body)
+			}
+			if h := w.Header().Get(dialect.DroppedHeader); h != dropped {
+				t.Errorf("%s: header %q, want %q", version, h, dropped)
+			}
+		})
+	}
+	f("", "0.5", `"temperature":0.5`, "")
+	f("2023-06-01", "1", `"temperature":1`, "")
+	f("2026-10-21", "0.5", "", "temperature")
+	f("2026-10-21", "1", "", "")
 }

@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // Walk visits the members of body, which must be one JSON object, in their order: the name, unescaped, and where the value
 // stands. It validates all of body, and returns a *SyntaxError where it is no JSON. visit returns false to end the walk
 // early; what follows is then not validated. ok is false if body is another value than an object.
@@ -49,5 +51,13 @@ func Text(lit []byte) (text string, ok bool) {
 	if len(lit) < 2 || lit[0] != '"' {
 		return "", false
 	}
-	return string(Unquote(nil, lit)), true
+	return TextOf(lit), true
+}
+
+// TextOf returns the text of the JSON string lit, which a Scanner has passed, quotes included. It allocates once.
+func TextOf(lit []byte) string {
+	if bytes.IndexByte(lit, '\\') < 0 {
+		return string(lit[1 : len(lit)-1])
+	}
+	return string(Unquote(nil, lit))
 }

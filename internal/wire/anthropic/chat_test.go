@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
 // everything is a request with all that the protocol can say.
@@ -290,7 +291,7 @@ func FuzzChat(f *testing.F) {
 			return
 		}
 		out := AppendChat(nil, c)
-		if _, err := ParseRequest(llm.OpChat, out); err != nil && c.Model != "" && len(c.Model) <= maxModel {
+		if _, err := ParseRequest(llm.OpChat, out); err != nil && c.Model != "" && len(c.Model) <= wire.MaxModel {
 			t.Fatalf("%q is worded as %q: %v", body, out, err)
 		}
 		if _, err := ReadChat(llm.OpChat, out); err != nil {

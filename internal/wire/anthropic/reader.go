@@ -92,7 +92,7 @@ func textOf(v wire.Span, data []byte) string {
 	if v.Len() < 2 {
 		return ""
 	}
-	return unquote(v.Of(data))
+	return wire.TextOf(v.Of(data))
 }
 
 // startBlock reads content_block_start.

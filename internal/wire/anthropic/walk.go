@@ -117,7 +117,7 @@ func (w *walker) text(v value) string {
 	if !w.want(v, wire.String) {
 		return ""
 	}
-	return unquote(v.raw)
+	return wire.TextOf(v.raw)
 }
 
 // flag reads a boolean.

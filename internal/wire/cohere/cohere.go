@@ -38,8 +38,7 @@ func (s Shape) Dialect() llm.Dialect {
 
 // Limits of what is kept of a request.
 const (
-	maxModel = 512 // bytes of a model name
-	maxUser  = 256 // bytes
+	maxUser = 256 // bytes
 )
 
 // Request is what Sluice reads of a request body, and the place that it may change. It belongs to the body that it was
@@ -78,8 +77,8 @@ func (r *Request) member(name string, body []byte, at wire.Span) *llm.Error {
 			return bad("model", "model is there twice")
 		}
 		text, ok := wire.Text(lit)
-		if !ok || text == "" || len(text) > maxModel {
-			return bad("model", "model is %s; it must be a string of 1 to %d bytes", clip(lit), maxModel)
+		if !ok || text == "" || len(text) > wire.MaxModel {
+			return bad("model", "model is %s; it must be a string of 1 to %d bytes", clip(lit), wire.MaxModel)
 		}
 		r.Model, r.model = text, at
 	case "input", "texts", "inputs", "images", "documents":

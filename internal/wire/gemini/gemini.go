@@ -14,7 +14,6 @@ import (
 
 // Limits of what is read. What is over them is refused, and the error names the limit.
 const (
-	maxModel      = 512  // bytes of a model name
 	maxCandidates = 128  // candidates of one answer; Google's own limit is 8
 	maxEmbeds     = 1000 // requests in one batchEmbedContents; Google's own limit is 100
 )

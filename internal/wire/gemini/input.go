@@ -40,7 +40,7 @@ func (p *parser) input(path string) *llm.Error {
 		return p.wrong(path, k, "an array or an object")
 	}
 	if p.sc.Err() != nil {
-		return p.syntax()
+		return p.sc.Syntax()
 	}
 	return nil
 }

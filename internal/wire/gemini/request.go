@@ -36,7 +36,6 @@ type edit struct {
 func ParseRequest(op llm.Op, body []byte) (*Request, *llm.Error) {
 	p := parser{op: op, body: body, r: new(Request)}
 	p.r.Choices = 1
-	p.sc.Reset(body)
 	if err := p.document(); err != nil {
 		return nil, err
 	}
@@ -123,32 +122,22 @@ var (
 
 // parser is one run of ParseRequest.
 type parser struct {
-	sc   wire.Scanner
+	sc   wire.Fields
 	op   llm.Op
 	body []byte
 	r    *Request
 }
 
 func (p *parser) document() *llm.Error {
-	switch {
-	case len(bytes.TrimSpace(p.body)) == 0:
-		return bad("", "request body is empty; it must be a JSON object")
-	case bytes.HasPrefix(p.body, []byte("\xef\xbb\xbf")):
-		return bad("", "request body begins with a byte-order mark; it must begin with {")
+	if err := p.sc.Begin(p.body, nil); err != nil {
+		return err
 	}
-	if k := p.sc.Kind(); k != wire.Object {
-		if k != wire.Invalid {
-			return bad("", "request body is %s; it must be a JSON object", k)
-		}
-		p.sc.Value()
-		return p.syntax()
-	}
-	seen, err := p.object("", bodyFields[:], p.member)
+	seen, err := p.fields("", bodyFields[:], p.member)
 	if err != nil {
 		return err
 	}
 	if !p.sc.End() {
-		return p.syntax()
+		return p.sc.Syntax()
 	}
 	has := func(f field) bool { return seen&(1<<f) != 0 }
 	switch {
@@ -170,6 +159,11 @@ func (p *parser) object(path string, known []field, take func(path string, f fie
 	if k := p.sc.Kind(); !p.sc.Object() {
 		return 0, p.wrong(path, k, "an object")
 	}
+	return p.fields(path, known, take)
+}
+
+// fields reads those of the object that was entered last.
+func (p *parser) fields(path string, known []field, take func(path string, f field) *llm.Error) (seen uint32, err *llm.Error) {
 	for {
 		name, ok := p.sc.Member()
 		if !ok {
@@ -192,7 +186,7 @@ func (p *parser) object(path string, known []field, take func(path string, f fie
 		}
 	}
 	if p.sc.Err() != nil {
-		return 0, p.syntax()
+		return 0, p.sc.Syntax()
 	}
 	return seen, nil
 }
@@ -303,10 +297,10 @@ func (p *parser) model(path string) *llm.Error {
 	}
 	at := p.sc.Value()
 	if p.sc.Err() != nil {
-		return p.syntax()
+		return p.sc.Syntax()
 	}
-	if n := p.sc.StringLen(at); n > maxModel {
-		return bad(path, "%s has %d bytes, which is over the limit of %d", path, n, maxModel)
+	if n := p.sc.StringLen(at); n > wire.MaxModel {
+		return bad(path, "%s has %d bytes, which is over the limit of %d", path, n, wire.MaxModel)
 	}
 	p.r.edits = append(p.r.edits, edit{at, false})
 	return nil
@@ -320,7 +314,7 @@ func (p *parser) integer(path string) (int64, *llm.Error) {
 	}
 	at := p.sc.Value()
 	if p.sc.Err() != nil {
-		return 0, p.syntax()
+		return 0, p.sc.Syntax()
 	}
 	lit := at.Of(p.body)
 	if k == wire.Null {
@@ -357,14 +351,9 @@ func (p *parser) null() bool {
 func (p *parser) wrong(path string, k wire.Kind, want string) *llm.Error {
 	if k == wire.Invalid || p.sc.Err() != nil {
 		p.sc.Value()
-		return p.syntax()
+		return p.sc.Syntax()
 	}
 	return bad(path, "%s is %s; it must be %s", path, k, want)
-}
-
-// syntax returns the error for a body that is no JSON.
-func (p *parser) syntax() *llm.Error {
-	return bad("", "request body is not valid JSON: %v", p.sc.Err())
 }
 
 // tierOf returns a service tier in OpenAI's words. The API's enum is lower case in the SDKs' types (standard, flex, priority).

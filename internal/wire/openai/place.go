@@ -100,7 +100,7 @@ func (d *decoder) text(v []byte, at *place) string {
 	if !d.is(v, wire.String, at) {
 		return ""
 	}
-	return unquote(v)
+	return wire.TextOf(v)
 }
 
 func (d *decoder) number(v []byte, at *place) llm.Number {

@@ -142,7 +142,7 @@ func (r *reader) scan(c *chunk) bool {
 // learn keeps the first text that is not empty.
 func (r *reader) learn(v *string, lit wire.Span) {
 	if *v == "" && lit.Len() > 2 {
-		*v = unquote(lit.Of(r.body))
+		*v = wire.TextOf(lit.Of(r.body))
 	}
 }
 
@@ -264,13 +264,13 @@ func (r *reader) takeChoice(dst []llm.Event, h *choiceHead) []llm.Event {
 func (r *reader) finish(dst []llm.Event, t *track, h *choiceHead) []llm.Event {
 	dst = t.flush(dst)
 	t.ended = true
-	e := llm.Event{Kind: llm.EventFinish, Choice: t.index, Name: unquote(h.finish.Of(r.body))}
+	e := llm.Event{Kind: llm.EventFinish, Choice: t.index, Name: wire.TextOf(h.finish.Of(r.body))}
 	e.Finish = finishOf(e.Name)
 	switch {
 	case e.Finish == llm.FinishStop && len(t.tools) > 0:
 		e.Finish = llm.FinishTools // forced calls end so, and all calls of some servers
 	case e.Finish == llm.FinishStop && h.stop.Len() > 0:
-		e.Finish, e.Stop = llm.FinishSequence, unquote(h.stop.Of(r.body))
+		e.Finish, e.Stop = llm.FinishSequence, wire.TextOf(h.stop.Of(r.body))
 	}
 	return append(dst, e)
 }

@@ -39,7 +39,7 @@ func (r *reader) unquote(lit wire.Span) string {
 	if lit.Len() < 2 {
 		return ""
 	}
-	return unquote(lit.Of(r.body))
+	return wire.TextOf(lit.Of(r.body))
 }
 
 // unescaped returns the text of a literal in the reader's own memory. What is no string is returned as it is written.

@@ -148,7 +148,7 @@ func (s *Stream) lifecycle(ev *wire.Event) wire.Action {
 	}
 	if r.tier.Len() > 0 {
 		if t := r.tier.Of(response); !wire.EqualString(t, s.Tier) {
-			s.Tier = unquote(t)
+			s.Tier = wire.TextOf(t)
 		}
 	}
 	name := f.name(ev.Data)
@@ -239,7 +239,7 @@ func Scan(_ llm.Op, body []byte) (wire.Answer, *llm.Error) {
 		a.Usage, a.HasUsage = readUsage(r.usage.Of(body))
 	}
 	if r.tier.Len() > 0 {
-		a.Tier = unquote(r.tier.Of(body))
+		a.Tier = wire.TextOf(r.tier.Of(body))
 	}
 	p := parser{body: r.output.Of(body)}
 	p.sc.Reset(p.body)

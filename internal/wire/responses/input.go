@@ -31,7 +31,7 @@ func (p *parser) items() *llm.Error {
 		return bad("input", "input is %s; it must be a string or a list of items", k)
 	}
 	if p.sc.Err() != nil {
-		return p.syntax()
+		return p.sc.Syntax()
 	}
 	at := wire.Span{Start: start, End: p.sc.Pos()}
 	if k == wire.Array {
@@ -81,12 +81,4 @@ func (p *parser) members() (n int) {
 			n += p.size()
 		}
 	}
-}
-
-// unquote returns the text of a JSON string, for which it allocates once.
-func unquote(lit []byte) string {
-	if bytes.IndexByte(lit, '\\') < 0 {
-		return string(lit[1 : len(lit)-1])
-	}
-	return string(wire.Unquote(nil, lit))
 }

@@ -1,19 +1,16 @@
 package responses
 
 import (
-	"bytes"
-
 	"sluice/internal/llm"
 	"sluice/internal/wire"
 )
 
-// Limits of what is kept of a request. What is over maxModel or maxID is refused; the others are for records and are cut, while
-// the provider still gets what the client wrote.
+// Limits of what is kept of a request. What is over maxID is refused; the others are for records and are cut,
+// while the provider still gets what the client wrote.
 const (
-	maxModel = 512 // bytes of a model name
-	maxID    = 256 // bytes of previous_response_id
-	maxUser  = 256 // bytes of user that are kept
-	maxTier  = 64  // bytes of service_tier that are kept
+	maxID   = 256 // bytes of previous_response_id
+	maxUser = 256 // bytes of user that are kept
+	maxTier = 64  // bytes of service_tier that are kept
 )
 
 // Request is what Sluice reads of a request body, and the places that it may change. It belongs to the body that it was
@@ -39,7 +36,6 @@ type Request struct {
 func ParseRequest(_ llm.Op, body []byte) (Request, *llm.Error) {
 	p := parser{body: body}
 	p.r.Choices, p.r.Store = 1, true
-	p.sc.Reset(body)
 	if err := p.object(); err != nil {
 		return Request{}, err
 	}
@@ -48,37 +44,29 @@ func ParseRequest(_ llm.Op, body []byte) (Request, *llm.Error) {
 
 // parser is one run of ParseRequest.
 type parser struct {
-	sc   wire.Scanner
+	sc   wire.Fields
 	body []byte
 	r    Request
-	seen uint32 // bit by field
 	safe string // safety_identifier
 }
 
 func (p *parser) object() *llm.Error {
-	switch {
-	case len(bytes.TrimSpace(p.body)) == 0:
-		return bad("", "request body is empty; it must be a JSON object")
-	case !p.sc.Object():
-		if k := p.sc.Kind(); k != wire.Invalid {
-			return bad("", "request body is %s; it must be a JSON object", k)
-		}
-		p.sc.Value()
-		return p.syntax()
+	if err := p.sc.Begin(p.body, fieldNames[:]); err != nil {
+		return err
 	}
 	for {
-		name, ok := p.sc.Member()
-		if !ok {
+		f, err := p.sc.Next()
+		if err != nil {
+			return err
+		}
+		if f == 0 {
 			break
 		}
-		if err := p.member(name); err != nil {
+		if err := p.read(field(f), fieldNames[f]); err != nil {
 			return err
 		}
 	}
-	if !p.sc.End() {
-		return p.syntax()
-	}
-	if p.seen&(1<<fieldModel) == 0 {
+	if !p.sc.Has(int(fieldModel)) {
 		return bad("model", "model is missing")
 	}
 	if p.r.User == "" {
@@ -114,70 +102,30 @@ var fieldNames = [...]string{
 	fieldInstructions: "instructions", fieldTools: "tools",
 }
 
-func fieldOf(name []byte) field {
-	for f, s := range fieldNames[1:] {
-		if string(name) == s {
-			return field(f + 1)
-		}
-	}
-	return fieldNone
-}
-
-// lookAlike returns the field that name would be to a parser that ignores case, as encoding/json does.
-func lookAlike(name []byte) field {
-	for _, c := range name {
-		if c-'A' <= 'Z'-'A' || c >= 0x80 {
-			for f, s := range fieldNames[1:] {
-				if bytes.EqualFold(name, []byte(s)) {
-					return field(f + 1)
-				}
-			}
-			return fieldNone
-		}
-	}
-	return fieldNone
-}
-
-// member reads the value ahead as that of the member name.
-func (p *parser) member(name []byte) *llm.Error {
-	f := fieldOf(name)
-	if f == fieldNone {
-		if f = lookAlike(name); f != fieldNone {
-			return bad(fieldNames[f], "%q is written in another case; write %s", string(name), fieldNames[f])
-		}
-		p.sc.Value()
-		return nil
-	}
-	if p.seen&(1<<f) != 0 {
-		return bad(fieldNames[f], "%s is there twice", fieldNames[f])
-	}
-	p.seen |= 1 << f
-	return p.read(f, fieldNames[f])
-}
-
 // read reads the value ahead as that of a field.
-func (p *parser) read(f field, name string) *llm.Error {
+func (p *parser) read(f field, name string) (err *llm.Error) {
 	switch f {
 	case fieldModel:
-		return p.model()
+		p.r.model, err = p.sc.Model(&p.r.Model)
+		return err
 	case fieldStream:
-		return p.boolean(name, &p.r.Stream)
+		return p.sc.Bool(name, &p.r.Stream)
 	case fieldMaxTokens:
-		return p.tokens(name)
+		return p.sc.Limit(name, &p.r.MaxTokens)
 	case fieldUser:
-		return p.text(name, maxUser, &p.r.User)
+		return p.sc.Text(name, maxUser, &p.r.User)
 	case fieldSafety:
-		return p.text(name, maxUser, &p.safe)
+		return p.sc.Text(name, maxUser, &p.safe)
 	case fieldTier:
-		return p.text(name, maxTier, &p.r.ServiceTier)
+		return p.sc.Text(name, maxTier, &p.r.ServiceTier)
 	case fieldBackground:
-		return p.boolean(name, &p.r.Background)
+		return p.sc.Bool(name, &p.r.Background)
 	case fieldStore:
 		if p.sc.Kind() == wire.Null {
 			p.sc.Value()
 			return nil
 		}
-		return p.boolean(name, &p.r.Store)
+		return p.sc.Bool(name, &p.r.Store)
 	case fieldPrevious:
 		return p.previous()
 	case fieldConversation:
@@ -194,87 +142,13 @@ func (p *parser) read(f field, name string) *llm.Error {
 	return nil // a fault in the grammar comes out at the end of the walk
 }
 
-func (p *parser) model() *llm.Error {
-	if k := p.sc.Kind(); k != wire.String && k != wire.Invalid {
-		return bad("model", "model is %s; it must be a string", k)
-	}
-	p.r.model = p.sc.Value()
-	if p.sc.Err() != nil {
-		return p.syntax()
-	}
-	switch n := p.sc.StringLen(p.r.model); {
-	case n == 0:
-		return bad("model", "model is empty")
-	case n > maxModel:
-		return bad("model", "model has %d bytes, which is over the limit of %d", n, maxModel)
-	}
-	p.r.Model = unquote(p.r.model.Of(p.body))
-	return nil
-}
-
 func (p *parser) previous() *llm.Error {
 	const name = "previous_response_id"
-	if e := p.text(name, maxID+1, &p.r.PreviousID); e != nil {
+	if e := p.sc.Text(name, maxID+1, &p.r.PreviousID); e != nil {
 		return e
 	}
 	if len(p.r.PreviousID) > maxID {
 		return bad(name, "%s is longer than %d bytes", name, maxID)
 	}
 	return nil
-}
-
-// boolean reads a boolean or null, which counts as false.
-func (p *parser) boolean(param string, v *bool) *llm.Error {
-	k := p.sc.Kind()
-	if k != wire.Bool && k != wire.Null && k != wire.Invalid {
-		return bad(param, "%s is %s; it must be a boolean", param, k)
-	}
-	at := p.sc.Value()
-	if p.sc.Err() != nil {
-		return p.syntax()
-	}
-	*v = p.body[at.Start] == 't'
-	return nil
-}
-
-// tokens reads a limit of tokens. A negative one counts as none.
-func (p *parser) tokens(param string) *llm.Error {
-	k := p.sc.Kind()
-	if k != wire.Number && k != wire.Null && k != wire.Invalid {
-		return bad(param, "%s is %s; it must be a whole number", param, k)
-	}
-	at := p.sc.Value()
-	if p.sc.Err() != nil {
-		return p.syntax()
-	}
-	if k == wire.Null {
-		return nil
-	}
-	n, ok := wire.Int(at.Of(p.body))
-	if !ok {
-		return bad(param, "%s is %.32s; it must be a whole number", param, at.Of(p.body))
-	}
-	p.r.MaxTokens = max(n, 0)
-	return nil
-}
-
-// text reads a string or null and keeps its first limit bytes.
-func (p *parser) text(param string, limit int, v *string) *llm.Error {
-	k := p.sc.Kind()
-	if k != wire.String && k != wire.Null && k != wire.Invalid {
-		return bad(param, "%s is %s; it must be a string", param, k)
-	}
-	at := p.sc.Value()
-	if p.sc.Err() != nil {
-		return p.syntax()
-	}
-	if k == wire.String {
-		*v = wire.Clip(unquote(at.Of(p.body)), limit)
-	}
-	return nil
-}
-
-// syntax returns the error for a body that is no JSON.
-func (p *parser) syntax() *llm.Error {
-	return bad("", "request body is not valid JSON: %v", p.sc.Err())
 }
