@@ -9,8 +9,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -148,6 +150,48 @@ func TestNoLeaks(t *testing.T) {
 		}
 	}
 	checkRequests(t, sim.Requests(t))
+}
+
+// TestErrorsAreRedacted has a provider that repeats the credential which it was sent, in the words of its errors.
+func TestErrorsAreRedacted(t *testing.T) {
+	t.Parallel()
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent := r.Header.Get("Authorization") + r.Header.Get("X-Api-Key") + r.Header.Get("X-Goog-Api-Key")
+		status, err := strconv.Atoi(r.Header.Get("User-Agent"))
+		if err != nil || sent == "" {
+			status = http.StatusTeapot
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Debug", sent)
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"type":"error","error":{"type":"x","code":%d,"message":"I was sent %s"}}`, status, sent)
+	}))
+	t.Cleanup(provider.Close)
+	g := harness.StartGateway(t, strings.ReplaceAll(`
+retry: {attempts: 1}
+providers:
+  oai: {base_url: SIM/v1, api_key: provider-secret}
+  ant: {api: anthropic, base_url: SIM, api_key: provider-secret}
+  gem: {api: gemini, base_url: SIM, api_key: provider-secret}
+`, "SIM", provider.URL))
+	for _, account := range []string{"oai", "ant", "gem"} {
+		for _, status := range []string{"400", "401", "403", "404", "422", "429", "500", "503", "529"} {
+			for path, body := range map[string]string{
+				"/v1/chat/completions":                            `{"model":"ACCOUNT/m","messages":[{"role":"user","content":"hi"}]}`,
+				"/v1/responses":                                   `{"model":"ACCOUNT/m","input":"hi","stream":true}`,
+				"/anthropic/v1/messages":                          `{"model":"ACCOUNT/m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
+				"/gemini/v1beta/models/ACCOUNT/m:generateContent": `{"contents":[{"parts":[{"text":"hi"}]}]}`,
+				"/p/ACCOUNT/anything":                             `{}`,
+			} {
+				fill := strings.NewReplacer("ACCOUNT", account)
+				a := g.Post(t, fill.Replace(path), fill.Replace(body), "User-Agent: "+status)
+				if a.Status < 400 || a.Status == http.StatusTeapot {
+					t.Errorf("%s at %s: status %d %s", status, path, a.Status, a.Body)
+				}
+				wantNone(t, fill.Replace(status+" at "+path), a, []string{harness.ProviderKey})
+			}
+		}
+	}
 }
 
 // ask sends a surface's request with all that must stay here.

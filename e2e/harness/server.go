@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,6 +69,12 @@ func (s *Sim) Requests(t testing.TB) []SimRequest {
 	var rs []SimRequest
 	getJSON(t, s.Root()+"/sim/requests", &rs)
 	return rs
+}
+
+// Calls returns the recorded requests but for those that a gateway makes for itself: it asks for the list of models when it starts.
+func (s *Sim) Calls(t testing.TB) []SimRequest {
+	t.Helper()
+	return slices.DeleteFunc(s.Requests(t), func(r SimRequest) bool { return r.Method == http.MethodGet })
 }
 
 // Gateway is a `sluice serve` process.

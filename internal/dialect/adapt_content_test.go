@@ -95,11 +95,11 @@ func TestAdaptContent(t *testing.T) {
 	f("thinking that goes back unsigned", llm.Anthropic, llm.OpenAI, traits("deepseek", "deepseek-v4-pro"), []llm.Turn{turn(u, text("q")), turn(a, bare, text("a")), turn(u, text("r"))},
 		[]string{"user: text q", "assistant: thinking hm", "assistant: text a", "user: text r"})
 	f("images of tools", llm.Anthropic, llm.OpenAI, nil, loop, []string{
-		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ", "tool result: text ok",
+		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ok",
 		"user: text Content of the tool results above:", "user: image image/png",
 	}, "~messages[].content[].thinking", "~messages[].content[].content", "~messages[].content[].is_error")
 	f("and the next question", llm.Anthropic, llm.OpenAI, nil, append(slices.Clone(loop), turn(u, text("r"))), []string{
-		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ", "tool result: text ok",
+		"user: text q", "assistant: tool call f {}", "tool: tool result f", "tool result: text The tool failed: ok",
 		"user: text Content of the tool results above:", "user: image image/png", "user: text r",
 	}, "~messages[].content[].thinking", "~messages[].content[].content", "~messages[].content[].is_error")
 	f("arguments that are none", llm.OpenAI, llm.Anthropic, nil, []llm.Turn{turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartToolCall, ID: "a", Name: "f", Text: `{"a":`}), turn(tool, llm.Part{Kind: llm.PartToolResult, ID: "a"})},

@@ -24,7 +24,19 @@ func (a *adapter) format() {
 		*f = llm.Format{}
 	case f.Kind == llm.FormatSchema && (a.to == llm.Anthropic || a.to == llm.Converse):
 		f.Schema = a.narrow(model.JSONSchema, f.Schema)
+	case f.Kind == llm.FormatSchema:
+		f.Strict = a.loose(model.JSONSchema, f.Strict, f.Schema)
 	}
+}
+
+// loose returns whether the model is held to a schema, for targets of OpenAI's: those of other dialects may be such that it refuses to.
+func (a *adapter) loose(param model.Feature, strict *bool, schema string) *bool {
+	ours := a.from == llm.OpenAI || a.from == llm.Responses
+	if ours || strict == nil || !*strict || a.to != llm.OpenAI && a.to != llm.Responses || takesStrict([]byte(schema), 0) {
+		return strict
+	}
+	a.lost(param, "the target holds a model only to schemas all of whose properties are required and that allow no others, so that the model may stray from it")
+	return nil
 }
 
 // narrow returns a schema as Claude can be held to it, and notes what that changes. param is who has it.

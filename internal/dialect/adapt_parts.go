@@ -58,7 +58,12 @@ func (a *adapter) resultError(p *llm.Part) {
 	}
 	a.note(model.ToolErrors)
 	p.IsError = false
-	p.Parts = append([]llm.Part{{Kind: llm.PartText, Text: "The tool failed: "}}, p.Parts...)
+	const failed = "The tool failed: "
+	if len(p.Parts) > 0 && p.Parts[0].Kind == llm.PartText {
+		p.Parts[0].Text = failed + p.Parts[0].Text // one text goes as such: not all servers take a list of them for a result
+		return
+	}
+	p.Parts = append([]llm.Part{{Kind: llm.PartText, Text: failed}}, p.Parts...)
 }
 
 // part brings one part into what the target takes, and reports whether anything of it is left.

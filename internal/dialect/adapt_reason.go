@@ -170,6 +170,9 @@ func (a *adapter) thinkingOff() {
 		a.effortNone(r.Effort == "none", summary)
 	case a.can(model.ThinkingOff) == Yes:
 		*r = llm.Reasoning{Mode: llm.ThinkOff}
+	case a.to == llm.Converse && !a.t.Not.Has(model.ThinkingOff): // other makers' models than Anthropic's
+		*r = llm.Reasoning{}
+		a.minor(model.ThinkingOff, "it is not known how the model is told so; most do not think unless they are asked to")
 	case !a.t.Not.Has(model.Effort):
 		*r = llm.Reasoning{Mode: llm.ThinkOn, Effort: a.least(), Summary: summary}
 		a.minor(model.ThinkingOff, "the model always thinks, so it is asked for effort "+r.Effort)

@@ -180,3 +180,58 @@ func comma(dst []byte, start int) []byte {
 	}
 	return append(dst, ',')
 }
+
+// takesStrict reports whether OpenAI holds a model to a schema. It refuses strict for one whose objects have properties that are not
+// required, or allow others, and for some ways to join schemas ("'required' is required to be supplied and to be an array including every
+// key in properties": OpenAI's guide to structured outputs, supported schemas, 2026-11-21).
+func takesStrict(schema []byte, depth int) bool {
+	o := walk(schema)
+	if depth > maxSchemaDepth {
+		return false
+	}
+	if describesObject(o) && !closedObject(schema, o) {
+		return false
+	}
+	for i := range o.members {
+		v := o.members[i].value.Of(schema)
+		switch o.members[i].name {
+		case "allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties":
+			return false
+		case "items":
+			if !takesStrict(v, depth+1) {
+				return false
+			}
+		case "properties", "$defs", "definitions":
+			all := walk(v)
+			for j := range all.members {
+				if !takesStrict(all.members[j].value.Of(v), depth+1) {
+					return false
+				}
+			}
+		case "anyOf":
+			var sc wire.Scanner
+			sc.Reset(v)
+			for sc.Array(); sc.Depth() > 0 && sc.Element(); {
+				if !takesStrict(sc.Value().Of(v), depth+1) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// closedObject reports whether an object's schema names each property as required, and allows no others.
+func closedObject(schema []byte, o object) bool {
+	if more, ok := o.member("additionalProperties"); !ok || string(more) != "false" {
+		return false
+	}
+	properties, _ := o.member("properties")
+	required, _ := o.member("required")
+	var names []string
+	if len(required) > 0 && !unmarshal(string(required), &names) {
+		return false
+	}
+	all := walk(properties)
+	return !slices.ContainsFunc(all.members, func(p place) bool { return !slices.Contains(names, p.name) })
+}

@@ -68,6 +68,29 @@ func TestNarrowStrictTools(t *testing.T) {
 	}
 }
 
+// TestStrictOfOpenAI holds that OpenAI is asked to hold a model to a schema only if it would.
+func TestStrictOfOpenAI(t *testing.T) {
+	t.Parallel()
+	yes := true
+	f := func(name string, from, to llm.Dialect, schema string, strict bool) {
+		t.Helper()
+		c := &llm.Chat{MaxTokens: 99, Messages: user("q"), Format: llm.Format{Kind: llm.FormatSchema, Schema: schema, Strict: &yes}, Tools: []llm.Function{{Name: "f", Parameters: schema, Strict: &yes}}}
+		got, notes := adapt(t, c, from, to, nil)
+		if (got.Format.Strict != nil) != strict || (got.Tools[0].Strict != nil) != strict || (len(notes) == 0) != strict {
+			t.Errorf("%s: %v %v, notes %v", name, got.Format.Strict, got.Tools[0].Strict, notes)
+		}
+	}
+	good := `{"type":"object","properties":{"a":{"anyOf":[{"$ref":"#/$defs/n"},{"type":"null"}]},"b":{"type":"array","items":{"type":"object","properties":{},"additionalProperties":false}}},"required":["b","a"],"additionalProperties":false,"$defs":{"n":{"type":"string"}}}`
+	for _, to := range []llm.Dialect{llm.OpenAI, llm.Responses} {
+		f("good", llm.Anthropic, to, good, true)
+		f("a property that need not be there", llm.Anthropic, to, `{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}`, false)
+		f("open", llm.Anthropic, to, `{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}`, false)
+		f("open within", llm.Anthropic, to, `{"type":"array","items":{"anyOf":[{"type":"object"}]}}`, false)
+		f("all of", llm.Anthropic, to, `{"allOf":[{"type":"string"}]}`, false)
+	}
+	f("the client's own affair", llm.OpenAI, llm.Responses, `{"type":"object"}`, true)
+}
+
 // FuzzNarrowSchema holds that any schema stays valid JSON, and that narrowing twice changes nothing more than once.
 func FuzzNarrowSchema(f *testing.F) {
 	f.Add(`{"type":"object","properties":{"a":{"minimum":1,"description":"d"}},"oneOf":[{}],"anyOf":[1]}`)

@@ -33,6 +33,9 @@ func (a *adapter) tools() {
 		if f.Strict != nil && *f.Strict && (a.to == llm.Anthropic || a.to == llm.Converse) {
 			f.Parameters = a.narrow(model.StrictTools, f.Parameters)
 		}
+		if f.Raw == "" {
+			f.Strict = a.loose(model.StrictTools, f.Strict, f.Parameters)
+		}
 		if f.Custom && a.can(model.CustomTools) != Yes {
 			a.note(model.CustomTools)
 			f = asFunction(f)

@@ -37,6 +37,8 @@ type relay struct {
 	held []byte // events before the commit point
 	data bool   // the last read brought an event with data
 
+	most int64 // bytes of text; 0 for no limit
+
 	// What each token needs of the run, so that it does not have to be looked at: with thousands of streams open every
 	// object more is a miss in the processor's caches.
 	w    Reply
@@ -125,7 +127,10 @@ func (rl *relay) reset(r *run) {
 	rl.reader = r.framing(&rl.sse)
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream = r.follower(rl)
-	rl.state = rl.stream.State()
+	rl.state, rl.most = rl.stream.State(), 0
+	if !r.leg.same {
+		rl.most = r.info.account.MaxAnswer // some of what writes it in other words, or keeps it, holds all of it
+	}
 	if r.x.OnAnswer != nil {
 		rl.tell = func() { r.tell(rl) }
 	}
@@ -150,6 +155,9 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		}
 		if fail == nil {
 			fail = st.Err
+		}
+		if fail == nil && rl.most > 0 && int64(st.OutputBytes) > rl.most {
+			fail = tooMuch("the provider's answer is over %d bytes (max_answer)", rl.most)
 		}
 		done := fail == nil && rl.stream.Finished() && (st.Done || eof)
 		if fail == nil && !done {

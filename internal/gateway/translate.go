@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -51,12 +52,24 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 		Query:       surface.Query,
 		Body:        body,
 		Header:      x.Header,
-		Set:         surface.Header,
+		Set:         r.setHeaders(&surface),
 		Foreign:     !r.leg.same,
 		TraceParent: r.traceParent(span),
 		Limits:      r.limits(),
 		Stream:      x.Call.Stream,
 	}, nil
+}
+
+// setHeaders returns the headers that the request has besides the client's. A body that is relayed raw goes as it came, so what it is
+// coded with has to be told.
+func (r *run) setHeaders(s *upstream.Surface) http.Header {
+	coding := r.x.Header["Content-Encoding"]
+	if r.x.Call.Op != llm.OpRaw || len(coding) == 0 {
+		return s.Header
+	}
+	h := http.Header{"Content-Encoding": coding}
+	maps.Copy(h, s.Header)
+	return h
 }
 
 // unsupported makes the error for a target that has no such operation.

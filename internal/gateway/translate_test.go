@@ -198,29 +198,6 @@ func TestThinkingStaysWithItsModel(t *testing.T) {
 	}
 }
 
-// TestBrokenStreamsNameTheCall checks that the error at the end of a stream has the call's id, where the dialect has a place for it, whether
-// the stream was forwarded or translated.
-func TestBrokenStreamsNameTheCall(t *testing.T) {
-	t.Parallel()
-	const start = "event: message_start\n" + `data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}}` +
-		"\n\nevent: content_block_start\n" + `data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}` +
-		"\n\nevent: content_block_delta\n" + `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}` + "\n\n"
-	f := func(front llm.Dialect, body, api, text, want string) {
-		t.Helper()
-		onRoad(t, options{providers: []provider{{name: "p", api: api, answer: steps(events(text))}}}, func(rd *road) {
-			w := rd.ask(front, "p/m", true, body)
-			if !strings.Contains(w.last, want) {
-				t.Errorf("%v at %s: no %s in %q", front, api, want, w.last)
-			}
-		})
-	}
-	const contents = `{"contents":[{"parts":[{"text":"hello"}]}]}`
-	f(llm.Anthropic, messages, "gemini", geminiText, `"request_id":"call-0"`)
-	f(llm.Anthropic, messages, "anthropic", start, `"request_id":"call-0"`)
-	f(llm.Gemini, contents, "gemini", geminiText, `"requestId":"call-0"`)
-	f(llm.Gemini, contents, "anthropic", start, `"requestId":"call-0"`)
-}
-
 // TestFixtureVersions sends a temperature from a client of OpenAI's to both versions of Anthropic's API: the newer refuses it, even at its
 // default.
 func TestFixtureVersions(t *testing.T) {
@@ -247,4 +224,27 @@ func TestFixtureVersions(t *testing.T) {
 	f("2023-06-01", "1", `"temperature":1`, "")
 	f("2026-10-21", "0.5", "", "temperature")
 	f("2026-10-21", "1", "", "")
+}
+
+// TestBrokenStreamsNameTheCall checks that the error at the end of a stream has the call's id, where the dialect has a place for it, whether
+// the stream was forwarded or translated.
+func TestBrokenStreamsNameTheCall(t *testing.T) {
+	t.Parallel()
+	const start = "event: message_start\n" + `data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"usage":{"input_tokens":1,"output_tokens":1}}}` +
+		"\n\nevent: content_block_start\n" + `data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}` +
+		"\n\nevent: content_block_delta\n" + `data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hello"}}` + "\n\n"
+	f := func(front llm.Dialect, body, api, text, want string) {
+		t.Helper()
+		onRoad(t, options{providers: []provider{{name: "p", api: api, answer: steps(events(text))}}}, func(rd *road) {
+			w := rd.ask(front, "p/m", true, body)
+			if !strings.Contains(w.last, want) {
+				t.Errorf("%v at %s: no %s in %q", front, api, want, w.last)
+			}
+		})
+	}
+	const contents = `{"contents":[{"parts":[{"text":"hello"}]}]}`
+	f(llm.Anthropic, messages, "gemini", geminiText, `"request_id":"call-0"`)
+	f(llm.Anthropic, messages, "anthropic", start, `"request_id":"call-0"`)
+	f(llm.Gemini, contents, "gemini", geminiText, `"requestId":"call-0"`)
+	f(llm.Gemini, contents, "anthropic", start, `"requestId":"call-0"`)
 }

@@ -82,3 +82,22 @@ func TestErrorInPlaceOfStream(t *testing.T) {
 	f(llm.OpenAI, "openai", chat, `{"choices":[]}`, llm.KindTruncated)
 	f(llm.OpenAI, "openai", chat, `{`, llm.KindTruncated)
 }
+
+// TestTranslatedStreamIsBounded: what is held of a stream that is translated, for its end or to be stored, has a limit.
+func TestTranslatedStreamIsBounded(t *testing.T) {
+	t.Parallel()
+	chunk := strings.Replace(geminiText, "hello", strings.Repeat("x", 500), 1)
+	f := func(kind llm.Kind, parts ...any) {
+		t.Helper()
+		s := steps(events(append(parts, geminiEnd)...))
+		onRoad(t, options{providers: []provider{{name: "p", api: "gemini", answer: s, maxAnswer: 1024}}}, func(rd *road) {
+			w := rd.ask(llm.OpenAI, "p/m", true, chatBody("m", `,"stream":true`))
+			w.want(kind, 1)
+			if kind != llm.KindNone {
+				w.says("1024 bytes", "max_answer")
+			}
+		})
+	}
+	f(llm.KindNone, chunk, chunk)
+	f(llm.KindBadAnswer, chunk, chunk, chunk, chunk)
+}

@@ -167,6 +167,10 @@ func (x *exchange) checkThoughts() *refusal {
 	return nil
 }
 
+// skipSignature is the word that Gemini takes in place of a signature, for calls that another model made
+// (ai.google.dev/gemini-api/docs/thought-signatures, read 2026-11-21).
+const skipSignature = "skip_thought_signature_validator"
+
 // checkThoughtSignatures does the same for Gemini: of each turn of the model since the user last spoke, the first call must
 // have the signature that it came with. Models that do not think sign nothing.
 func (x *exchange) checkThoughtSignatures() *refusal {
@@ -181,7 +185,7 @@ func (x *exchange) checkThoughtSignatures() *refusal {
 		first := true
 		for j := range c.Messages[i].Parts {
 			p := &c.Messages[i].Parts[j]
-			if p.Signature != "" && !x.s.genuine(x.base, p.Signature, "") {
+			if p.Signature != "" && p.Signature != skipSignature && !x.s.genuine(x.base, p.Signature, "") {
 				return refuseField("", "Corrupted thought signature.")
 			}
 			if p.Kind != llm.PartToolCall {

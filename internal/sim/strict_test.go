@@ -179,6 +179,7 @@ func TestGeminiVerifiesThoughtSignatures(t *testing.T) {
 	f("as they came", "sim-reasoning", parts[0].Raw, "")
 	f("without the signature", "sim-reasoning", `{"functionCall":{"name":"get_weather","args":{}}}`, "missing a thought_signature")
 	f("changed", "sim-reasoning", `{"functionCall":{"name":"get_weather","args":{}},"thoughtSignature":"AAAA"}`, "Corrupted")
+	f("of another model", "sim-reasoning", `{"functionCall":{"name":"get_weather","args":{}},"thoughtSignature":"skip_thought_signature_validator"}`, "")
 	f("a model that does not think", "sim-fast", `{"functionCall":{"name":"get_weather","args":{}}}`, "")
 }
 

@@ -1,7 +1,9 @@
 package bedrock
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"sluice/internal/llm"
 	"sluice/internal/wire"
@@ -71,7 +73,7 @@ func anyBlock(parts []llm.Part) bool {
 func written(p *llm.Part) bool {
 	switch p.Kind {
 	case llm.PartText, llm.PartRefusal:
-		return p.Text != ""
+		return strings.TrimSpace(p.Text) != ""
 	case llm.PartThinking:
 		return p.Text != "" || p.Signature != ""
 	case llm.PartRedacted:
@@ -94,11 +96,22 @@ func appendBlocks(dst []byte, parts []llm.Part) []byte {
 		}
 		first = false
 		dst = appendBlock(dst, p)
-		if p.CacheTTL != "" {
-			dst = appendCachePoint(append(dst, ','), p.CacheTTL)
+		if ttl := cacheOf(p); ttl != "" {
+			dst = appendCachePoint(append(dst, ','), ttl)
 		}
 	}
 	return dst
+}
+
+// cacheOf returns the breakpoint after a part, which may stand within a tool's result: there Converse has no place for it.
+func cacheOf(p *llm.Part) string {
+	ttl := p.CacheTTL
+	for i := range p.Parts {
+		if ttl == "" {
+			ttl = p.Parts[i].CacheTTL
+		}
+	}
+	return ttl
 }
 
 func appendBlock(dst []byte, p *llm.Part) []byte {
@@ -152,8 +165,11 @@ func appendResult(dst []byte, p *llm.Part) []byte {
 	dst = append(dst, `{"toolResult":{"toolUseId":`...)
 	dst = wire.AppendString(dst, p.ID)
 	dst = append(dst, `,"content":[`...)
-	dst = appendBlocks(dst, p.Parts)
-	dst = append(dst, ']')
+	parts := slices.Clone(p.Parts)
+	for i := range parts {
+		parts[i].CacheTTL = ""
+	}
+	dst = append(appendBlocks(dst, parts), ']')
 	if p.IsError {
 		dst = append(dst, `,"status":"error"`...)
 	}

@@ -114,6 +114,9 @@ func TestAppendChat(t *testing.T) {
 		`{"messages":[{"role":"user","content":[{"text":"a"},{"text":"b"},{"text":"c"}]}],"system":[{"text":"s"}]}`)
 	f("arguments that are none", llm.Chat{Messages: []llm.Turn{{Role: llm.RoleAssistant, Parts: []llm.Part{{Kind: llm.PartToolCall, ID: "t", Name: "f", Text: `{"a":`}}}}},
 		`{"messages":[{"role":"assistant","content":[{"toolUse":{"toolUseId":"t","name":"f","input":{}}}]}]}`)
+	f("blank texts, which are refused", llm.Chat{Messages: []llm.Turn{text(llm.RoleUser, "hi"), text(llm.RoleAssistant, " \n")}}, `{`+hi+`}`)
+	f("a breakpoint within a result", llm.Chat{Messages: []llm.Turn{{Role: llm.RoleTool, Parts: []llm.Part{{Kind: llm.PartToolResult, ID: "t", Parts: []llm.Part{{Kind: llm.PartText, Text: "r", CacheTTL: "1h"}}}}}}},
+		`{"messages":[{"role":"user","content":[{"toolResult":{"toolUseId":"t","content":[{"text":"r"}]}},{"cachePoint":{"type":"default","ttl":"1h"}}]}]}`)
 	one := []llm.Turn{text(llm.RoleUser, "hi")}
 	f("thinking off", llm.Chat{Messages: one, Reasoning: llm.Reasoning{Mode: llm.ThinkOff}}, `{`+hi+`,"additionalModelRequestFields":{"thinking":{"type":"disabled"}}}`)
 	f("adaptive", llm.Chat{Messages: one, Reasoning: llm.Reasoning{Mode: llm.ThinkAdaptive, Effort: "low"}},
