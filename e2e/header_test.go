@@ -50,7 +50,7 @@ func TestSecretsStayOnTheirSide(t *testing.T) {
 			t.Errorf("%s: X-Request-Id %v, X-Sluice-Request-Id %q", name, ids, a.Header.Get("X-Sluice-Request-Id"))
 		}
 	}
-	requests := sim.Requests(t)
+	requests := sim.Calls(t)
 	if len(requests) != len(answers) {
 		t.Fatalf("%d requests for %d calls", len(requests), len(answers))
 	}

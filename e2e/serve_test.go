@@ -110,7 +110,7 @@ func TestProviderFromEnvironment(t *testing.T) {
 	if strings.Contains(g.Out()+g.Log(), "from-environment") {
 		t.Error("the provider's key was printed")
 	}
-	rs := sim.Requests(t)
+	rs := sim.Calls(t)
 	if len(rs) != 1 || rs[0].Header.Get("Authorization") != "Bearer from-environment" || rs[0].Path != "/v1/chat/completions" {
 		t.Errorf("the provider has seen %+v", rs)
 	}

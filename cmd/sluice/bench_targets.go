@@ -90,7 +90,7 @@ func newFleet(c *config.Config, extra []string, v via, exact bool) (*fleet, erro
 func (f *fleet) add(p *config.Provider, names []string, prices *model.Table, v via) error {
 	dialect := dialectOf(p, v)
 	if dialect == nil {
-		return fmt.Errorf("measure provider %s: its api %q has no codec", p.Name, p.API)
+		return fmt.Errorf("measure provider %s: api %s is not asked directly (those of OpenAI, Anthropic and Gemini are); measure it through a running gateway, by --via", p.Name, p.API)
 	}
 	base := p.URL()
 	pricedAs := p.PricedAs()

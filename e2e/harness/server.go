@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,6 +71,12 @@ func (s *Sim) Requests(t testing.TB) []SimRequest {
 	return rs
 }
 
+// Calls returns the recorded requests but for those that a gateway makes for itself: it asks for the list of models when it starts.
+func (s *Sim) Calls(t testing.TB) []SimRequest {
+	t.Helper()
+	return slices.DeleteFunc(s.Requests(t), func(r SimRequest) bool { return r.Method == http.MethodGet })
+}
+
 // Gateway is a `sluice serve` process.
 type Gateway struct {
 	*Proc
@@ -115,7 +122,7 @@ type Answer struct {
 	Body   string
 }
 
-// Do sends a request with JSON body text ("" for none) and headers NAME: VALUE.
+// Do sends a request with a body ("" for none), which is JSON unless the headers NAME: VALUE say otherwise.
 func (g *Gateway) Do(method, path, body string, headers ...string) (*Answer, error) {
 	resp, err := g.Open(method, path, body, headers...)
 	if err != nil {
@@ -132,12 +139,12 @@ func (g *Gateway) Open(method, path, body string, headers ...string) (*http.Resp
 	if err != nil {
 		return nil, err
 	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
+	}
+	if body != "" && req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	return g.Client.Do(req)
 }

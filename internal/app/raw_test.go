@@ -258,3 +258,28 @@ func TestRawBroken(t *testing.T) {
 		t.Errorf("left: the row has %d %s", row.Status, row.Code)
 	}
 }
+
+// TestRawCoding passes a packed body on with the header that says so; what has to be read is refused.
+func TestRawCoding(t *testing.T) {
+	t.Parallel()
+	b := serveBackend(t, says(`{}`))
+	g := start(t, "providers:\n"+provide("p", "openai", b.URL+"/v1"))
+	g.url = strings.TrimSuffix(g.url, "/v1")
+	if rp := g.post("/p/p/files", "packed", "Content-Encoding", "gzip"); rp.status != 200 {
+		t.Errorf("%d %s", rp.status, rp.body)
+	}
+	if got := b.took(); len(got) != 1 || got[0].header.Get("Content-Encoding") != "gzip" || got[0].body != "packed" {
+		t.Errorf("the provider got %+v", got)
+	}
+	rq := g.request(t.Context(), "/v1/audio/transcriptions", strings.NewReader("packed"))
+	rq.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	rq.Header.Set("Content-Encoding", "gzip")
+	resp, err := g.client.Do(rq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != 400 || !strings.Contains(string(text), "content encoding") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}

@@ -43,7 +43,7 @@ type run struct {
 	schedule *workload.Schedule
 	prompts  Prompter
 	sender   *sender
-	urls     [2]*url.URL // of chat, of embeddings
+	urls     [3]*url.URL // of chat in one piece, of chat streamed, of embeddings
 	timeout  time.Duration
 	id       string
 	virtual  bool // time is that of a test
@@ -107,8 +107,9 @@ func newRun(o *Options) (*run, error) {
 	if r.sender, err = newSender(o.Target, o.dial); err != nil {
 		return nil, err
 	}
-	for i, op := range []llm.Op{llm.OpChat, llm.OpEmbedding} {
-		r.urls[i] = r.sender.at(o.Target.Dialect.Path(&llm.Prompt{Op: op}))
+	name := o.Target.Model // it stands in the path of some dialects, and so does the wish for a stream
+	for i, p := range [...]llm.Prompt{{Op: llm.OpChat, Model: name}, {Op: llm.OpChat, Model: name, Stream: true}, {Op: llm.OpEmbedding, Model: name}} {
+		r.urls[i] = r.sender.at(o.Target.Dialect.Path(&p))
 	}
 	p := r.schedule.Phases
 	r.window.from = p.Warmup + p.Ramp

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,8 @@ import (
 	"sluice/internal/llm"
 	"sluice/internal/report"
 	"sluice/internal/sim"
+	"sluice/internal/wire/anthropic"
+	"sluice/internal/wire/gemini"
 	"sluice/internal/wire/openai"
 	"sluice/internal/workload"
 )
@@ -106,6 +109,36 @@ func TestOpenLoopAgainstSimulator(t *testing.T) {
 		}
 	}
 	t.Logf("%+v %+v", run.Client, run.Verdict)
+}
+
+// TestDialectsAgainstSimulator measures a model with a slash in its name in each dialect, streamed and not.
+func TestDialectsAgainstSimulator(t *testing.T) {
+	t.Parallel()
+	f := func(d Dialect, version string, stream bool) {
+		t.Helper()
+		target := simulate(t, sim.Config{Seed: 1, Latency: "none", Models: []sim.ModelConfig{{Name: "maker/m"}}}, "maker/m")
+		target.Dialect, target.BaseURL = d, strings.TrimSuffix(target.BaseURL, "/v1")+version
+		var records []report.Record
+		if _, err := Run(t.Context(), Options{
+			Target: target, Workload: &workload.Workload{Stream: stream, Timeout: 10 * time.Second}, Schedule: constant(3, 5*time.Millisecond, 10), Prompts: texts{},
+			Record: func(r *report.Record) error { records = append(records, *r); return nil },
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if !r.OK || r.Stream != stream || r.Input == 0 || r.Output != 10 || (r.Events > 0) != stream {
+				t.Errorf("%s, stream %t: %+v", d.Name(), stream, r)
+			}
+		}
+		if len(records) != 3 {
+			t.Errorf("%s: %d records", d.Name(), len(records))
+		}
+	}
+	for _, stream := range []bool{true, false} {
+		f(openai.Client{}, "/v1", stream)
+		f(anthropic.Client{}, "/v1", stream)
+		f(gemini.Client{}, "/v1beta", stream)
+	}
 }
 
 // TestKindsAgainstSimulator sends each kind of request to a server that reads them strictly.

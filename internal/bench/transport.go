@@ -80,11 +80,16 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 }
 
-// at returns the URL of a path below the base URL.
+// at returns the URL of a path below the base URL. The path is escaped, and a query may follow it.
 func (s *sender) at(path string) *url.URL {
 	u := *s.base
-	u.Path += path
-	u.RawPath = ""
+	path, u.RawQuery, _ = strings.Cut(path, "?")
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		plain = path
+	}
+	u.RawPath = u.EscapedPath() + path
+	u.Path += plain
 	return &u
 }
 

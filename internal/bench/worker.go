@@ -139,7 +139,10 @@ func (r *run) giveBody(j *job) {
 func (w *worker) exchange(ctx context.Context, cancel context.CancelFunc, j *job, o *outcome) (llm.Usage, *llm.Error) {
 	r, rec := w.r, &o.rec
 	at := r.urls[0]
-	if j.op == llm.OpEmbedding {
+	switch {
+	case j.op == llm.OpEmbedding:
+		at = r.urls[2]
+	case j.stream:
 		at = r.urls[1]
 	}
 	kept := r.sender.keeps(*j.body)

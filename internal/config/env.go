@@ -140,7 +140,11 @@ func fromEnv(preset *upstream.Preset, get func(string) string) (*Provider, Notic
 // wanting says why what the environment has makes no account; its message is empty if it makes one, or has nothing of the kind.
 func (p *Provider) wanting(preset *upstream.Preset, from map[string]string, get func(string) string) Notice {
 	missing := func(set string, names ...string) Notice {
-		return Notice{Key: set, Message: "is set, but " + strings.Join(names, " and ") + " is not: provider " + preset.Kind + " is not used"}
+		verb := "is"
+		if len(names) > 1 {
+			verb = "are"
+		}
+		return Notice{Key: set, Message: "is set, but " + strings.Join(names, " and ") + " " + verb + " not: provider " + preset.Kind + " is not used"}
 	}
 	silent := func() Notice { clear(from); return Notice{} }
 	switch preset.Kind {

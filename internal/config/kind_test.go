@@ -97,3 +97,29 @@ func TestKindSettings(t *testing.T) {
 	f("api: bedrock, region: 'x.evil/', api_key: k", "region: can have lower-case letters, digits and dashes only: with api: bedrock it is the region of AWS")
 	f("api: openai, access_key: a", "access_key: has no meaning with api: openai; it is for bedrock")
 }
+
+// TestKeylessAccounts checks that an account without a key is told of where its provider surely asks for one.
+func TestKeylessAccounts(t *testing.T) {
+	t.Parallel()
+	f := func(account string, told bool) {
+		t.Helper()
+		c, err := Parse("f.yaml", []byte("providers:\n  a: "+account+"\n"), func(string) (string, bool) { return "", false })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, n := range c.Notices() {
+			said = append(said, n.Key+": "+n.Message)
+		}
+		if got := strings.Contains(strings.Join(said, "\n"), "providers.a: has no api_key"); got != told {
+			t.Errorf("%s: %q", account, said)
+		}
+	}
+	f("{api: anthropic}", true)
+	f("{api: mistral, api_key: '${MISTRAL_API_KEY:-}'}", true)
+	f("{api: gemini, api_key: k}", false)
+	f("{api: openai, base_url: 'http://10.0.0.5:8000/v1'}", false)
+	f("{api: openai, headers: {Authorization: x}}", false)
+	f("{api: ollama}", false)
+	f("{api: sim}", false)
+}

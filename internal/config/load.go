@@ -15,6 +15,9 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"sluice/internal/dialect"
+	"sluice/internal/upstream"
 )
 
 // DefaultFile is the file that Load reads when it is given no path, if it is there.
@@ -179,7 +182,10 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 			s.SetDefaults()
 		}
 		if m, ok := v.(*Model); ok {
-			m.Timeouts, m.Retry, m.Parameters = c.Timeouts, c.Retry, c.Parameters
+			m.Timeouts, m.Retry = c.Timeouts, c.Retry
+			if _, err := dialect.ParsePolicy(c.Parameters); err == nil { // once is enough to be told that it is wrong
+				m.Parameters = c.Parameters
+			}
 		}
 	}
 	d.value(root, reflect.ValueOf(c).Elem(), "", &field{})
@@ -196,6 +202,11 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 	for _, name := range []string{"SLUICE_LISTEN", "SLUICE_ADMIN_KEY", "SLUICE_DATABASE_URL", "SLUICE_DATA_DIR"} {
 		if v, _ := d.env(name); v != "" && !d.used[name] {
 			d.notices = append(d.notices, Notice{Key: name, Message: "is set but not used: there is a configuration file, which can refer to it as ${" + name + "}"})
+		}
+	}
+	for i := range c.Providers {
+		if p := &c.Providers[i]; p.Keyless() {
+			d.notices = append(d.notices, Notice{d.where["providers."+p.Name], "providers." + p.Name, "has no api_key: " + upstream.PresetOf(p.API).Title + " refuses calls without one"})
 		}
 	}
 	check(c, &d.collector, d.where)

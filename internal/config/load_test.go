@@ -83,6 +83,10 @@ func TestLoadErrors(t *testing.T) {
 	f("no weight", "models: {m: {strategy: weighted, targets: [{target: sim/a, weight: 0}]}}\n",
 		"f.yaml:1:34: models.m.targets: have no weight above 0, so that strategy weighted could pick none")
 	f("url", "providers: {a: {base_url: localhost:8000}}\n", "f.yaml:1:27: providers.a.base_url: must begin with http:// or https://")
+	f("url of an operation", "providers: {a: {base_url: 'http://h/v1/chat/completions'}}\n",
+		"f.yaml:1:27: providers.a.base_url: must end before /chat/completions, which is appended to it")
+	f("policy", "models: {m: {targets: [sim/a]}}\nproviders: {sim: {}}\nparameters: refuse\n",
+		`f.yaml:3:13: parameters: must be warn, drop or reject, not "refuse"`)
 	f("url with a password", "providers: {a: {base_url: 'http://me:pa55@h/v1'}}\n",
 		"f.yaml:1:27: providers.a.base_url: must not contain a user or password; use api_key or headers")
 	f("provider name", "providers: {a/b: {}}\n", "f.yaml:1:13: providers.a/b: a provider's name can have letters, digits, dots, dashes and underscores only")

@@ -103,7 +103,7 @@ func TestAdaptContent(t *testing.T) {
 		"user: text Content of the tool results above:", "user: image image/png", "user: text r",
 	}, "~messages[].content[].thinking", "~messages[].content[].content", "~messages[].content[].is_error")
 	f("arguments that are none", llm.OpenAI, llm.Anthropic, nil, []llm.Turn{turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartToolCall, ID: "a", Name: "f", Text: `{"a":`}), turn(tool, llm.Part{Kind: llm.PartToolResult, ID: "a"})},
-		[]string{"user: text q", "assistant: tool call f {}", "tool: tool result f"}, "~tools")
+		[]string{"user: text q", "assistant: tool call f {\"_raw\":\"{\\\"a\\\":\"}", "tool: tool result f"}, "~tools")
 	f("a refusal", llm.OpenAI, llm.Anthropic, nil, []llm.Turn{turn(u, text("q")), turn(a, llm.Part{Kind: llm.PartRefusal, Text: "no"}), turn(u, text("why"))}, []string{"user: text q", "assistant: text no", "user: text why"})
 }
 

@@ -247,9 +247,13 @@ func (a *adapter) arguments(p *llm.Part) {
 		}
 		return
 	}
-	if !isObject(p.Text) {
-		// What a model wrote and could not be read is not the client's fault: providers take no call without an object.
+	switch text := strings.TrimSpace(p.Text); {
+	case text == "", text == "null":
 		p.Text = "{}"
+	case !isObject(p.Text):
+		// What a model wrote and could not be read is not the client's fault, and the model is to see it: providers take no call without an
+		// object.
+		p.Text = string(append(wire.AppendString([]byte(`{"_raw":`), p.Text), '}'))
 	}
 }
 

@@ -161,7 +161,6 @@ func askedOfAnthropic() []asked {
 	return []asked{
 		{"system", `"system":"be brief"`},
 		{"system", `"system":[{"type":"text","text":"be brief"}]`},
-		{"max_tokens", `"max_tokens":0`},
 		{"temperature", `"temperature":0.3`},
 		{"top_p", `"top_p":0.3`},
 		{"top_k", `"top_k":7`},

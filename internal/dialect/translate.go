@@ -2,6 +2,7 @@ package dialect
 
 import (
 	"sluice/internal/llm"
+	"sluice/internal/model"
 	"sluice/internal/wire"
 )
 
@@ -18,9 +19,11 @@ type Translation struct {
 	events []llm.Event
 	out    []byte
 	open   map[int]bool // choices seen; true once they have their finish reason
-	begun  int          // choices
-	ended  int
-	want   int
+	// opening says that usage is what the provider stated at the beginning: the input, and nothing of the output to speak of.
+	opening bool
+	begun   int // choices
+	ended   int
+	want    int
 }
 
 // keepOut is the size over which the buffer of a translated event is not kept for the next one.
@@ -57,6 +60,10 @@ func (t *Translation) Observe(ev *wire.Event) wire.Action {
 		t.out = nil
 	}
 	t.out = t.write(t.out[:0], events)
+	if t.opening && t.OutputBytes > 0 { // as near the truth as can be, should the stream break off
+		t.Usage.Output = max(t.Usage.Output, model.EstimateTokens(t.OutputBytes))
+		t.Usage.Estimated, t.HasUsage = true, true
+	}
 	if err != nil {
 		t.Err = err
 		return wire.Drop
@@ -95,7 +102,8 @@ func (t *Translation) account(e *llm.Event) {
 	switch e.Kind {
 	case llm.EventStart, llm.EventUsage:
 		if e.Usage != nil {
-			t.Usage, t.HasUsage = *e.Usage, e.Kind == llm.EventUsage || t.HasUsage
+			t.Usage, t.HasUsage = *e.Usage, e.Kind == llm.EventUsage
+			t.opening = e.Kind == llm.EventStart && *e.Usage != llm.Usage{}
 		}
 		if e.ServiceTier != "" {
 			t.Tier = e.ServiceTier

@@ -44,10 +44,11 @@ func (r *run) bill() {
 		r.priced = false
 		return
 	}
-	if !c.reported {
-		if c.refused && c.outBytes == 0 {
-			return
-		}
+	sure := c.reported && !u.Estimated
+	if c.refused && c.outBytes == 0 && !sure {
+		return
+	}
+	if !c.reported || u == (llm.Usage{}) && c.outBytes > 0 { // some servers report zeros
 		u = llm.Usage{Input: r.x.Call.InputTokens, Output: model.EstimateTokens(int(c.outBytes)), Estimated: true}
 	}
 	if u == (llm.Usage{}) {

@@ -41,10 +41,11 @@ type provider struct {
 	concurrency int
 	priceOf     string
 	models      []string
-	refuse      bool // connections are refused
-	noDial      bool // connections are never made
-	usageOff    bool // stream_usage: off
-	native      bool // responses: native
+	refuse      bool   // connections are refused
+	noDial      bool   // connections are never made
+	usageOff    bool   // stream_usage: off
+	native      bool   // responses: native
+	version     string // api_version
 	maxAnswer   int64
 }
 
@@ -161,6 +162,7 @@ func (rd *road) open(p *provider) *gateway.Account {
 			c.Project, c.Region = "project", "us-central1"
 		}
 	}
+	c.APIVersion = p.version
 	if p.native {
 		c.Responses = "native"
 	}

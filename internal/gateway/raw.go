@@ -112,6 +112,7 @@ func (r *run) relayRaw(answer *upstream.Answer) *llm.Error {
 	if e != nil && e.Kind.Cause() != llm.ByProvider {
 		return e
 	}
+	body = r.info.account.Redact(body)
 	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
 	if e.Kind == llm.KindProviderAuth {
 		return e
@@ -119,7 +120,7 @@ func (r *run) relayRaw(answer *upstream.Answer) *llm.Error {
 	r.relayed = true
 	r.first = time.Now()
 	r.status = answer.Status
-	r.commit(answer.Header)
+	r.commit(r.info.account.RedactHeader(answer.Header))
 	r.bytesOut = int64(len(body))
 	r.w.Whole(answer.Status, body)
 	r.err = e

@@ -37,6 +37,8 @@ type relay struct {
 	held []byte // events before the commit point
 	data bool   // the last read brought an event with data
 
+	most int64 // bytes of text; 0 for no limit
+
 	// What each token needs of the run, so that it does not have to be looked at: with thousands of streams open every
 	// object more is a miss in the processor's caches.
 	w    Reply
@@ -67,6 +69,11 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl.reset(r)
 	e := r.forward(answer, rl)
 	c, st := &r.consumed, rl.state
+	if e != nil && e.Kind == llm.KindTruncated && r.committed.IsZero() && st.Err == nil {
+		if st.Err = r.inPlace(rl.held); st.Err != nil {
+			e = st.Err
+		}
+	}
 	c.usage, c.reported, c.outBytes, c.refused, c.tier = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil, st.Tier
 	r.malformed += st.Malformed
 	r.bytesOut += rl.sent
@@ -79,6 +86,19 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 		return nil
 	}
 	return e
+}
+
+// inPlace returns the error that a provider sent in the place of a stream, as one JSON object without framing; nil if what came is
+// something else. A translation has seen such an object itself.
+func (r *run) inPlace(held []byte) *llm.Error {
+	held = bytes.TrimSpace(held)
+	if !r.leg.same || len(held) == 0 || held[0] != '{' {
+		return nil
+	}
+	if _, e := r.leg.back.Scan(r.x.Call.Op, held); e != nil && e.Kind != llm.KindBadAnswer {
+		return e
+	}
+	return nil
 }
 
 // handOver gives what has to be kept of a complete stream to those who keep it.
@@ -107,7 +127,10 @@ func (rl *relay) reset(r *run) {
 	rl.reader = r.framing(&rl.sse)
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream = r.follower(rl)
-	rl.state = rl.stream.State()
+	rl.state, rl.most = rl.stream.State(), 0
+	if !r.leg.same {
+		rl.most = r.info.account.MaxAnswer // some of what writes it in other words, or keeps it, holds all of it
+	}
 	if r.x.OnAnswer != nil {
 		rl.tell = func() { r.tell(rl) }
 	}
@@ -132,6 +155,9 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		}
 		if fail == nil {
 			fail = st.Err
+		}
+		if fail == nil && rl.most > 0 && int64(st.OutputBytes) > rl.most {
+			fail = tooMuch("the provider's answer is over %d bytes (max_answer)", rl.most)
 		}
 		done := fail == nil && rl.stream.Finished() && (st.Done || eof)
 		if fail == nil && !done {

@@ -263,6 +263,7 @@ func (r *run) readError(answer *upstream.Answer) *llm.Error {
 	if e != nil && e.Kind.Cause() != llm.ByProvider {
 		return e
 	}
+	body = r.info.account.Redact(body)
 	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
 	if !r.leg.same {
 		e.Body = nil // in words that the client does not know

@@ -61,7 +61,8 @@ type targetInfo struct {
 	account *Account
 	price   *model.Info // nil if the price list does not have it
 	traits  model.Traits
-	header  []string // value of X-Sluice-Target
+	foreign model.Traits // for calls that are translated
+	header  []string     // value of X-Sluice-Target
 	target  *obs.Target
 	series  sync.Map // seriesKey -> *obs.Series
 }
@@ -71,6 +72,10 @@ type seriesKey struct {
 	model string
 }
 
+// withoutSampling is the first version of Anthropic's API that refuses temperature, top_p and top_k, even at their defaults (PROVIDERS.md 0.1,
+// 2026-11-20). A client of that dialect states the version itself; other calls have the account's.
+const withoutSampling = "2026-10-21"
+
 // info returns the lookups of a target. configured says that its name comes from the configuration.
 func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetInfo {
 	if v, ok := s.targets.Load(t.Name); ok {
@@ -78,6 +83,10 @@ func (s *Snapshot) info(m *obs.Metrics, t *llm.Target, configured bool) *targetI
 	}
 	ti := &targetInfo{account: s.Accounts[t.Provider], header: []string{t.Name}}
 	ti.traits = s.Prices.Traits(ti.account.Settings.Kind(), ti.account.PriceOf, t.Model)
+	ti.foreign = ti.traits
+	if ti.account.Settings.Kind() == "anthropic" && ti.account.Settings.APIVersion >= withoutSampling {
+		ti.foreign.Not |= model.Of(model.Temperature, model.TopP, model.TopK)
+	}
 	if ti.account.PriceOf != "" {
 		ti.price, _ = s.Prices.Lookup(ti.account.PriceOf, t.Model)
 	}

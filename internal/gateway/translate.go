@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -51,12 +52,24 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 		Query:       surface.Query,
 		Body:        body,
 		Header:      x.Header,
-		Set:         surface.Header,
+		Set:         r.setHeaders(&surface),
 		Foreign:     !r.leg.same,
 		TraceParent: r.traceParent(span),
 		Limits:      r.limits(),
 		Stream:      x.Call.Stream,
 	}, nil
+}
+
+// setHeaders returns the headers that the request has besides the client's. A body that is relayed raw goes as it came, so what it is
+// coded with has to be told.
+func (r *run) setHeaders(s *upstream.Surface) http.Header {
+	coding := r.x.Header["Content-Encoding"]
+	if r.x.Call.Op != llm.OpRaw || len(coding) == 0 {
+		return s.Header
+	}
+	h := http.Header{"Content-Encoding": coding}
+	maps.Copy(h, s.Header)
+	return h
 }
 
 // unsupported makes the error for a target that has no such operation.
@@ -97,7 +110,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if r.anotherModel() {
 		asked = dialect.StripThinking(asked)
 	}
-	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.traits)
+	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.foreign)
 	if e != nil {
 		return nil, e
 	}
@@ -193,7 +206,7 @@ func (r *run) follower(rl *relay) wire.Follower {
 	if !l.same {
 		head := r.head()
 		writer := l.adapted.Writer(front.NewWriter(&head))
-		head.Chat, head.Echo = nil, nil // a writer may keep the head
+		head.Chat, head.Echo = nil, nil   // a writer may keep the head
 		choices := l.adapted.Chat.Choices // that the target was asked for
 		if l.back.Unmarked {
 			choices = 1 // a blocked prompt has one whatever was asked for, and nothing else would say that no more follow

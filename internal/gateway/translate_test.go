@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -195,4 +196,32 @@ func TestThinkingStaysWithItsModel(t *testing.T) {
 		f(front, "claude-opus-5-5", false)
 		f(front, "claude-sonnet-5-5", true)
 	}
+}
+
+// TestFixtureVersions sends a temperature from a client of OpenAI's to both versions of Anthropic's API: the newer refuses it, even at its
+// default.
+func TestFixtureVersions(t *testing.T) {
+	t.Parallel()
+	f := func(version, temperature, sent, dropped string) {
+		t.Helper()
+		s := steps(whole(`{"id":"msg_1","type":"message","role":"assistant","model":"x","content":[{"type":"text","text":"d"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`))
+		onRoad(t, options{providers: []provider{{name: "p", api: "anthropic", version: version, answer: s}}}, func(rd *road) {
+			w := rd.ask(llm.OpenAI, "p/claude-haiku-4-5", false, `{"model":"m","temperature":`+temperature+`,"messages":[{"role":"user","content":"hello"}]}`)
+			w.want(llm.KindNone, 1)
+			got := s.got()[0]
+			if v := got.header.Get("Anthropic-Version"); v != cmp.Or(version, "2023-06-01") {
+				t.Errorf("%s: version %q", version, v)
+			}
+			if has := strings.Contains(got.body, `"temperature"`); has != (sent != "") || !strings.Contains(got.body, sent) {
+				t.Errorf("%s: the provider was sent %s", version, got.body)
+			}
+			if h := w.Header().Get(dialect.DroppedHeader); h != dropped {
+				t.Errorf("%s: header %q, want %q", version, h, dropped)
+			}
+		})
+	}
+	f("", "0.5", `"temperature":0.5`, "")
+	f("2023-06-01", "1", `"temperature":1`, "")
+	f("2026-10-21", "0.5", "", "temperature")
+	f("2026-10-21", "1", "", "")
 }

@@ -168,8 +168,8 @@ func clip(s string, n int) string {
 // read everything, which breaks a body that is still on its way. Reading to the end also lets net/http notice
 // a client that leaves.
 func readBody(w http.ResponseWriter, r *http.Request, c *Config) ([]byte, *llm.Error) {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, llm.Errorf(llm.KindBadRequest, "the body has content encoding %.40q; send it plain", enc)
+	if e := checkCoding(r); e != nil {
+		return nil, e
 	}
 	if r.ContentLength > c.MaxBody {
 		return nil, tooLarge(w, c)
@@ -190,6 +190,14 @@ func readBody(w http.ResponseWriter, r *http.Request, c *Config) ([]byte, *llm.E
 	default:
 		return nil, &llm.Error{Kind: llm.KindCanceled, Message: "the client closed the connection before its body was complete", Err: err}
 	}
+}
+
+// checkCoding refuses a body that would have to be unpacked to be read.
+func checkCoding(r *http.Request) *llm.Error {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return llm.Errorf(llm.KindBadRequest, "the body has content encoding %.40q; send it plain", enc)
+	}
+	return nil
 }
 
 func tooLarge(w http.ResponseWriter, c *Config) *llm.Error {

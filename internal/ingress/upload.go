@@ -76,6 +76,9 @@ func (s *Server) openForm(x *gateway.Exchange, in *incoming) *llm.Error {
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return llm.Errorf(llm.KindBadRequest, "the content type is %.100q; it must be multipart/form-data with a boundary", contentType)
 	}
+	if e := checkCoding(r); e != nil {
+		return e
+	}
 	if r.ContentLength > c.MaxUpload {
 		return uploadTooLarge(c)
 	}

@@ -94,7 +94,8 @@ func route(r *http.Request) (a ask, ok bool) {
 
 // routeVersion reads the paths of OpenAI, Anthropic and those like them. The version may be left out.
 func routeVersion(path string, h http.Header) (a ask, ok bool) {
-	path = strings.TrimPrefix(path, "/v1beta") // of Gemini's endpoint for clients of OpenAI
+	path = strings.TrimPrefix(path, "/v1beta")        // of Gemini's endpoint for clients of OpenAI
+	path = strings.TrimPrefix(path, "/compatibility") // of Cohere's
 	rest := strings.TrimPrefix(path, "/openai")
 	keyed := rest != path && h.Get("Api-Key") != ""
 	rest = strings.TrimPrefix(strings.TrimPrefix(rest, "/anthropic"), "/v1")

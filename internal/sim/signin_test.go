@@ -50,6 +50,7 @@ func TestKeysInEveryDialect(t *testing.T) {
 	f("gemini bearer", gemini, geminiBody, 403, "Authorization", "Bearer right")
 	f("azure key", "/openai/deployments/sim-fast/chat/completions?api-version=1", `{"messages":[{"role":"user","content":"x"}]}`, 200, "Api-Key", "right")
 	f("azure bearer", "/openai/deployments/sim-fast/chat/completions?api-version=1", `{"messages":[{"role":"user","content":"x"}]}`, 200, "Authorization", "Bearer right")
+	f("cohere", "/compatibility/v1/chat/completions", `{"model":"sim-fast","messages":[{"role":"user","content":"x"}]}`, 200, "Authorization", "Bearer right")
 	f("azure v1", "/openai/v1/chat/completions", `{"model":"sim-fast","messages":[{"role":"user","content":"x"}]}`, 200, "Api-Key", "right")
 	f("azure wrong", "/openai/v1/chat/completions", `{"model":"sim-fast","messages":[{"role":"user","content":"x"}]}`, 401, "Api-Key", "wrong")
 	f("bedrock bearer", "/model/sim-fast/converse", converseBody, 200, "Authorization", "Bearer right")

@@ -67,7 +67,7 @@ type Provider struct {
 	Connections int `yaml:"connections" example:"256"`
 	// Concurrency is the largest number of calls at the provider at once; further ones wait. 0 sets no limit.
 	Concurrency int `yaml:"concurrency" example:"64"`
-	// MaxAnswer is the largest answer that is read when it is not streamed.
+	// MaxAnswer is the largest answer that is read when it is not streamed, and the most text of a stream that is translated.
 	MaxAnswer int64 `yaml:"max_answer" unit:"bytes" min:"1024"`
 	// MaxEvent is the largest single event of a stream.
 	MaxEvent int64 `yaml:"max_event" unit:"bytes" min:"1024"`

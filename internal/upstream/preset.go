@@ -96,6 +96,16 @@ type Note struct {
 // Presets returns all kinds, in the order of the documentation. Callers must not change them.
 func Presets() []*Preset { return presets[:] }
 
+// Keyless reports whether an account lacks the credential that its provider, at its own public address, asks for. It is not wrong: a proxy
+// may add it, or headers may have it; then it is not reported.
+func (p *Provider) Keyless() bool {
+	preset := PresetOf(p.Kind())
+	if preset == nil || p.BaseURL != "" || !p.APIKey.Empty() || len(p.Headers) > 0 || !strings.HasPrefix(preset.BaseURL, "https://") {
+		return false
+	}
+	return preset.Auth == AuthBearer || preset.Auth == AuthXKey || preset.Auth == AuthGoog
+}
+
 // PresetOf returns the preset of a kind; nil if there is none.
 func PresetOf(kind string) *Preset {
 	if i := slices.IndexFunc(presets[:], func(p *Preset) bool { return p.Kind == kind }); i >= 0 {

@@ -34,6 +34,7 @@ type Account struct {
 	tokens   *tokens          // of accounts whose credential is a token that ends; nil for others
 	signer   *signer          // of accounts that sign; nil for others
 
+	secrets     []string          // that the provider is sent, and could repeat
 	responses   bool              // Responses calls are forwarded
 	hasClaude   bool              // the kind has Anthropic's models beside others
 	lean        bool              // of a client's headers only User-Agent goes on, whatever its dialect
@@ -52,7 +53,7 @@ func Open(p *Provider) (*Account, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse base_url of provider %q: %w", p.Name, err)
 	}
-	a := &Account{name: p.Name, preset: preset, base: u, tr: newTransport(p), responses: p.nativeResponses(), lean: preset == &bedrock}
+	a := &Account{name: p.Name, preset: preset, base: u, tr: newTransport(p), responses: p.nativeResponses(), lean: preset == &bedrock, secrets: secretsOf(p)}
 	a.hasClaude = slices.ContainsFunc(preset.Offers, func(o Offer) bool { return o.Claude })
 	if preset == &azure {
 		a.deployments = p.Deployments

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -271,6 +272,11 @@ func checkBaseURL(s string) error {
 		return errors.New("must not contain a user or password; use api_key or headers")
 	case u.RawQuery != "" || u.Fragment != "":
 		return errors.New("must not have a query or fragment")
+	}
+	for _, end := range [...]string{"/chat/completions", "/completions", "/responses", "/messages", "/embeddings", "/converse", ":generateContent"} {
+		if strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), end) {
+			return fmt.Errorf("must end before %s, which is appended to it", end)
+		}
 	}
 	return nil
 }

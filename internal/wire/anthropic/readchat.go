@@ -27,7 +27,7 @@ func ReadChat(op llm.Op, body []byte) (*llm.Chat, *llm.Error) {
 	case kind != wire.Object:
 		return nil, bad("", "request body is %s; it must be a JSON object", kind)
 	}
-	r := chatReader{op: op, c: &llm.Chat{Choices: 1, StreamUsage: true}, names: map[string]string{}}
+	r := chatReader{c: &llm.Chat{Choices: 1, StreamUsage: true}, names: map[string]string{}}
 	seen := map[string]bool{}
 	r.members(value{raw: body}, func(name string, v value) {
 		seen[name] = true
@@ -47,7 +47,6 @@ func ReadChat(op llm.Op, body []byte) (*llm.Chat, *llm.Error) {
 // chatReader is one run of ReadChat.
 type chatReader struct {
 	walker
-	op     llm.Op
 	c      *llm.Chat
 	system *llm.Turn
 	cache  string            // of the request as a whole
@@ -77,11 +76,7 @@ func (r *chatReader) member(name string, v value) {
 	case "model":
 		c.Model = r.text(v)
 	case "max_tokens":
-		if c.MaxTokens = r.whole(v); c.MaxTokens == 0 && r.op == llm.OpChat {
-			// It fills the cache and answers nothing. Elsewhere no limit would be the dearest answer of all.
-			c.MaxTokens = 1
-			r.note(v)
-		}
+		c.MaxTokens = r.whole(v)
 	case "messages":
 		r.elements(v, r.message)
 	case "system":
