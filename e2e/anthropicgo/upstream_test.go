@@ -81,7 +81,7 @@ func testImage(t *testing.T, u *upstream) {
 		anthropic.NewUserMessage(anthropic.NewTextBlock("What is this?"), anthropic.NewImageBlockBase64("image/png", harness.Pixel)),
 	}
 	u.ask(t, p)
-	for _, r := range u.Sent(t, string(p.Model)) {
+	for _, r := range u.Sent(t, string(p.Model), 2) {
 		if !strings.Contains(string(r.Body), harness.Pixel) {
 			t.Errorf("no image in %s", r.Body)
 		}

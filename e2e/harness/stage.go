@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -96,14 +97,20 @@ func (s *Stage) Left(t testing.TB, target string) {
 	})
 }
 
-// Sent returns the requests for a model of an account that have reached the provider.
-func (s *Stage) Sent(t testing.TB, target string) (all []SimRequest) {
+// Sent returns the requests for a model of an account that have reached the provider, which must be n: the provider notes the last of
+// them a moment after its client has the answer.
+func (s *Stage) Sent(t testing.TB, target string, n int) (all []SimRequest) {
 	t.Helper()
-	for _, r := range s.Sim.Requests(t) {
-		if model, _, _ := strings.Cut(r.Model, ":"); model == known(target) {
-			all = append(all, r)
+	Eventually(t, Wait, func() error {
+		all = slices.DeleteFunc(s.Sim.Requests(t), func(r SimRequest) bool {
+			model, _, _ := strings.Cut(r.Model, ":")
+			return model != known(target)
+		})
+		if len(all) != n {
+			return fmt.Errorf("the provider has seen %d requests for %s, want %d", len(all), target, n)
 		}
-	}
+		return nil
+	})
 	return all
 }
 

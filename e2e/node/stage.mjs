@@ -44,10 +44,14 @@ async function counts(model) {
   return stats.models[theirs(model)] ?? { requests: 0, aborted: 0 };
 }
 
-// The bodies of the requests for a model that have reached the provider.
+// The bodies of the requests for a model that have reached the provider, of which there must be some: it notes a request a moment
+// after its client has the answer.
 export async function sent(model) {
-  const all = await json('/sim/requests', SIM_URL);
-  return all.filter((one) => (one.model ?? '').replace(/:.*/, '') === theirs(model)).map((one) => JSON.parse(Buffer.from(one.body, 'base64').toString()));
+  return eventually(async () => {
+    const all = (await json('/sim/requests', SIM_URL)).filter((one) => (one.model ?? '').replace(/:.*/, '') === theirs(model));
+    assert.ok(all.length > 0, `no request for ${model}`);
+    return all.map((one) => JSON.parse(Buffer.from(one.body, 'base64').toString()));
+  });
 }
 
 export async function inFlight(target) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -376,5 +377,52 @@ func TestUploadStalls(t *testing.T) {
 	rows := g.rows()
 	if len(rows) != 1 || rows[0].Code != "total_timeout" || rows[0].Total > soon {
 		t.Errorf("rows: %+v", rows)
+	}
+}
+
+// TestUploadAndAnswerAtOnce: a provider may begin to answer while it still reads. The client has what it says, and the provider gets all of
+// the body.
+func TestUploadAndAnswerAtOnce(t *testing.T) {
+	t.Parallel()
+	const size = 100 << 10
+	b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		n, _ := io.CopyN(io.Discard, r.Body, size)
+		w.Header().Set("Content-Type", "text/plain")
+		send(w, "begun ")
+		rest, err := io.Copy(io.Discard, r.Body)
+		send(w, fmt.Sprint(n+rest, " bytes ", err))
+	}))
+	t.Cleanup(b.Close)
+	g := start(t, "providers:\n"+provide("p", "openai", b.URL+"/v1"))
+	g.url = strings.TrimSuffix(g.url, "/v1")
+	pr, pw := io.Pipe()
+	rq := g.request(t.Context(), "/p/p/realtime", pr)
+	rq.Header.Set("Content-Type", "audio/wav")
+	begun := make(chan struct{}) // closed when the client has the first of the answer
+	go func() {                  // ends with the request's body
+		_, _ = io.WriteString(pw, strings.Repeat("x", size))
+		select {
+		case <-begun:
+		case <-time.After(soon):
+			t.Error("nothing of the answer arrives while the body is sent")
+		}
+		_, _ = io.WriteString(pw, strings.Repeat("x", 2*size))
+		_ = pw.Close()
+	}()
+	resp, err := g.client.Do(rq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	first := make([]byte, len("begun "))
+	if _, err := io.ReadFull(resp.Body, first); err != nil {
+		t.Error(err)
+	}
+	close(begun)
+	if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != fmt.Sprint(3*size, " bytes <nil>") {
+		t.Errorf("%q %v", rest, err)
 	}
 }

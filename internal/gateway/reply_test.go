@@ -13,6 +13,7 @@ import (
 
 // reply records what the client is told, and checks the contract of gateway.Reply.
 type reply struct {
+	last    string // event of a stream that failed
 	t       *testing.T
 	id      string
 	start   time.Time
@@ -55,9 +56,9 @@ func (w *reply) Write(p []byte) *llm.Error {
 
 func (w *reply) Flush() *llm.Error { return nil }
 
-func (w *reply) Fail(e *llm.Error, _ []byte) {
+func (w *reply) Fail(e *llm.Error, event []byte) {
 	w.end(true)
-	w.err = e
+	w.err, w.last = e, string(event)
 	if !w.begun {
 		w.status = e.Kind.Status()
 	}

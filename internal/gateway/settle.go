@@ -54,7 +54,7 @@ func (r *run) settle() {
 		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
 	}
 	if r.err != nil && !r.relayed {
-		r.status = r.err.Kind.Status()
+		r.status = r.err.Status()
 	}
 	r.bytesIn += r.x.Upload.bytes()
 	row := r.row(now)

@@ -48,6 +48,10 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, en *entry, open 
 		s.refuse(w, r, en, e)
 		return
 	}
+	if x.Upload != nil {
+		// Else net/http reads what is left of the body, away from the provider, before it lets the answer begin.
+		_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/2 is so by itself
+	}
 	x.Checked = time.Now()
 	s.calls.Do(r.Context(), x, rp)
 	rp.end()

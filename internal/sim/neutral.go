@@ -148,8 +148,8 @@ func (x *exchange) checkThoughts() *refusal {
 			}
 		}
 	}
-	on := c.Reasoning.Mode == llm.ThinkOn || c.Reasoning.Mode == llm.ThinkAdaptive
-	if !on || x.model.cfg.Reasoning == 0 || !x.job.talk.afterTool {
+	// A model that thinks as it sees fit may not have: there the rule does not hold.
+	if c.Reasoning.Mode != llm.ThinkOn || x.model.cfg.Reasoning == 0 || !x.job.talk.afterTool {
 		return nil
 	}
 	for i := len(c.Messages) - 1; i >= 0; i-- {

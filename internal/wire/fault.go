@@ -26,7 +26,7 @@ func Describe(e *llm.Error, said string, body []byte, mask func(text string) str
 		e.Message = strings.Replace(e.Message, "provider", "provider refused Sluice's credentials: it", 1)
 		e.Param = ""
 		if said != "" {
-			e.Err = errors.New(MaskWords(said))
+			e.Err = errors.New(maskWords(said))
 		}
 		return
 	}

@@ -2,8 +2,8 @@ package wire
 
 import "strings"
 
-// MaskWords replaces the words of text that are long enough to be credentials.
-func MaskWords(text string) string {
+// maskWords replaces the words of text that are long enough to be credentials.
+func maskWords(text string) string {
 	words := strings.Fields(text)
 	for i, w := range words {
 		if len(w) >= 16 {

@@ -120,10 +120,12 @@ func (r *Request) AppendUpstream(dst, body []byte, c *wire.Change) []byte {
 func walk(body []byte, visit func(name string, at wire.Span) bool) *llm.Error {
 	ok, err := wire.Walk(body, visit)
 	switch {
+	case len(body) == 0:
+		return bad("", "request body is empty; it must be a JSON object")
 	case err != nil:
 		return bad("", "request body is not valid JSON: %v", err)
 	case !ok:
-		return bad("", "request body is not a JSON object")
+		return bad("", "request body must be a JSON object")
 	}
 	return nil
 }

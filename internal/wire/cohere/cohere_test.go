@@ -3,6 +3,7 @@ package cohere_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,4 +198,14 @@ func FuzzRead(f *testing.F) {
 		_, _ = s.Scan(llm.OpEmbedding, body)
 		_ = s.ClassifyError(400, nil, body, time.Time{})
 	})
+}
+
+// TestBodiesThatAreNone checks that what is wrong with a body as a whole is said in plain words.
+func TestBodiesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{``: "is empty", `[1]`: "must be a JSON object", `{`: "is not valid JSON"} {
+		if _, e := cohere.Jina.ParseRequest(llm.OpRerank, []byte(body)); e == nil || e.Kind != llm.KindBadRequest || !strings.Contains(e.Message, want) {
+			t.Errorf("%q: error %v, want %q", body, e, want)
+		}
+	}
 }

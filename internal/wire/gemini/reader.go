@@ -336,11 +336,6 @@ func (r *reader) End(dst []llm.Event) ([]llm.Event, *llm.Error) {
 
 // unquote returns the text of a JSON string, "" for what is none.
 func unquote(lit []byte) string {
-	if len(lit) < 2 || lit[0] != '"' {
-		return ""
-	}
-	if bytes.IndexByte(lit, '\\') < 0 {
-		return string(lit[1 : len(lit)-1])
-	}
-	return string(wire.Unquote(nil, lit))
+	text, _ := wire.Text(lit)
+	return text
 }
