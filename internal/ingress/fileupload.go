@@ -74,8 +74,10 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, in *incoming, c
 		return nil, fileTooLarge(c)
 	}
 	u := &fileForm{server: s, key: x.Call.Key, config: c}
-	f, e := u.read(r.Context(), multipart.NewReader(&formLimit{in, c}, params["boundary"]))
+	form := &formLimit{in, c}
+	f, e := u.read(r.Context(), multipart.NewReader(form, params["boundary"]))
 	if e == nil {
+		_, _ = io.Copy(io.Discard, form) // what follows the form is nothing to anybody; the connection can be used again
 		return f, nil
 	}
 	if u.upload != nil {
