@@ -297,7 +297,9 @@ func (c *churn) checkSlots() {
 			_, path := c.newHold("begin")
 			if resp, err := c.client.Do(c.request(ctx, path, strings.NewReader(askStream), "Authorization", churnKey)); err == nil {
 				resp.Body.Close()
-				c.t.Errorf("a call went over the target's limit: status %d", resp.StatusCode)
+				if ctx.Err() == nil { // else a slot came free: all leave at once, and some are seen to earlier than others
+					c.t.Errorf("a call went over the target's limit: status %d", resp.StatusCode)
+				}
 			}
 		})
 	}
