@@ -65,7 +65,7 @@ func (g *gate) get(path string) reply {
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, false)
-	g := start(t, account("p", p.URL)+"drain: {delay: 300ms, soft: 20s, hard: 30s}\n")
+	g := start(t, account("p", p.URL)+"drain: {delay: 3s, soft: 20s, hard: 30s}\n")
 	q := p.script(say(jsonBody, whole))
 	if rp := g.get("/readyz"); rp.status != 200 {
 		t.Fatalf("status %d before the drain", rp.status)
@@ -174,7 +174,7 @@ func stuck(t *testing.T, g *gate, p *provider) {
 		var told sync.Once // on a busy machine more than one write may take so long
 		once := time.AfterFunc(time.Hour, func() { told.Do(func() { close(full) }) })
 		for r.Context().Err() == nil {
-			once.Reset(100 * time.Millisecond) // fires when a write blocks for so long
+			once.Reset(time.Second) // fires when a write blocks for so long
 			send(w, big)
 		}
 		once.Stop()

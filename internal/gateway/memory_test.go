@@ -31,7 +31,9 @@ func TestStreamKeepsNoRequest(t *testing.T) {
 			w.onWrite = func() *llm.Error {
 				if !looked {
 					looked = true
-					runtime.GC()
+					for n := 0; n < 10 && kept.Value() != nil; n++ {
+						runtime.GC() // what a pool had stays for two collections
+					}
 					if kept.Value() != nil {
 						t.Errorf("%v to %s: the open stream holds the request", front, api)
 					}
