@@ -32,6 +32,8 @@ type relay struct {
 	reader frames        // of this stream
 	stream wire.Follower // of this stream
 	state  *wire.Progress
+	ev     wire.Event // that is looked at; here, since a follower is handed its address
+	ended  bool       // the last event of the stream was taken
 
 	tell func() // hands the complete answer over; nil if nobody wants it, or it was done
 	held []byte // events before the commit point
@@ -123,7 +125,7 @@ func (r *run) tell(rl *relay) {
 //
 //go:noinline
 func (rl *relay) reset(r *run) {
-	rl.w, rl.live, rl.sent = r.w, false, 0
+	rl.w, rl.live, rl.sent, rl.ended = r.w, false, 0, false
 	rl.reader = r.framing(&rl.sse)
 	rl.reader.Reset(r.info.account.MaxEvent)
 	rl.stream = r.follower(rl)
@@ -230,21 +232,15 @@ func (rl *relay) collect(eof bool) *llm.Error {
 	rl.data = false
 	st := rl.state
 	for !st.Done && st.Err == nil {
-		ev, ok, err := rl.reader.Next()
-		if err != nil {
+		ok, err := rl.next(eof)
+		switch {
+		case err != nil:
 			return tooMuch("cannot read the provider's stream: %v", err)
+		case !ok:
+			return nil
 		}
-		if !ok {
-			if !eof {
-				return nil
-			}
-			if ev, ok = rl.reader.Last(); !ok {
-				return nil
-			}
-			eof = false // there is only one
-		}
-		rl.data = rl.data || !ev.Comment
-		action := rl.stream.Observe(&ev)
+		rl.data = rl.data || !rl.ev.Comment
+		action := rl.stream.Observe(&rl.ev)
 		switch {
 		case st.Done && !rl.stream.Finished():
 			return nil // an error event follows, and clients do not read past [DONE]
@@ -254,12 +250,25 @@ func (rl *relay) collect(eof bool) *llm.Error {
 				rl.tell()
 				rl.tell = nil
 			}
-			if e := rl.add(ev.Raw); e != nil {
+			if e := rl.add(rl.ev.Raw); e != nil {
 				return e
 			}
 		}
 	}
 	return nil
+}
+
+// next takes the next event that has arrived; at the end of the stream, also one whose blank line is missing. It is kept out of line
+// for its frame's sake.
+//
+//go:noinline
+func (rl *relay) next(eof bool) (ok bool, err error) {
+	if rl.ev, ok, err = rl.reader.Next(); ok || err != nil || !eof || rl.ended {
+		return ok, err
+	}
+	rl.ended = true // there is only one
+	rl.ev, ok = rl.reader.Last()
+	return ok, nil
 }
 
 // add sends a part of the stream, or keeps it while the call is not committed.
@@ -299,7 +308,7 @@ func (rl *relay) release() {
 	if cap(rl.held) > keep {
 		return
 	}
-	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell = rl.held[:0], nil, nil, nil, nil, nil
+	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell, rl.ev = rl.held[:0], nil, nil, nil, nil, nil, wire.Event{}
 	relays.Put(rl)
 }
 

@@ -47,6 +47,7 @@ type run struct {
 	headers  time.Duration // from there to the response headers
 	consumed consumed
 	leg      leg
+	unsent   bool // nothing was sent: it does not count
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
@@ -179,37 +180,14 @@ func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (adm
 // attempt makes one attempt and gives the slot back. An error means that nothing has reached the client. If r.committed
 // is set, the call is over, and the client has been told all there is in its stream.
 func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
-	r.target, r.lease = grant.Target, grant.Lease
-	if !slices.Contains(r.asked, grant.Target) {
-		r.unpay()
-		r.asked = append(r.asked, grant.Target)
-	}
-	r.paid = false
-	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
-	r.attempts++
-	r.sent = time.Now()
-	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
-	span := r.span.Attempt("attempt", r.sent)
-	sent := false
-	defer func() {
-		r.attempted(span, e)
-		if !sent {
-			r.attempts--
-		}
-	}()
-	rq, e := r.request(span)
+	span := r.beginAttempt(&grant)
+	defer func() { r.attempted(span, e) }()
+	answer, stop, e := r.ask(span)
 	if e != nil {
 		return e
 	}
-	sent = true
-	answer, stop, e := r.send(rq)
 	defer stop()
-	if e != nil {
-		r.consumed.begun = mayHaveWorked(e)
-		return e
-	}
 	defer answer.Close()
-	r.headers, r.connect = time.Since(r.sent), answer.Connect()
 	if r.x.Call.Op == llm.OpRaw {
 		return r.relayRaw(answer)
 	}
@@ -227,6 +205,42 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 		return r.relay(answer)
 	}
 	return r.whole(answer)
+}
+
+// beginAttempt opens the books of an attempt. Like ask it is kept out of line: what both need is not on the stack of an open stream.
+//
+//go:noinline
+func (r *run) beginAttempt(grant *admit.Grant[pace.Lease]) *obs.Span {
+	r.target, r.lease = grant.Target, grant.Lease
+	if !slices.Contains(r.asked, grant.Target) {
+		r.unpay()
+		r.asked = append(r.asked, grant.Target)
+	}
+	r.paid = false
+	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
+	r.attempts++
+	r.sent, r.unsent = time.Now(), true
+	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
+	return r.span.Attempt("attempt", r.sent)
+}
+
+// ask writes the request in the target's words and sends it. stop must be called when the attempt is over, if there is no error.
+//
+//go:noinline
+func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.Error) {
+	rq, e := r.request(span)
+	if e != nil {
+		return nil, nil, e
+	}
+	r.unsent = false
+	answer, stop, e = r.send(rq)
+	if e != nil {
+		stop()
+		r.consumed.begun = mayHaveWorked(e)
+		return nil, nil, e
+	}
+	r.headers, r.connect = time.Since(r.sent), answer.Connect()
+	return answer, stop, nil
 }
 
 // attempted closes the books of an attempt.
@@ -247,6 +261,9 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	r.lease.Done(out)
 	r.info.target.Attempt(out.Kind)
 	r.traceAttempt(span, out.Kind, now)
+	if r.unsent {
+		r.attempts--
+	}
 }
 
 func (r *run) traceParent(span *obs.Span) string {
