@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -31,6 +32,18 @@ models:
   - {name: sim-embed, kind: embedding, dimensions: 64}
 `
 
+// retried are the models whose tests count retries, as the account lists them: each has a retry budget of its own then. Names that
+// are not listed share one, which the tests of errors use up.
+func retried() string {
+	var names []string
+	for _, prefix := range []string{"go-", "js-openai-", "js-openai6-"} {
+		for _, name := range []string{"once:503;first=1", "reset:reset;first=1", "always:500", "waits:429;after=1"} {
+			names = append(names, strconv.Quote(prefix+name))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 const stageGateway = `
 retry: {attempts: 3, budget: 100%, base: 5ms, max: 5s}
 providers:
@@ -38,7 +51,7 @@ providers:
     base_url: SIM
     api_key: provider-secret
     organization: org-secret
-    models: ["sim-*"]
+    models: ["sim-*", RETRIED]
   other:
     base_url: SIM
     api_key: provider-secret
@@ -77,7 +90,7 @@ type Stage struct {
 func StartStage(t testing.TB) *Stage {
 	t.Helper()
 	sim := StartSim(t, stageSim)
-	config := strings.NewReplacer("SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
+	config := strings.NewReplacer("RETRIED", retried(), "SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
 	return &Stage{Sim: sim, Gateway: StartGateway(t, config)}
 }
 
