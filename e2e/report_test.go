@@ -14,7 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"sluice/e2e/harness"
@@ -403,35 +402,6 @@ func (p *tab) checkTheme() {
 		p.t.Error("the charts look otherwise after a look at the dark theme")
 	}
 }
-
-// checkPaper checks that the page fits on A4, held sideways, with its margins.
-func (p *tab) checkPaper() {
-	p.t.Helper()
-	const paper = 1031 // pixels
-	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(paper, 700)); err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
-		p.t.Fatal(err)
-	}
-	// The charts follow the width of the page one frame later (ResizeObserver), so the width is read once it no longer falls.
-	width := eval[int](p, settledWidth)
-	if width > paper {
-		p.t.Errorf("on paper the page is %d pixels wide, want %d", width, paper)
-	}
-}
-
-// settledWidth is the width of a page once ten frames in a row have not changed it.
-const settledWidth = `new Promise((resolve) => {
-  let width = 0, same = 0;
-  const look = () => {
-    const now = document.documentElement.scrollWidth;
-    same = now === width ? same + 1 : 0;
-    width = now;
-    same < 10 ? requestAnimationFrame(look) : resolve(width);
-  };
-  look();
-})`
 
 // checkChoices chooses another target over time, and the other latency of the curve.
 func (p *tab) checkChoices() {
