@@ -185,7 +185,7 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 	settings := make(map[string]*gateway.Settings, len(c.Models))
 	for _, m := range c.Models {
 		models[m.Name] = m.Model
-		settings[m.Name] = &gateway.Settings{Timeouts: m.Timeouts, Retry: m.Retry, Parameters: policy(m.Parameters)}
+		settings[m.Name] = &gateway.Settings{Timeouts: m.Timeouts, Retry: m.Retry, Rescue: m.Rescue, Parameters: policy(m.Parameters)}
 	}
 	providers := make([]route.Provider, 0, len(c.Providers))
 	for _, p := range c.Providers {
@@ -203,7 +203,7 @@ func build(c *config.Config, accounts map[string]*gateway.Account, prices *model
 	}
 	return &gateway.Snapshot{
 		ID: c.ID(), Routes: table, Accounts: accounts, Models: settings,
-		Default:       &gateway.Settings{Timeouts: c.Timeouts, Retry: c.Retry, Parameters: policy(c.Parameters)},
+		Default:       &gateway.Settings{Timeouts: c.Timeouts, Retry: c.Retry, Rescue: c.Rescue, Parameters: policy(c.Parameters)},
 		Prices:        prices,
 		RequestedName: c.ResponseModel == config.ResponseModelRequested,
 	}, nil

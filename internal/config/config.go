@@ -56,6 +56,8 @@ type Config struct {
 	Timeouts upstream.Timeouts `yaml:"timeouts"`
 	// Retry holds for every call whose model sets none of its own.
 	Retry gateway.Retry `yaml:"retry"`
+	// Rescue holds for every call whose model says nothing else.
+	Rescue gateway.Rescue `yaml:",inline"`
 	// Providers are the accounts at providers, by name. provider/model is always a valid model name. With none, there
 	// is one simulated provider named sim.
 	Providers []Provider `yaml:"providers" keyed:"Name"`
@@ -81,6 +83,8 @@ type Model struct {
 	Timeouts upstream.Timeouts `yaml:"timeouts"`
 	// Retry says how calls of the model are tried again. What is left out is taken from retry at the top.
 	Retry gateway.Retry `yaml:"retry"`
+	// Rescue is what holds for the model's calls. What is left out is taken from the same keys at the top.
+	Rescue gateway.Rescue `yaml:",inline"`
 	// Parameters is parameters at the top, for the model's calls. What is left out is taken from there.
 	Parameters string `yaml:"parameters" enum:"warn,drop,reject"`
 }
@@ -116,6 +120,7 @@ func (c *Config) SetDefaults() {
 	c.Ledger.SetDefaults()
 	c.Timeouts.SetDefaults()
 	c.Retry.SetDefaults()
+	c.Rescue.SetDefaults()
 	c.Auth.SetDefaults()
 }
 
@@ -127,6 +132,7 @@ func (m *Model) SetDefaults() {
 	m.Model.SetDefaults()
 	m.Timeouts.SetDefaults()
 	m.Retry.SetDefaults()
+	m.Rescue.SetDefaults()
 	m.Parameters = dialect.Warn.String()
 }
 

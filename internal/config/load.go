@@ -182,7 +182,7 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 			s.SetDefaults()
 		}
 		if m, ok := v.(*Model); ok {
-			m.Timeouts, m.Retry = c.Timeouts, c.Retry
+			m.Timeouts, m.Retry, m.Rescue = c.Timeouts, c.Retry, c.Rescue
 			if _, err := dialect.ParsePolicy(c.Parameters); err == nil { // once is enough to be told that it is wrong
 				m.Parameters = c.Parameters
 			}

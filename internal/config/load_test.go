@@ -62,7 +62,7 @@ func TestLoadErrors(t *testing.T) {
 		"f.yaml:4:14: queue.max_calls: must not be negative, not \"-1\"",
 		`f.yaml:6:12: providers.a.api: must be openai, anthropic, gemini, vertex, azure, bedrock, groq, together, fireworks, openrouter, mistral, deepseek, xai, cerebras, vllm, sglang, llamacpp, ollama, cohere, voyage, jina or sim, not "opanai"; did you mean "openai"?`,
 		`f.yaml:9:15: models.m.targets[0]: there is no provider "b"; did you mean "a"?`,
-		"f.yaml:10:5: models.m.wieght: is not a known key; known here: parameters, retry, strategy, targets, timeouts")
+		"f.yaml:10:5: models.m.wieght: is not a known key; known here: failover_on, guards, hedge, on_break, parameters, retry, strategy, structured, supervise, targets, timeouts")
 	f("mapping where a value is due", "listen: {a: 1}\n", "f.yaml:1:9: listen: must be a single value, not a mapping")
 	f("value where a mapping is due", "tls: yes\n", "f.yaml:1:6: tls: must be a mapping, not a single value")
 	f("value where a list is due", "keys: team\n", "f.yaml:1:7: keys: must be a list, not a single value")

@@ -57,6 +57,10 @@ type Codec struct {
 	NewFollower func() wire.Follower
 	// NewArrayFollower is NewFollower for clients that want the stream as a JSON array; nil where there is no such form.
 	NewArrayFollower func() wire.Follower
+	// NewFold returns what adds up a stream to a whole answer in the same dialect; nil where there is no such.
+	NewFold func(op llm.Op) wire.Fold
+	// AppendPing appends what keeps a stream's connection alive and means nothing to clients; see ingress. Nil where there is nothing like it.
+	AppendPing func(dst []byte) []byte
 	// Scan validates a whole answer that is forwarded, and reads what the road needs of it.
 	Scan func(op llm.Op, body []byte) (wire.Answer, *llm.Error)
 

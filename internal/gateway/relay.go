@@ -175,10 +175,12 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		}
 		if !rl.live && fail == nil && (st.Content || done) {
 			answer.FirstToken()
-			r.beginStream(answer)
-			rl.live = true
-			fail = rl.emit(rl.held)
-			rl.held = nil
+			if fail = r.claim(); fail == nil {
+				r.beginStream(answer)
+				rl.live = true
+				fail = rl.emit(rl.held)
+				rl.held = nil
+			}
 		}
 		if rl.live {
 			if e := rl.w.Flush(); e != nil {

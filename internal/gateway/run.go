@@ -110,7 +110,7 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			}
 			return e
 		}
-		e = r.attempt(grant)
+		e = r.attemptHedged(&plan, grant)
 		if e == nil || !r.committed.IsZero() {
 			return nil
 		}
@@ -308,6 +308,9 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 	}
 	out, e := r.understand(body)
 	if e != nil {
+		return e
+	}
+	if e := r.claim(); e != nil {
 		return e
 	}
 	r.first = time.Now()

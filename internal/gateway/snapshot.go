@@ -45,6 +45,7 @@ type Account struct {
 type Settings struct {
 	Timeouts   upstream.Timeouts
 	Retry      Retry
+	Rescue     Rescue
 	Parameters dialect.Policy
 }
 

@@ -54,6 +54,8 @@ const (
 	KindNoResponse       // the stored response that is asked for is not there
 	KindNoFile           // the uploaded file that is asked for is not there
 	KindUnsupportedParam // a parameter that this gateway does not honour yet
+	KindIdempotency      // the idempotency key was used for another request
+	KindNoStream         // the stream that is to be gone on with is not there (any more)
 
 	// The operator's policy.
 	KindModelForbidden
@@ -81,6 +83,10 @@ const (
 	KindTruncated       // the answer ended before it was complete
 	KindBadAnswer       // the answer cannot be read, or is over a limit
 	KindProviderStream  // error object inside a 200 stream
+	KindDegenerate      // the model repeats itself without end (guards.repetition)
+	KindTooSlow         // tokens come more slowly than guards.min_rate
+	KindInvalidOutput   // the answer is not in the form that the request demands
+	KindMismatch        // what a restarted answer begins with is not what the client has seen already
 	KindNoHealthyTarget // every target of the model is out
 
 	// Sluice.
@@ -112,6 +118,8 @@ var kinds = [...]kindRow{
 	KindNoResponse:       {"response_not_found", http.StatusNotFound, ByCaller, false},
 	KindNoFile:           {"file_not_found", http.StatusNotFound, ByCaller, false},
 	KindUnsupportedParam: {"unsupported_parameter", http.StatusBadRequest, ByCaller, false},
+	KindIdempotency:      {"idempotency_mismatch", http.StatusConflict, ByCaller, false},
+	KindNoStream:         {"stream_not_found", http.StatusNotFound, ByCaller, false},
 	KindModelForbidden:   {"model_not_allowed", http.StatusForbidden, ByPolicy, false},
 	KindKeyConcurrency:   {"key_concurrency_exceeded", http.StatusTooManyRequests, ByPolicy, false},
 	KindQueueFull:        {"queue_full", http.StatusTooManyRequests, ByPolicy, false},
@@ -135,6 +143,10 @@ var kinds = [...]kindRow{
 	KindTruncated:        {"provider_truncated", http.StatusBadGateway, ByProvider, true},
 	KindBadAnswer:        {"provider_bad_answer", http.StatusBadGateway, ByProvider, true},
 	KindProviderStream:   {"provider_stream_error", http.StatusBadGateway, ByProvider, true},
+	KindDegenerate:       {"degenerate_output", http.StatusBadGateway, ByProvider, true},
+	KindTooSlow:          {"provider_too_slow", http.StatusGatewayTimeout, ByProvider, true},
+	KindInvalidOutput:    {"invalid_output", http.StatusBadGateway, ByProvider, true},
+	KindMismatch:         {"restart_mismatch", http.StatusBadGateway, ByProvider, false},
 	KindNoHealthyTarget:  {"no_healthy_target", http.StatusServiceUnavailable, ByProvider, false},
 	KindDraining:         {"draining", http.StatusServiceUnavailable, ByGateway, false},
 	KindLedgerFull:       {"ledger_full", http.StatusServiceUnavailable, ByGateway, false},

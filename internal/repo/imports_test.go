@@ -11,9 +11,9 @@ import (
 // those after it. obs stands above llm, which it imports for its vocabulary.
 func order() []string {
 	return []string{
-		"cmd/sluice", "bench/gateway", "bench/truth", "bench/rig", // programs, and what they share
+		"cmd/sluice", "bench/gateway", "bench/truth", "bench/conformance", "bench/soak", "bench/rig", // programs, and what they share
 		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report/page", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
-		"auth", "cache", "route", "admit", "pace", "upstream", "ledger", "file", "thread",
+		"auth", "cache", "route", "admit", "pace", "upstream", "ledger", "file", "thread", "replay", "guard", "shape",
 		"dialect", "wire/openai", "wire/responses", "wire/anthropic", "wire/gemini", "wire/bedrock", "wire/cohere", "wire/http1", "wire", "model", "limit", "obs", "llm",
 	}
 }
@@ -31,7 +31,7 @@ func never() []struct {
 		why      string
 	}{
 		{stages, stages, "stages never import each other; only gateway composes them"},
-		{[]string{"sim", "bench", "bench/gateway", "bench/truth", "bench/rig"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
+		{[]string{"sim", "bench", "bench/gateway", "bench/truth", "bench/conformance", "bench/soak", "bench/rig"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
 		{[]string{"ingress", "console", "batch", "jobs", "gateway"}, adapters, "adapters import the domain, never the reverse; app joins them"},
 		{codecs, codecs, "a dialect knows itself only; another one goes through llm"},
 		{[]string{"obs"}, []string{"wire", "model", "limit"}, "obs is told facts in the words of llm"},
@@ -42,7 +42,7 @@ func never() []struct {
 func testOnly() []string {
 	return []string{
 		"testing", "testing/synctest", "net/http/httptest", "testenv", "repo",
-		"github.com/google/go-cmp/cmp", "go.uber.org/goleak", "pgregory.net/rapid", "github.com/santhosh-tekuri/jsonschema/v6",
+		"github.com/google/go-cmp/cmp", "go.uber.org/goleak", "pgregory.net/rapid",
 	}
 }
 
@@ -50,28 +50,29 @@ func testOnly() []string {
 // means any package above wire.
 func homes() map[string][]string {
 	return map[string][]string{
-		"github.com/prometheus":            {"obs"},
-		"go.opentelemetry.io":              {"obs"},
-		"github.com/jackc/pgx":             {"store"},
-		"github.com/pressly/goose":         {"store"},
-		"modernc.org/sqlite":               {"store"},
-		"github.com/fsnotify/fsnotify":     {"config"},
-		"github.com/goccy/go-yaml":         {"config", "workload", "cmd/sluice"},
-		"github.com/invopop/jsonschema":    {"config"},
-		"github.com/spf13/cobra":           {"cmd/sluice"},
-		"github.com/spf13/pflag":           {"cmd/sluice"},
-		"github.com/tiktoken-go/tokenizer": {"model"},
-		"github.com/tidwall/gjson":         {"wire", "wire/openai", "wire/anthropic", "wire/gemini", "sim"},
-		"github.com/clipperhouse":          {"report"},
-		"github.com/HdrHistogram":          {"bench", "bench/rig", "report"},
-		"github.com/aclements/go-moremath": {"stat"},
-		"charm.land/bubbletea":             {"live"},
-		"charm.land/lipgloss":              {"live"},
-		"github.com/charmbracelet/x/term":  {"live"},
-		"github.com/aws/aws-sdk-go-v2":     {"upstream"},
-		"golang.org/x/oauth2":              {"upstream"},
-		"golang.org/x/sync":                {},
-		"golang.org/x/time":                {},
+		"github.com/prometheus":                    {"obs"},
+		"go.opentelemetry.io":                      {"obs"},
+		"github.com/jackc/pgx":                     {"store"},
+		"github.com/pressly/goose":                 {"store"},
+		"modernc.org/sqlite":                       {"store"},
+		"github.com/fsnotify/fsnotify":             {"config"},
+		"github.com/goccy/go-yaml":                 {"config", "workload", "cmd/sluice"},
+		"github.com/invopop/jsonschema":            {"config"},
+		"github.com/spf13/cobra":                   {"cmd/sluice"},
+		"github.com/spf13/pflag":                   {"cmd/sluice"},
+		"github.com/tiktoken-go/tokenizer":         {"model"},
+		"github.com/tidwall/gjson":                 {"wire", "wire/openai", "wire/anthropic", "wire/gemini", "sim"},
+		"github.com/clipperhouse":                  {"report"},
+		"github.com/HdrHistogram":                  {"bench", "bench/rig", "report"},
+		"github.com/aclements/go-moremath":         {"stat"},
+		"charm.land/bubbletea":                     {"live"},
+		"charm.land/lipgloss":                      {"live"},
+		"github.com/charmbracelet/x/term":          {"live"},
+		"github.com/aws/aws-sdk-go-v2":             {"upstream"},
+		"golang.org/x/oauth2":                      {"upstream"},
+		"github.com/santhosh-tekuri/jsonschema/v6": {"shape"},
+		"golang.org/x/sync":                        {},
+		"golang.org/x/time":                        {},
 	}
 }
 

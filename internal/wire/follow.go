@@ -35,6 +35,29 @@ type Progress struct {
 	// Final is the whole answer as the end of the stream repeats it, in dialects that do so, if FollowOptions.Keep asks for it. It is
 	// valid until the follower is reset.
 	Final []byte
+	// Pieces are what the last event brought of the answer's content, in its order, if FollowOptions.Pieces asks for them. They are
+	// valid until the next Observe, and memory that they are in is used again.
+	Pieces []Piece
+}
+
+// Piece is what one event brought of one part of a choice: what a guard looks at, and what a broken answer is gone on from.
+type Piece struct {
+	Choice int
+	// Kind is PartText, PartThinking, PartRefusal or PartToolCall, whose Text is of its arguments; PartOther for all else (images, audio,
+	// tools of the provider's), which is not looked into and cannot be gone on with.
+	Kind llm.PartKind
+	// Index tells parts of one kind apart that are open at once (parallel tool calls); 0 where there is one at a time.
+	Index int
+	// Begin says that a part begins. Where a dialect does not say so for text (OpenAI), a change of kind does.
+	Begin bool
+	// End says that the part is whole, in dialects that say so.
+	End bool
+	// ID and Name are those of a tool call, with Begin.
+	ID, Name []byte
+	// Text adds to the part. It may be empty.
+	Text []byte
+	// Escaped says that Text is the inside of a JSON string as it stands on the wire; Unescape gives the text.
+	Escaped bool
 }
 
 // Follower looks at the events of a streamed answer on their way to the client. It is used by one goroutine.
@@ -67,6 +90,27 @@ type FollowOptions struct {
 	Keep bool
 	// ID is the call's, for errors of dialects that name it.
 	ID string
+	// Pieces asks for Progress.Pieces.
+	Pieces bool
+}
+
+// Resumer is a Follower of forwarded streams that can be gone on with, after the provider's part of it has broken off.
+type Resumer interface {
+	// Resume returns a writer in the state as if it had written all that was forwarded: ids, the numbers of events and parts, and what the
+	// end of the stream repeats. sofar is the answer as far as it was forwarded, which the caller has added up from the pieces; its last
+	// part may not be whole. open says that on the wire that part has not ended: an EventDelta of its kind goes on with it, and
+	// EventPartEnd ends it. Otherwise the next event is an EventPart, or EventFinish. EventStart must not be written. FollowOptions.Pieces must
+	// have been set.
+	Resume(h *llm.Head, sofar *llm.Answer) (w llm.EventWriter, open bool)
+}
+
+// Fold adds up a stream to the answer that the provider would have sent whole, in the same dialect: with the members that
+// nobody here knows, and numbers as they were written. It is used by one goroutine, for one answer.
+type Fold interface {
+	// Add takes one event that a Follower has let through: its name (nil if the framing has none) and its data, valid during the call.
+	Add(name, data []byte)
+	// Append appends the answer. ok is false if the events do not add up to one.
+	Append(dst []byte) (answer []byte, ok bool)
 }
 
 // Answer is what is read of a whole answer that is forwarded. It belongs to the body that it was read from.

@@ -28,6 +28,10 @@ func EqualString(lit []byte, text string) bool {
 }
 
 // unescape appends the text of a valid JSON string given without its quotes.
+// Unescape appends the text that the inside of a JSON string stands for; raw is valid, as it stood between the quotes. A string that is cut
+// within an escape sequence gives the text before it.
+func Unescape(dst, raw []byte) []byte { return unescape(dst, raw) }
+
 func unescape(dst, raw []byte) []byte {
 	for {
 		i := bytes.IndexByte(raw, '\\')
