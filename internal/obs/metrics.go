@@ -97,6 +97,13 @@ func (m *Metrics) preset() {
 	for c := range m.wait {
 		m.wait[c] = m.vec.wait.WithLabelValues(llm.Class(c).String())
 	}
+	for _, k := range []llm.Kind{llm.KindDegenerate, llm.KindTooSlow, llm.KindInvalidOutput} {
+		m.vec.guards.WithLabelValues(k.Code(), "retry")
+	}
+	for _, how := range []string{"continue", "restart"} {
+		m.vec.rescues.WithLabelValues(how, "ok")
+		m.vec.rescues.WithLabelValues(how, "failed")
+	}
 	for _, result := range []string{"ok", "error"} {
 		m.vec.reloads.WithLabelValues(result)
 		m.vec.spans.WithLabelValues(result)
@@ -127,6 +134,20 @@ func (m *Metrics) CallEnded() { m.inFlight.Add(-1) }
 
 // InFlight returns the number of calls under way.
 func (m *Metrics) InFlight() int { return int(m.inFlight.Load()) }
+
+// Rescue counts a stream that broke after its client had seen part of it, and was gone on with, or not.
+func (m *Metrics) Rescue(how string, ok bool) {
+	result := "failed"
+	if ok {
+		result = "ok"
+	}
+	m.vec.rescues.WithLabelValues(how, result).Inc()
+}
+
+// Guard counts an answer that a guard has found fault with. action is one of retry, cancel, flag and mend.
+func (m *Metrics) Guard(fault llm.Kind, action string) {
+	m.vec.guards.WithLabelValues(fault.Code(), action).Inc()
+}
 
 // StreamOpened counts a streamed answer that is under way; StreamClosed ends it.
 func (m *Metrics) StreamOpened() { m.streams.Add(1) }

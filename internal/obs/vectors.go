@@ -28,6 +28,8 @@ type vectors struct {
 	limited    *prometheus.CounterVec
 	retries    prometheus.Counter
 	malformed  prometheus.Counter
+	rescues    *prometheus.CounterVec
+	guards     *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	spans      *prometheus.CounterVec
 	suppressed prometheus.Counter
@@ -59,6 +61,8 @@ func newVectors() vectors {
 		limited:    counterVec("sluice_provider_429_total", "Attempts refused for rate or quota by the provider.", "target"),
 		retries:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_retries_total", Help: "Attempts after the first one of a call."}),
 		malformed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_malformed_events_total", Help: "Stream events of providers that could not be read."}),
+		rescues:    counterVec("sluice_rescues_total", "Streams that broke after their client had seen part of them, by how they were gone on with (continue, restart) and the result (ok, failed).", "how", "result"),
+		guards:     counterVec("sluice_guard_total", "Answers that a guard has found fault with (degenerate_output, provider_too_slow, invalid_output), by what was done (retry, cancel, flag, mend).", "fault", "action"),
 		reloads:    counterVec("sluice_config_reloads_total", "Attempts to take over a changed configuration (ok, error).", "result"),
 		spans:      counterVec("sluice_trace_spans_total", "Spans sent to the collector (ok) and not taken by it (error).", "result"),
 		suppressed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_log_suppressed_total", Help: "Log records kept back because their message repeated too fast."}),
@@ -70,7 +74,7 @@ func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.duration, v.usage, v.firstToken, v.perToken,
 		v.calls, v.tokens, v.cost, v.unpriced, v.overhead, v.stage, v.wait, v.attempts, v.limited, v.retries, v.malformed,
-		v.reloads, v.spans, v.suppressed, v.build,
+		v.rescues, v.guards, v.reloads, v.spans, v.suppressed, v.build,
 	}
 }
 

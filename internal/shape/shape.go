@@ -17,3 +17,6 @@ func (f *Form) Check(c *llm.Choice) *llm.Error { return nil }
 // Mend returns text with what models put around JSON taken away (a code fence, a sentence before or after), if what is left has
 // the form; ok is false otherwise. It never changes the JSON itself.
 func (f *Form) Mend(text string) (mended string, ok bool) { return "", false }
+
+// Stricter returns the turns that ask for the answer again: what the model has said, and what was wrong with it.
+func (f *Form) Stricter(c *llm.Choice, e *llm.Error) []llm.Turn { return nil }
