@@ -27,6 +27,7 @@ var codecs = [...]*Codec{
 		ClassifyError: openai.ClassifyError,
 		Limits:        openai.Limits,
 		NewFollower:   func() wire.Follower { return new(openai.Stream) },
+		NewFold:       openai.NewFold,
 		Scan:          openai.ScanAnswer,
 		FileRefs:      openai.FileRefs,
 
@@ -89,6 +90,7 @@ var codecs = [...]*Codec{
 		Unmarked:         true,
 		NewFollower:      gemini.NewFollower,
 		NewArrayFollower: gemini.NewArrayFollower,
+		NewFold:          gemini.NewFold,
 		Scan:             gemini.Scan,
 		ReadEmbed:        gemini.ReadEmbed,
 		AppendEmbed:      gemini.AppendEmbed,
