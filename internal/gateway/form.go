@@ -32,7 +32,7 @@ func (r *run) form() *shape.Form {
 	if !any || r.readFront() != nil {
 		return nil
 	}
-	r.demand = shape.New(&r.x.Chat.Format, r.x.Chat.Tools, s.Schema)
+	r.demand = r.g.forms.Form(&r.x.Chat.Format, r.x.Chat.Tools, s.Schema)
 	return r.demand
 }
 
@@ -65,7 +65,7 @@ func (r *run) misshapen(form *shape.Form, c *llm.Choice) *llm.Error {
 		return e
 	}
 	r.g.metrics.Guard(e.Kind, "retry")
-	r.stricter = form.Stricter(c, e)
+	r.stricter = stricter(c, form.Instruction(e))
 	return e
 }
 
@@ -126,4 +126,26 @@ func mend(form *shape.Form, c *llm.Choice) bool {
 		c.Parts[at].Text = text
 	}
 	return ok
+}
+
+// maxQuoted bounds how much of an answer in the wrong form the model is shown again, in bytes.
+const maxQuoted = 16 << 10
+
+// stricter returns the turns that ask for an answer again: what the model has said, if it is text that is worth showing, and what is
+// demanded.
+func stricter(c *llm.Choice, instruction string) []llm.Turn {
+	ask := llm.Turn{Role: llm.RoleUser, Parts: []llm.Part{{Kind: llm.PartText, Text: instruction}}}
+	text, calls := "", false
+	for i := range c.Parts {
+		switch c.Parts[i].Kind {
+		case llm.PartText:
+			text += c.Parts[i].Text
+		case llm.PartToolCall: // which would have to be followed by its result
+			calls = true
+		}
+	}
+	if text == "" || calls || len(text) > maxQuoted {
+		return []llm.Turn{ask}
+	}
+	return []llm.Turn{{Role: llm.RoleAssistant, Parts: []llm.Part{{Kind: llm.PartText, Text: text}}}, ask}
 }

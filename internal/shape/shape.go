@@ -18,5 +18,16 @@ func (f *Form) Check(c *llm.Choice) *llm.Error { return nil }
 // the form; ok is false otherwise. It never changes the JSON itself.
 func (f *Form) Mend(text string) (mended string, ok bool) { return "", false }
 
-// Stricter returns the turns that ask for the answer again: what the model has said, and what was wrong with it.
-func (f *Form) Stricter(c *llm.Choice, e *llm.Error) []llm.Turn { return nil }
+// Instruction returns the instruction that another attempt is given after fault, what Check found.
+func (f *Form) Instruction(fault *llm.Error) string { return "" }
+
+// Text reports whether the form demands anything of the answer's text.
+func (f *Form) Text() bool { return false }
+
+// Cache makes forms, and keeps the schemas that it compiled for them. The zero value is ready. It is safe for concurrent use.
+type Cache struct{}
+
+// Form returns the form that a request demands, as New does.
+func (c *Cache) Form(format *llm.Format, tools []llm.Function, schema bool) *Form {
+	return New(format, tools, schema)
+}
