@@ -28,6 +28,7 @@ type Breaker struct {
 	Cooldown    time.Duration // first cool-down
 	MaxCooldown time.Duration // cap of its doubling
 	MaxPause    time.Duration // longest pause that a provider's Retry-After can cause
+	Check       bool          // accounts in trouble are checked (see Due)
 }
 
 // DefaultBreaker returns the defaults.
@@ -98,7 +99,7 @@ func causeOf(k llm.Kind) Cause {
 		return Overload
 	case llm.KindServerError, llm.KindTruncated, llm.KindBadAnswer, llm.KindProviderStream:
 		return ServerError
-	case llm.KindConnectTimeout, llm.KindHeaderTimeout, llm.KindFirstToken, llm.KindStalled:
+	case llm.KindConnectTimeout, llm.KindHeaderTimeout, llm.KindFirstToken, llm.KindStalled, llm.KindTooSlow:
 		return Timeout
 	case llm.KindUnreachable:
 		return Unreachable

@@ -96,12 +96,14 @@ func TestCauseOfEveryKind(t *testing.T) {
 				t.Errorf("%v is counted against the target but caused by %v", k, k.Cause())
 			}
 		}
-		if k.Retryable() && c == NoCause {
+		// What a model writes hangs on what it is asked, and is no fault of the target.
+		written := k == llm.KindDegenerate || k == llm.KindInvalidOutput
+		if k.Retryable() && !written && c == NoCause {
 			t.Errorf("%v may succeed elsewhere but is not counted", k)
 		}
 	}
-	if counts != 13 {
-		t.Errorf("%d kinds count against a target, want 13", counts)
+	if counts != 14 {
+		t.Errorf("%d kinds count against a target, want 14", counts)
 	}
 }
 

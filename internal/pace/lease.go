@@ -10,6 +10,10 @@ import (
 // Outcome is how an attempt ended.
 type Outcome struct {
 	Kind       llm.Kind      // KindNone for success
+	Scope      llm.Scope     // what of the provider the error is about; ScopeUnknown leaves that to the kind
+	Window     llm.Window    // of the limit that was hit
+	Status     int           // HTTP status of the provider's answer; 0 if none
+	Code       string        // the provider's own code for the error, for people
 	RetryAfter time.Duration // stated by the provider; 0 if none
 	FirstToken time.Duration // from start to the first content; 0 if there was none
 	Duration   time.Duration // from start to end
