@@ -271,10 +271,11 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	out := pace.Outcome{Duration: now.Sub(r.sent)}
 	switch {
 	case e != nil:
-		out.Kind, out.RetryAfter = e.Kind, e.RetryAfter
+		out.Kind, out.RetryAfter, out.Scope, out.Window = e.Kind, e.RetryAfter, e.Scope, e.Window
+		out.Status, out.Code = e.ProviderStatus, e.ProviderCode
 		r.upstream += out.Duration
 	case r.err != nil: // broke after the commit point
-		out.Kind = r.err.Kind
+		out.Kind, out.Scope, out.Window, out.Code = r.err.Kind, r.err.Scope, r.err.Window, r.err.ProviderCode
 	}
 	if !r.first.IsZero() {
 		out.FirstToken = r.first.Sub(r.sent)
