@@ -47,7 +47,8 @@ type run struct {
 	headers  time.Duration // from there to the response headers
 	consumed consumed
 	leg      leg
-	unsent   bool // nothing was sent: it does not count
+	unsent   bool  // nothing was sent: it does not count
+	race     *race // that the attempt is in; nil if it is not hedged
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
@@ -122,7 +123,7 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			return e
 		}
 		if unable || silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
-			r.silent = append(r.silent, grant.Target)
+			r.silent = append(r.silent, r.target)
 		}
 		var wait time.Duration
 		if more {
@@ -233,6 +234,7 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 		return nil, nil, e
 	}
 	r.unsent = false
+	r.armHedge()
 	answer, stop, e = r.send(rq)
 	if e != nil {
 		stop()
@@ -247,7 +249,7 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	now := time.Now()
 	r.bill()
-	out := pace.Outcome{Duration: now.Sub(r.sent)}
+	out := pace.Outcome{Duration: now.Sub(r.sent), Whole: !r.streamed()}
 	switch {
 	case e != nil:
 		out.Kind, out.RetryAfter = e.Kind, e.RetryAfter

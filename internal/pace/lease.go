@@ -13,6 +13,7 @@ type Outcome struct {
 	RetryAfter time.Duration // stated by the provider; 0 if none
 	FirstToken time.Duration // from start to the first content; 0 if there was none
 	Duration   time.Duration // from start to end
+	Whole      bool          // the answer was not streamed: FirstToken is the time of all of it, and no sample of that to a first token
 }
 
 // Lease is the right to have one attempt under way. The zero Lease is not valid.
@@ -89,6 +90,7 @@ func (l Lease) Done(o Outcome) {
 		q.used--
 	}
 	tg.health.record(le, o, now)
+	tg.observe(&o, now)
 	le.trial = false
 	a.mu.Unlock()
 	le.t, le.account, le.target, le.quotas = nil, nil, nil, nil
