@@ -48,7 +48,8 @@ type run struct {
 	headers  time.Duration // from there to the response headers
 	consumed consumed
 	leg      leg
-	unsent   bool // nothing was sent: it does not count
+	unsent   bool  // nothing was sent: it does not count
+	race     *race // that the attempt is in; nil if it is not hedged
 
 	resc      *rescue     // the client's stream has broken, and is to be gone on with; nil if it has not
 	demand    *shape.Form // that the request makes of its answer; nil if none, or not yet known
@@ -145,7 +146,7 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 			return e
 		}
 		if unable || r.keptSilent(e) || e.Advice == llm.DoNotRetry {
-			r.silent = append(r.silent, grant.Target)
+			r.silent = append(r.silent, r.target)
 		}
 		var wait time.Duration
 		if more {
@@ -254,6 +255,7 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 		return nil, nil, e
 	}
 	r.unsent = false
+	r.armHedge()
 	answer, stop, e = r.send(rq)
 	if e != nil {
 		stop()
@@ -268,7 +270,7 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	now := time.Now()
 	r.bill()
-	out := pace.Outcome{Duration: now.Sub(r.sent)}
+	out := pace.Outcome{Duration: now.Sub(r.sent), Whole: !r.streams() || isMedia(r.x.Call.Op)}
 	switch {
 	case e != nil:
 		out.Kind, out.RetryAfter, out.Scope, out.Window = e.Kind, e.RetryAfter, e.Scope, e.Window

@@ -26,6 +26,7 @@ type vectors struct {
 	wait       *prometheus.HistogramVec
 	attempts   *prometheus.CounterVec
 	limited    *prometheus.CounterVec
+	hedges     *prometheus.CounterVec
 	retries    prometheus.Counter
 	malformed  prometheus.Counter
 	rescues    *prometheus.CounterVec
@@ -59,6 +60,7 @@ func newVectors() vectors {
 		wait:       histogramVec("sluice_queue_wait_seconds", "Time that calls waited for capacity, by class; zero for those that did not wait.", stageBuckets(), "class"),
 		attempts:   counterVec("sluice_attempts_total", "Sends to providers, by outcome (ok, or the error's code).", "target", "outcome"),
 		limited:    counterVec("sluice_provider_429_total", "Attempts refused for rate or quota by the provider.", "target"),
+		hedges:     counterVec("sluice_hedges_total", "Second attempts for calls that were slow to begin: won, lost, failed, or not made (no_budget, no_target).", "target", "result"),
 		retries:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_retries_total", Help: "Attempts after the first one of a call."}),
 		malformed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_malformed_events_total", Help: "Stream events of providers that could not be read."}),
 		rescues:    counterVec("sluice_rescues_total", "Streams that broke after their client had seen part of them, by how they were gone on with (continue, restart) and the result (ok, failed).", "how", "result"),
@@ -73,7 +75,7 @@ func newVectors() vectors {
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.duration, v.usage, v.firstToken, v.perToken,
-		v.calls, v.tokens, v.cost, v.unpriced, v.overhead, v.stage, v.wait, v.attempts, v.limited, v.retries, v.malformed,
+		v.calls, v.tokens, v.cost, v.unpriced, v.overhead, v.stage, v.wait, v.attempts, v.limited, v.hedges, v.retries, v.malformed,
 		v.rescues, v.guards, v.reloads, v.spans, v.suppressed, v.build,
 	}
 }

@@ -87,6 +87,8 @@ type target struct {
 	use    places
 	quotas []*quota // never changed, only replaced: leases remember it
 	health health
+
+	latency *latency // nil until the first sample
 }
 
 func newAccount(name string, f *Fleet) *account {

@@ -17,6 +17,7 @@ type Outcome struct {
 	RetryAfter time.Duration // stated by the provider; 0 if none
 	FirstToken time.Duration // from start to the first content; 0 if there was none
 	Duration   time.Duration // from start to end
+	Whole      bool          // the answer was not streamed: FirstToken is the time of all of it, and no sample of that to a first token
 }
 
 // Lease is the right to have one attempt under way. The zero Lease is not valid.
@@ -98,6 +99,7 @@ func (l Lease) Done(o Outcome) {
 		q.used--
 	}
 	wanted := a.record(le, &o, now)
+	tg.observe(&o, now)
 	all := le.trialAll
 	le.trial, le.trialAll = false, false
 	changes := a.takeChanges()
