@@ -217,6 +217,7 @@ func (s *Server) Reset() {
 	s.book.reset()
 	s.mu.Lock()
 	clear(s.firsts)
+	clear(s.onces)
 	s.mu.Unlock()
 }
 
@@ -226,13 +227,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string)
 		s.echo(w, r)
 		return
 	}
-	if path == "/sim/reset" {
-		if r.Method != http.MethodPost {
-			refuseMethod(r, http.MethodPost).send(w, s.now())
-			return
-		}
-		s.Reset()
-		w.WriteHeader(http.StatusNoContent)
+	if s.command(w, r, path) {
 		return
 	}
 	if r.Method != http.MethodGet {
@@ -252,6 +247,8 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string)
 		}
 		v = all
 	case "/sim/faults":
+		v = s.FaultRules()
+	case "/sim/faults/known":
 		v = Faults()
 	default:
 		refuseURL(r).send(w, s.now())
@@ -262,6 +259,55 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request, path string)
 		panic("BUG: counts cannot be encoded: " + err.Error())
 	}
 	sendJSON(w, append(b, '\n'))
+}
+
+// command answers the requests that change something. done is false for others.
+func (s *Server) command(w http.ResponseWriter, r *http.Request, path string) (done bool) {
+	switch {
+	case path == "/sim/faults" && r.Method == http.MethodPost:
+		s.replaceFaults(w, r)
+		return true
+	case path == "/sim/faults" && r.Method == http.MethodDelete:
+		if err := s.SetFaults(nil); err != nil {
+			panic("BUG: no rules are refused: " + err.Error())
+		}
+	case path != "/sim/reset" && path != "/sim/schedule/start":
+		return false
+	case r.Method != http.MethodPost:
+		refuseMethod(r, http.MethodPost).send(w, s.now())
+		return true
+	case path == "/sim/reset":
+		s.Reset()
+	default:
+		s.StartSchedule()
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// maxRuleBytes bounds the body of POST /sim/faults.
+const maxRuleBytes = 1 << 20
+
+// replaceFaults answers POST /sim/faults: a list of rules, as GET gives it.
+func (s *Server) replaceFaults(w http.ResponseWriter, r *http.Request) {
+	var states []RuleState
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRuleBytes))
+	if err == nil {
+		err = json.Unmarshal(body, &states)
+	}
+	if err != nil {
+		refuseField("", "read list of fault rules: "+err.Error()).send(w, s.now())
+		return
+	}
+	rules := make([]FaultRule, len(states))
+	for i := range states {
+		rules[i] = states[i].FaultRule
+	}
+	if err := s.SetFaults(rules); err != nil {
+		refuseField("", err.Error()).send(w, s.now())
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // echo answers with what came in, and records it: what a relay hands on can be seen there.
