@@ -27,6 +27,8 @@ type Config struct {
 	MaxBody int64 `yaml:"max_body"`
 	// Record keeps the last N requests with headers and bodies for /sim/requests; 0 keeps none.
 	Record int `yaml:"record"`
+	// RecordLight keeps the last N requests without headers and bodies, about half a kilobyte each, in place of Record; 0 keeps none.
+	RecordLight int `yaml:"record_light"`
 	// Models are served models; empty means the default ones (see DefaultModels).
 	Models []ModelConfig `yaml:"models"`
 	// ErrorLog is told of connections that fail; nil is the log package's own.
@@ -137,6 +139,24 @@ type Range struct {
 	Max int `yaml:"max"`
 }
 
+// FaultRule applies a fault to some of the requests, at all times or by a schedule.
+type FaultRule struct {
+	// Fault is what happens, in the grammar of model name suffixes, for example "429;after=2".
+	Fault string `yaml:"fault"`
+	// Models are names or globs (`*`) of the models concerned; empty means all.
+	Models []string `yaml:"models"`
+	// Probability is the share of requests concerned, from 0 to 1; 0 means all.
+	Probability float64 `yaml:"probability"`
+	// First limits the fault to the first N requests of each model; 0 means no limit.
+	First int `yaml:"first"`
+	// From is when the rule begins to apply, since the start of the simulator or of its schedule (POST /sim/schedule/start).
+	From time.Duration `yaml:"from"`
+	// For is how long it applies; 0 means for ever.
+	For time.Duration `yaml:"for"`
+	// Every has it apply again, for the same time, each time that so much has passed since it began; 0 means once. It needs For.
+	Every time.Duration `yaml:"every"`
+}
+
 // DefaultModels returns the models that are served when the configuration names none.
 func DefaultModels() []ModelConfig {
 	return []ModelConfig{
@@ -173,6 +193,9 @@ func (c *Config) check() error {
 func (c *Config) Validate(fail func(key, message string)) {
 	if c.MaxBody < 0 || c.Record < 0 || c.Clock < 0 {
 		fail("max_body", "must not be negative, nor must record and clock")
+	}
+	if c.RecordLight < 0 || c.RecordLight > maxLight || c.RecordLight > 0 && c.Record > 0 {
+		fail("record_light", fmt.Sprintf("%d is not from 0 to %d, or record is set too", c.RecordLight, maxLight))
 	}
 	seen := map[string]bool{}
 	for i := range c.Models {

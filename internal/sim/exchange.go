@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -39,10 +40,11 @@ type exchange struct {
 	record *RequestRecord
 	watch  stopwatch
 
-	status  int
-	usage   llm.Usage // billed so far
-	aborted bool
-	reset   bool // the stream is to be reset by the HTTP server, since there is no connection to break
+	status   int
+	usage    llm.Usage    // billed so far
+	canceled atomic.Int64 // when the client left, in Unix nanoseconds; 0 if it has not
+	aborted  bool
+	reset    bool // the stream is to be reset by the HTTP server, since there is no connection to break
 }
 
 // errBroken ends an answer that a fault has broken off; the connection is already dealt with.
@@ -55,6 +57,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, a *ask) {
 	defer context.AfterFunc(s.life, func() { cancel(ErrClosed) })()
 	x := &exchange{s: s, w: w, r: r, ctx: ctx, start: time.Now(), seq: s.seq.Add(1), ask: a, fx: noEffects()}
 	x.rng = rng(mix(s.cfg.Seed ^ mix(x.seq)))
+	defer context.AfterFunc(r.Context(), func() { x.canceled.Store(time.Now().UnixNano()) })()
 	s.book.begin(x)
 	defer s.book.finish(x)
 	if s.cfg.Clock != 0 {
@@ -101,7 +104,8 @@ func (x *exchange) run() (*refusal, error) {
 		return ref, nil
 	}
 	job := x.job
-	if ref := x.choose(); ref != nil {
+	ref = x.choose()
+	if x.s.book.known(x); ref != nil {
 		return ref, nil
 	}
 	x.body = nil
@@ -388,6 +392,16 @@ func (x *exchange) makeID() string {
 		b[i] = alphabet[x.rng.below(len(alphabet))]
 	}
 	return string(b[:])
+}
+
+// canceledAt is when it was noticed that the client has left: as soon as its connection was found closed or, at the latest, when the
+// request ended, which took so long.
+func (x *exchange) canceledAt(took time.Duration) time.Time {
+	end := x.start.Add(took)
+	if at := x.canceled.Load(); at != 0 && time.Unix(0, at).Before(end) {
+		return time.Unix(0, at)
+	}
+	return end
 }
 
 // sleep waits for the duration, unless the client leaves before.

@@ -91,8 +91,10 @@ func (x *exchange) sendAs(media string, body []byte) error {
 	switch {
 	case x.fx.emptyBody:
 		body, length, part = nil, 0, 0
+		x.usage = llm.Usage{} // what is no answer costs nothing
 	case x.fx.error200 || x.fx.errorAfter >= 0:
 		body = x.errorBody()
+		x.usage = llm.Usage{}
 		length, part = len(body), len(body)
 	case x.fx.malformedAfter >= 0:
 		body = []byte(malformedData)

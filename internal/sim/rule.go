@@ -12,24 +12,6 @@ import (
 	"time"
 )
 
-// FaultRule applies a fault to some of the requests, at all times or by a schedule.
-type FaultRule struct {
-	// Fault is what happens, in the grammar of model name suffixes, for example "429;after=2".
-	Fault string `yaml:"fault"`
-	// Models are names or globs (`*`) of the models concerned; empty means all.
-	Models []string `yaml:"models"`
-	// Probability is the share of requests concerned, from 0 to 1; 0 means all.
-	Probability float64 `yaml:"probability"`
-	// First limits the fault to the first N requests of each model; 0 means no limit.
-	First int `yaml:"first"`
-	// From is when the rule begins to apply, since the start of the simulator or of its schedule (POST /sim/schedule/start).
-	From time.Duration `yaml:"from"`
-	// For is how long it applies; 0 means for ever.
-	For time.Duration `yaml:"for"`
-	// Every has it apply again, for the same time, each time that so much has passed since it began; 0 means once. It needs For.
-	Every time.Duration `yaml:"every"`
-}
-
 // RuleState is a rule with what became of it.
 type RuleState struct {
 	FaultRule

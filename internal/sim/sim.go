@@ -74,7 +74,7 @@ func New(c Config) (*Server, error) {
 		c.MaxBody = defaultMaxBody
 	}
 	s := &Server{cfg: c, models: make(map[string]*model, len(c.Models)), firsts: map[string]int64{}}
-	s.book.keep(c.Record)
+	s.book.keep(c.Record, c.RecordLight)
 	s.standIns = standIns(c.Models)
 	for _, mc := range c.Models {
 		if c.Latency == "none" {
