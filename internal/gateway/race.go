@@ -238,6 +238,9 @@ func (h *race) leave() {
 		if !h.settled {
 			h.first.absorb(c, &h.base)
 		}
+		if c.open { // it has panicked
+			c.g.metrics.StreamClosed()
+		}
 		h.second = nil
 		c.release()
 	}

@@ -25,7 +25,7 @@ type rescue struct {
 	before llm.Usage       // of the attempts whose output the client has
 	anew   bool            // the answer is asked for again, and what the client has is left out
 	exact  bool            // the target was given the text as its own words
-	legs   int             // broken attempts
+	cause  *llm.Error      // why the stream broke last
 }
 
 // rescues reports whether a stream of this call may be gone on with if it breaks. What is needed for that is kept while it runs.
@@ -63,7 +63,9 @@ func (r *run) save(e *llm.Error, rl *relay) bool {
 	s.writer, s.open = resumer.Resume(&head, rec.answer())
 	s.rec, *rec = *rec, s.rec
 	s.anew = anew
-	s.legs++
+	if ok {
+		s.cause = e
+	}
 	return ok
 }
 
@@ -175,7 +177,15 @@ func (r *run) splice() *dialect.Splice {
 }
 
 // giveUp ends the stream of a call that could not be rescued.
+//
+// The client is told why its stream broke. That those who were asked to go on with it could not is less to it, unless that is its own doing,
+// or a limit's.
 func (r *run) giveUp(e *llm.Error) {
+	if s := r.resc; e != s.cause && e.Kind.Cause() == llm.ByProvider && e.Kind != llm.KindMismatch {
+		own := *s.cause
+		own.Message += " (and could not be gone on with: " + e.Message + ")"
+		e = &own
+	}
 	r.broken(e, r.resc.writer.Fail)
 	r.g.metrics.Rescue(r.resc.how(), false)
 }
