@@ -167,6 +167,20 @@ func (m *Metrics) Reloaded(ok bool) {
 	m.vec.reloads.WithLabelValues(result).Inc()
 }
 
+// BreakerCheck counts one free check of a provider in trouble. The name must come from the configuration.
+func (m *Metrics) BreakerCheck(provider string, ok bool) {
+	result := "ok"
+	if !ok {
+		result = "error"
+	}
+	m.vec.checks.WithLabelValues(provider, result).Inc()
+}
+
+// BreakerOpened counts one opening of a breaker. The name must come from the configuration, the words from closed vocabularies.
+func (m *Metrics) BreakerOpened(provider, cause, scope string) {
+	m.vec.openings.WithLabelValues(provider, cause, scope).Inc()
+}
+
 // Target returns the handle of a target, the same one for the same name. It may take a lock: resolve it ahead of calls.
 func (m *Metrics) Target(name string) *Target {
 	m.mu.Lock()
