@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -444,9 +443,6 @@ func sever(w http.ResponseWriter, how cutForm) bool {
 	if err != nil {
 		return false
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && how == cutRST {
-		_ = tcp.SetLinger(0) // close sends a reset then; without it the close is only softer
-	}
-	_ = conn.Close() // broken on purpose
+	hangUp(conn, how)
 	return true
 }

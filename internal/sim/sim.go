@@ -113,7 +113,7 @@ func (s *Server) Listen(addr string) (string, error) {
 		_ = l.Close() // never used
 		return "", errors.New("listen for simulator: already listening or closed")
 	}
-	s.listener = l
+	s.listener = newGate(s, l)
 	return "http://" + l.Addr().String() + "/v1", nil
 }
 
