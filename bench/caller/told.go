@@ -16,7 +16,7 @@ func readError(d llm.Dialect, status int, body []byte, res *Result) *Told {
 		return told
 	}
 	var e struct {
-		Type    *string         `json:"type"`
+		Type    json.RawMessage `json:"type"`
 		Message *string         `json:"message"`
 		Status  json.RawMessage `json:"status"`
 		Code    json.RawMessage `json:"code"`
@@ -32,8 +32,8 @@ func readError(d llm.Dialect, status int, body []byte, res *Result) *Told {
 	} else {
 		told.Message = *e.Message
 	}
-	if e.Type != nil {
-		told.Type = *e.Type
+	if len(e.Type) > 0 {
+		_ = json.Unmarshal(e.Type, &told.Type) // what is no text is looked at below
 	}
 	switch d {
 	case llm.Gemini:
@@ -63,7 +63,7 @@ func readError(d llm.Dialect, status int, body []byte, res *Result) *Told {
 		}
 		told.Code = details.Code
 	default:
-		if told.Type == "" {
+		if e.Type == nil { // Azure's is null
 			res.bad("an error without a type")
 		}
 		if e.Code == nil || e.Param == nil {

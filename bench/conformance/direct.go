@@ -2,7 +2,11 @@
 
 package main
 
-import "time"
+import (
+	"time"
+
+	"sluice/internal/llm"
+)
 
 // direct are failures before the answer, in the order of the scorecard.
 func direct() []scenario {
@@ -68,7 +72,7 @@ func direct() []scenario {
 			want: want{end: filtered, by: "a", a: exactly(1), b: exactly(0), wall: answerTime},
 		},
 		{
-			name: "filter-opt-in", row: "R2", doc: "the same refusal with failover_on: [content_filter]: the other target answers", a: "content-filter", set: "failover_on: [content_filter]",
+			name: "filter-opt-in", fronts: []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic}, row: "R2", // Gemini has no such error, but an answer doc: "the same refusal with failover_on: [content_filter]: the other target answers", a: "content-filter", set: "failover_on: [content_filter]",
 			want: second,
 		},
 		{

@@ -58,14 +58,8 @@ func judge(p *played, slack time.Duration) *verdict {
 	switch {
 	case p.err != nil:
 		v.Grade, v.Why = fail, "could not be run: "+p.err.Error()
-	case p.self:
-		v.Grade, v.Misses = pass, p.misses
-		if len(p.fails) > 0 {
-			v.Grade, v.Why = fail, strings.Join(p.fails, "; ")
-		}
-		if p.res != nil {
-			v.Wall, v.Gap = p.res.Wall, p.res.Gap
-		}
+	case c.scenario.play != nil:
+		j.played()
 	default:
 		v.Gap, v.Wall, v.body = p.res.Gap, p.res.Wall, p.res.Body
 		v.Grade, v.Why = j.grade()
@@ -74,9 +68,26 @@ func judge(p *played, slack time.Duration) *verdict {
 		}
 		j.attempts()
 		j.times()
-		v.Timing = len(v.Misses) > 0 && j.late == len(v.Misses)
 	}
+	v.Timing = len(v.Misses) > 0 && j.late == len(v.Misses)
 	return v
+}
+
+// played judges a scenario that is more than one call.
+func (j *judging) played() {
+	p := j.p
+	j.Grade, j.Wall, j.Gap = pass, p.wall, p.gap
+	if p.look != nil {
+		p.look(j)
+	}
+	if len(p.fails) > 0 {
+		j.Grade, j.Why = fail, strings.Join(p.fails, "; ")
+	}
+	if p.graded != "" {
+		j.Grade = p.graded
+	}
+	j.attempts()
+	j.slow("took", p.wall, j.w.wall)
 }
 
 func (j *judging) miss(format string, args ...any) {
@@ -108,10 +119,15 @@ func (j *judging) grade() (grade, why string) {
 	if res.Told != nil {
 		told := fmt.Sprintf("error %d %s %s: %.200s", res.Told.Status, res.Told.Type, res.Told.Code, res.Told.Message)
 		text := caller.Text(res.Answer)
+		right := strings.HasPrefix(caller.Text(j.p.ref), text)
 		switch {
+		case j.w.end == marked && res.Told.Code == j.w.code:
+			return pass, ""
+		case (j.w.end == broken || j.w.end == either) && right && text != "":
+			return pass, ""
 		case text == "" && (res.Answer == nil || len(res.Answer.Choices) == 0):
 			return safe, told
-		case strings.HasPrefix(caller.Text(j.p.ref), text):
+		case right:
 			return partial, told
 		default:
 			return fail, "the text before the error is not right; " + told
@@ -145,6 +161,8 @@ func (j *judging) gradeRefusal() (grade, why string) {
 func (j *judging) gradeAnswer() (grade, why string) {
 	got := j.p.res.Answer
 	switch j.w.end {
+	case broken, marked:
+		return fail, "is answered, where an error is right"
 	case filtered, blocked:
 		if len(got.Choices) != 1 || got.Choices[0].Finish != llm.FinishFilter {
 			return fail, "the answer does not say that a content filter ended it"
@@ -162,20 +180,16 @@ func (j *judging) gradeAnswer() (grade, why string) {
 	return pass, ""
 }
 
-// gradeLoop judges an answer that began with a loop. What was sent of it cannot be taken back; then something else must follow.
+// gradeLoop judges an answer that fell into a loop. What was sent of that cannot be taken back; then something else must follow.
 func (j *judging) gradeLoop() (grade, why string) {
-	text := caller.Text(j.p.res.Answer)
-	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-	rest := text
-	for word != "" {
-		after, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), word)
-		if !ok {
-			break
-		}
-		rest = after
+	words := strings.Fields(caller.Text(j.p.res.Answer))
+	tail := words[max(len(words)-20, 0):]
+	different := map[string]bool{}
+	for _, w := range tail {
+		different[w] = true
 	}
-	if len(strings.Fields(rest)) < 20 {
-		return fail, fmt.Sprintf("after the loop come only %.100q", rest)
+	if len(different) < 8 {
+		return fail, fmt.Sprintf("%d words that end in %q", len(words), strings.Join(tail, " "))
 	}
 	return pass, ""
 }
@@ -183,7 +197,7 @@ func (j *judging) gradeLoop() (grade, why string) {
 // answerer checks model and usage of an answer.
 func (j *judging) answerer() {
 	res, c := j.p.res, j.p.cell
-	if j.w.end == refused || j.w.end == blocked || res.Answer == nil {
+	if res.Answer == nil || res.Told != nil || j.w.by == "" {
 		return
 	}
 	names := map[string][]string{"a": {c.id}, "b": {c.id + "b"}, "ab": {c.id, c.id + "b"}, "a|b": {c.id, c.id + "b"}, "a|ab": {c.id, c.id + "b"}}[j.w.by]
@@ -203,7 +217,7 @@ func (j *judging) answerer() {
 	}
 	got, right := res.Answer.Usage, j.p.ref.Usage
 	switch {
-	case j.w.end != answered:
+	case j.w.end != answered && j.w.end != either:
 	case strings.HasSuffix(j.w.by, "ab"): // several legs: each has cost something
 		if got.Output < right.Output || got.Input < right.Input {
 			j.miss("usage %d in and %d out, want at least %d and %d", got.Input, got.Output, right.Input, right.Output)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,82 +25,97 @@ import (
 // is locked to its thread (rig.Start); cells run in goroutines of their own.
 type lab struct {
 	gateway, first, second *rig.Product
+	down                   map[string]*rig.Product // simulators that are down for a while, by the form of it
 	client                 *http.Client
-	full                   bool // outages have their full length
+	outage                 time.Duration // how long they are
+	epoch                  time.Time     // start of their schedules
 }
 
 const (
-	records  = 20_000           // that each simulator keeps
 	patience = 30 * time.Second // for one call; what takes longer hangs
-	// reference marks the requests that ask a simulator for the right answer.
-	reference = "X-Reference"
+	// agent begins the User-Agent, the one header that reaches a target whatever it speaks. The cell's id follows.
+	agent = "conformance/"
 )
 
 // startLab starts the processes for a set of cells.
-func startLab(ctx context.Context, program, dir string, cells []*cell) (*lab, error) {
-	l := &lab{client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}}
-	start := func(to **rig.Product, begin func() (*rig.Product, error)) error {
-		p, err := begin()
-		*to = p
-		return err
-	}
-	err := start(&l.first, func() (*rig.Product, error) {
-		return rig.StartSim(ctx, program, dir, "first", simConfig(cells, true))
-	})
-	if err == nil {
-		err = start(&l.second, func() (*rig.Product, error) {
-			return rig.StartSim(ctx, program, dir, "second", simConfig(cells, false))
-		})
-	}
-	if err == nil {
-		err = start(&l.gateway, func() (*rig.Product, error) {
-			return rig.StartGateway(ctx, program, dir, "gateway", gatewayConfig(cells, l.first.URL(), l.second.URL()))
-		})
-	}
-	if err != nil {
+func startLab(ctx context.Context, program, dir string, cells []*cell, outage time.Duration) (*lab, error) {
+	l := &lab{outage: outage, down: map[string]*rig.Product{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}}
+	if err := l.start(ctx, program, dir, cells); err != nil {
 		l.stop()
 		return nil, err
 	}
 	return l, nil
 }
 
+func (l *lab) start(ctx context.Context, program, dir string, cells []*cell) (err error) {
+	if l.first, err = rig.StartSim(ctx, program, dir, "first", simConfig(cells, true)); err != nil {
+		return err
+	}
+	if l.second, err = rig.StartSim(ctx, program, dir, "second", simConfig(cells, false)); err != nil {
+		return err
+	}
+	for _, c := range cells {
+		if c.outage == "" || l.down[c.outage] != nil {
+			continue
+		}
+		text := models + fmt.Sprintf("faults:\n  - {fault: \"down;form=%s\", from: %s, for: %s}\n", c.outage, outageFrom, l.outage)
+		if l.down[c.outage], err = rig.StartSim(ctx, program, dir, "down-"+c.outage, text); err != nil {
+			delete(l.down, c.outage)
+			return err
+		}
+	}
+	if l.gateway, err = rig.StartGateway(ctx, program, dir, "gateway", l.gatewayConfig(cells)); err != nil {
+		return err
+	}
+	for _, p := range l.down {
+		if status, _, err := l.post(ctx, p.URL()+"/sim/schedule/start", nil); err != nil || status >= 300 {
+			return fmt.Errorf("start schedule of a simulator: status %d: %w", status, err)
+		}
+	}
+	l.epoch = time.Now()
+	return nil
+}
+
 func (l *lab) stop() {
 	l.client.CloseIdleConnections()
-	for _, p := range []*rig.Product{l.gateway, l.first, l.second} {
+	for _, p := range append([]*rig.Product{l.gateway, l.first, l.second}, slices.Collect(maps.Values(l.down))...) {
 		if p != nil {
 			p.Stop()
 		}
 	}
 }
 
-// simConfig returns a simulator's configuration. All names that have no settings of their own are the same model, so that the same prompt gets
-// the same text under each of them, at both simulators.
+// models are the settings of all simulators. Any name is the same model, so that the same prompt gets the same text under each of them, at each
+// simulator.
+const models = `seed: 5
+any_model: true
+record: 20000
+models:
+  - {name: steady, speed: {overhead: 5ms, step: 3ms}, output: {min: 60, max: 60}}
+  - {name: embed, kind: embedding}
+`
+
+// simConfig returns a simulator's configuration.
 func simConfig(cells []*cell, first bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed: 5\nany_model: true\nrecord: %d\nmodels:\n", records)
-	b.WriteString("  - {name: steady, speed: {overhead: 5ms, step: 3ms}, output: {min: 60, max: 60}}\n")
-	b.WriteString("  - {name: embed, kind: embedding}\n")
+	b.WriteString(models + "faults:\n")
+	known := map[string]bool{}
 	for _, c := range cells {
-		if first && c.kinda != "" {
-			fmt.Fprintf(&b, "  - {name: %s, speed: {overhead: 5ms, step: 3ms}, output: {min: 60, max: 60}, %s}\n", c.id, c.kinda)
-		}
-	}
-	b.WriteString("faults:\n  - {fault: \"400\", models: [no-such-model]}\n") // the list must not be empty
-	for _, c := range cells {
-		name, fault := c.id, c.a
+		fault := c.a
 		if !first {
-			name, fault = c.id+"b", c.b
+			fault = c.b
 		}
-		if fault != "" {
-			fmt.Fprintf(&b, "  - {fault: %q, models: [%q]}\n", fault, name)
+		if fault != "" && !known[c.glob] {
+			fmt.Fprintf(&b, "  - {fault: %q, models: [%q]}\n", fault, c.glob)
 		}
+		known[c.glob] = true
 	}
 	return b.String()
 }
 
 // gatewayConfig gives each cell accounts of its own, so that neither breakers nor budgets of one are those of another.
-func gatewayConfig(cells []*cell, first, second string) string {
-	var b, models strings.Builder
+func (l *lab) gatewayConfig(cells []*cell) string {
+	var b, names strings.Builder
 	b.WriteString(settings)
 	b.WriteString("providers:\n")
 	account := func(name, root string, d llm.Dialect) {
@@ -115,19 +131,28 @@ func gatewayConfig(cells []*cell, first, second string) string {
 		}
 	}
 	for _, c := range cells {
-		account(c.id+"-1", first, c.target)
+		first := l.first
+		if c.outage != "" {
+			first = l.down[c.outage]
+		}
+		account(c.id+"-1", first.URL(), c.target)
 		targets := c.id + "-1/" + c.id
 		if !c.one {
-			account(c.id+"-2", second, c.target)
+			account(c.id+"-2", l.second.URL(), c.target)
 			targets += ", " + c.id + "-2/" + c.id + "b"
 		}
 		set := c.set
 		if set != "" {
 			set = ", " + set
 		}
-		fmt.Fprintf(&models, "  %s: {targets: [%s]%s}\n", c.id, targets, set)
+		fmt.Fprintf(&names, "  %s: {targets: [%s]%s}\n", c.id, targets, set)
 	}
-	return b.String() + "models:\n" + models.String()
+	// Right answers of translated calls come the same way.
+	for _, f := range caller.Fronts() {
+		account("right-"+f.Name, l.second.URL(), f.Dialect)
+		fmt.Fprintf(&names, "  right-%s: {targets: [right-%s/right]}\n", f.Name, f.Name)
+	}
+	return b.String() + "models:\n" + names.String()
 }
 
 // played is what came of a cell.
@@ -138,16 +163,25 @@ type played struct {
 	err  error          // why the cell could not be run
 
 	seenA, seenB []sim.RequestRecord // requests that the targets saw, in order
-	// Of scenarios that judge themselves.
-	fails, misses []string
-	note          string
-	self          bool // res and ref are not to be compared
+	// Of scenarios that are more than one call.
+	fails     []string
+	graded    string // a grade other than pass and fail
+	wall, gap time.Duration
+	look      func(j *judging) // has a look at what the targets saw; may be nil
+	note      string
+}
+
+// failed notes what is wrong, up to a few things.
+func (p *played) failed(format string, args ...any) {
+	if len(p.fails) < 5 {
+		p.fails = append(p.fails, fmt.Sprintf(format, args...))
+	}
 }
 
 // play runs one cell.
 func (l *lab) play(ctx context.Context, c *cell) *played {
 	if c.scenario.play != nil {
-		return c.scenario.play(l, c)
+		return c.scenario.play(ctx, l, c)
 	}
 	p := &played{cell: c}
 	if p.ref, p.err = l.ask(ctx, c); p.err != nil {
@@ -165,23 +199,28 @@ func (l *lab) call(ctx context.Context, c *cell) (*caller.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Header.Set("User-Agent", agent+c.id)
 	if c.header[0] != "" {
 		r.Header.Set(c.header[0], c.header[1])
 	}
 	return c.front.Call(l.client, r, c.stream), nil
 }
 
-// ask asks the second simulator, directly, in the target's dialect and without any fault, for the answer to the cell's question.
+// ask asks for the right answer to the cell's question, without any fault: the second simulator directly where the target speaks the client's
+// dialect, else by way of the gateway, since what a translation cannot express may change the answer.
 func (l *lab) ask(ctx context.Context, c *cell) (*llm.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	front := caller.Front{Name: c.target.String(), Dialect: c.target}
-	r, err := front.Request(ctx, l.second.URL(), c.chat("right", false))
+	root, name := l.second.URL(), "right"
+	if c.target != c.front.Dialect {
+		root, name = l.gateway.URL(), "right-"+c.target.String()
+	}
+	r, err := c.front.Request(ctx, root, c.chat(name, false))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set(reference, "1")
-	res := front.Call(l.client, r, false)
+	r.Header.Set("User-Agent", agent+"right")
+	res := c.front.Call(l.client, r, false)
 	if res.Answer == nil || !res.Complete {
 		return nil, fmt.Errorf("ask for the right answer: status %d, %v, %v, %.300s", res.Status, res.Broken, res.Bad, res.Body)
 	}
@@ -195,19 +234,29 @@ func (l *lab) run(ctx context.Context, cells []*cell, workers int, tell func(don
 	next := make(chan int) // sent and closed below, received by the workers
 	var mu sync.Mutex
 	done := 0
+	play := func(i int) {
+		all[i] = l.play(ctx, cells[i])
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		tell(done)
+	}
+	for i, c := range cells {
+		if c.outage != "" {
+			wg.Go(func() { play(i) }) // they keep to a schedule that has begun
+		}
+	}
 	for range workers {
 		wg.Go(func() {
 			for i := range next {
-				all[i] = l.play(ctx, cells[i])
-				mu.Lock()
-				done++
-				tell(done)
-				mu.Unlock()
+				play(i)
 			}
 		})
 	}
-	for i := range cells {
-		next <- i
+	for i, c := range cells {
+		if c.outage == "" {
+			next <- i
+		}
 	}
 	close(next)
 	wg.Wait()
@@ -220,30 +269,27 @@ func (l *lab) run(ctx context.Context, cells []*cell, workers int, tell func(don
 // collect gives each cell the requests that its targets saw. It waits until these have ended, since a simulator may see the end of a request after
 // the gateway does.
 func (l *lab) collect(ctx context.Context, all []*played) error {
-	for _, side := range []struct {
-		p    *rig.Product
-		into func(p *played) *[]sim.RequestRecord
-		name func(c *cell) string
-	}{
-		{l.first, func(p *played) *[]sim.RequestRecord { return &p.seenA }, func(c *cell) string { return c.id }},
-		{l.second, func(p *played) *[]sim.RequestRecord { return &p.seenB }, func(c *cell) string { return c.id + "b" }},
-	} {
-		if err := settle(ctx, side.p); err != nil {
+	seen := map[*rig.Product]map[string][]sim.RequestRecord{}
+	for _, p := range append([]*rig.Product{l.first, l.second}, slices.Collect(maps.Values(l.down))...) {
+		if err := settle(ctx, p); err != nil {
 			return err
 		}
-		seen, err := requests(side.p)
+		list, err := requests(p)
 		if err != nil {
 			return err
 		}
-		by := map[string][]sim.RequestRecord{}
-		for i := range seen {
-			if seen[i].Header.Get(reference) == "" {
-				by[seen[i].Model] = append(by[seen[i].Model], seen[i])
-			}
+		seen[p] = map[string][]sim.RequestRecord{}
+		for i := range list {
+			id := strings.TrimPrefix(list[i].Header.Get("User-Agent"), agent)
+			seen[p][id] = append(seen[p][id], list[i])
 		}
-		for _, p := range all {
-			*side.into(p) = by[side.name(p.cell)]
+	}
+	for _, p := range all {
+		first := l.first
+		if p.cell.outage != "" {
+			first = l.down[p.cell.outage]
 		}
+		p.seenA, p.seenB = seen[first][p.cell.id], seen[l.second][p.cell.id]
 	}
 	return nil
 }

@@ -144,12 +144,15 @@ func runRound(ctx context.Context, o options, dir string, cells []*cell, slack t
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
-	l, err := startLab(ctx, o.program, dir, cells)
+	outage := 20 * time.Second
+	if o.full {
+		outage = time.Minute
+	}
+	l, err := startLab(ctx, o.program, dir, cells, outage)
 	if err != nil {
 		return nil, err
 	}
 	defer l.stop()
-	l.full = o.full
 	tell := func(done int) {
 		if done%100 == 0 || done == len(cells) {
 			fmt.Fprintf(os.Stderr, "%d of %d cells\n", done, len(cells))

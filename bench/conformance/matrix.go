@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"sluice/bench/caller"
 	"sluice/internal/llm"
@@ -12,7 +13,7 @@ import (
 
 // scenarios lists all, in the order of the scorecard.
 func scenarios() []scenario {
-	return append(direct(), streams()...)
+	return slices.Concat(direct(), streams(), outages(), departures())
 }
 
 // crossed are the scenarios that are also run with targets of another dialect than the front's, and crossing says of which.
@@ -34,19 +35,19 @@ func matrix(all []scenario, wanted func(name string) bool) []*cell {
 		cross[name] = true
 	}
 	var cells []*cell
-	add := func(s *scenario, f caller.Front, stream bool, target llm.Dialect) {
-		c := &cell{scenario: s, front: f, stream: stream, target: target}
-		if (s.only == "" || s.only == c.form()) && wanted(c.fullName()) {
-			c.id = fmt.Sprintf("c%03d", len(cells))
+	add := func(s *scenario, i int, f caller.Front, stream bool, target llm.Dialect) {
+		c := &cell{scenario: s, front: f, stream: stream, target: target, glob: fmt.Sprintf("s%d-*", i)}
+		if (s.only == "" || s.only == c.form()) && s.fits(f.Dialect) && wanted(c.fullName()) {
+			c.id = fmt.Sprintf("s%d-%d", i, len(cells))
 			cells = append(cells, c)
 		}
 	}
 	for i := range all {
 		for _, f := range caller.Fronts() {
 			for _, stream := range []bool{true, false} {
-				add(&all[i], f, stream, f.Dialect)
+				add(&all[i], i, f, stream, f.Dialect)
 				if cross[all[i].name] {
-					add(&all[i], f, stream, crossing(f.Dialect))
+					add(&all[i], i, f, stream, crossing(f.Dialect))
 				}
 			}
 		}

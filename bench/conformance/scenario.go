@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"sluice/bench/caller"
@@ -42,6 +44,9 @@ const (
 	refused                 // an error in the client's dialect, before anything else
 	filtered                // an answer that says that a content filter ended it
 	blocked                 // as refused; or as filtered, in Gemini's dialect, where a prompt that is refused is an answer
+	either                  // answered or broken
+	broken                  // part of the right answer, and an error in the stream
+	marked                  // an error of that code in the stream, whatever came before it
 	unlooped                // a whole answer that begins with a loop which was stopped, and then goes on otherwise
 )
 
@@ -72,18 +77,19 @@ type scenario struct {
 	row  string // of table F, or where else it comes from
 	doc  string // what happens, and what is right
 
-	only   string // stream or whole; "" for both
+	only   string        // stream or whole; "" for both
+	fronts []llm.Dialect // nil for all
 	ask    asking
 	one    bool   // there is no second target
 	a, b   string // faults of the first and the second target, in the grammar of sluice sim
 	set    string // settings of the gateway's model, in YAML's flow style
-	kinda  string // settings of the first target's simulated model, likewise
+	outage string // the first target is at a simulator that is down for a while, in this form
 	header [2]string
 
 	want  want
 	whole *want // of the form that is not streamed, where it differs
 	quick bool  // belongs to the subset that CI runs
-	play  func(l *lab, c *cell) *played
+	play  func(ctx context.Context, l *lab, c *cell) *played
 }
 
 // wants returns what is right for a form.
@@ -113,6 +119,11 @@ func (s *scenario) chat(model string, stream bool) *llm.Chat {
 	return c
 }
 
+// fits reports whether a scenario is run at a front.
+func (s *scenario) fits(d llm.Dialect) bool {
+	return len(s.fronts) == 0 || slices.Contains(s.fronts, d)
+}
+
 // cell is a scenario in one form, at one front.
 type cell struct {
 	*scenario
@@ -120,6 +131,7 @@ type cell struct {
 	front  caller.Front
 	stream bool
 	target llm.Dialect // that the providers speak
+	glob   string      // of the ids of the scenario's cells
 }
 
 // form names the cell's form.
