@@ -153,14 +153,33 @@ func (v *Merged) Extend(lit []byte) {
 	if v.form != mergedArray {
 		v.form, v.text = mergedArray, v.text[:0]
 	}
-	more := bytes.TrimSpace(lit[1 : len(lit)-1])
-	if len(more) == 0 {
+	v.more(bytes.TrimSpace(lit[1 : len(lit)-1]))
+}
+
+func (v *Merged) more(elements []byte) {
+	if len(elements) == 0 {
 		return
 	}
 	if len(v.text) > 0 {
 		v.text = append(v.text, ',')
 	}
-	v.text = append(v.text, more...)
+	v.text = append(v.text, elements...)
+}
+
+// ExtendNew is Extend for lists that may repeat what they said before: elements that are there, byte for byte, are left out.
+func (v *Merged) ExtendNew(lit []byte) {
+	if len(lit) < 2 || lit[0] != '[' || v.form != mergedArray {
+		v.Extend(lit)
+		return
+	}
+	var sc Scanner
+	sc.Reset(lit)
+	sc.Array()
+	for sc.Element() {
+		if one := sc.Value().Of(lit); !bytes.Contains(v.text, one) {
+			v.more(one)
+		}
+	}
 }
 
 // Object makes the member an object, and returns its members.
