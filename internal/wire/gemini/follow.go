@@ -272,3 +272,7 @@ func noObject(body []byte) *llm.Error {
 	}
 	return llm.Errorf(llm.KindBadAnswer, "provider's answer is not JSON: %s", wire.Plain(body))
 }
+
+// AppendPing appends what ends an event that has no lines: both official SDKs skip it, while go-genai 1.77.0 fails on comments, on other events and on
+// a single line end, and takes an event with an empty object for a piece of the answer (read and tried 2026-11-21).
+func AppendPing(dst []byte) []byte { return append(dst, "\n\n"...) }
