@@ -193,7 +193,7 @@ func FuzzRepetition(f *testing.F) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	for _, name := range []string{"stories.md", "array-equal-objects.json", "csv-numbers.csv", "chinese-prose.txt", "chant-lines.txt", "base64-zeros.txt"} {
+	for _, name := range []string{"../../../../docs/DESIGN.md", "stories.md", "array-equal-objects.json", "csv-numbers.csv", "chinese-prose.txt", "chant-lines.txt", "base64-zeros.txt"} {
 		text := read(b, "testdata/legit/"+name)
 		b.Run(name, func(b *testing.B) {
 			var r guard.Repetition
