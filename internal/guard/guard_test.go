@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -195,7 +196,7 @@ func FuzzRepetition(f *testing.F) {
 func BenchmarkAdd(b *testing.B) {
 	for _, name := range []string{"../../../../docs/DESIGN.md", "stories.md", "array-equal-objects.json", "csv-numbers.csv", "chinese-prose.txt", "chant-lines.txt", "base64-zeros.txt"} {
 		text := read(b, "testdata/legit/"+name)
-		b.Run(name, func(b *testing.B) {
+		b.Run(filepath.Base(name), func(b *testing.B) {
 			var r guard.Repetition
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
