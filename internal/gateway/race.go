@@ -84,7 +84,7 @@ func (r *run) hedge(plan *route.Plan, grant *admit.Grant[pace.Lease]) *race {
 	if len(r.asked) == 0 { // the call's first attempt
 		r.budget.hedges.deposit(r.settings.Rescue.Hedge.Budget)
 	}
-	delay, ok := r.settings.Rescue.Hedge.delay(grant.Lease)
+	delay, ok := r.settings.Rescue.Hedge.delay(grant.Lease, &r.budget.hedges)
 	if !ok {
 		return nil
 	}
