@@ -18,6 +18,7 @@ const (
 	mostPercent  = 99.9
 	leastAfter   = time.Millisecond
 	mostAfter    = 10 * time.Minute
+	leastAgain   = 50 * time.Millisecond // between two times that a call asks for a second attempt
 )
 
 // hedgeTime is when a second attempt is made.
