@@ -117,6 +117,16 @@ func (r *Rescue) Validate(fail func(key, message string)) {
 }
 
 // Validate reports each problem with the key that it is at.
+func (h *Hedge) Validate(fail func(key, message string)) {
+	if _, e := h.when(); e != "" {
+		fail("after", e)
+	}
+	if !(h.Budget >= 0 && h.Budget <= 1) {
+		fail("budget", "must be from 0 to 1")
+	}
+}
+
+// Validate reports each problem with the key that it is at.
 func (g *Guards) Validate(fail func(key, message string)) {
 	if g.MinRate < 0 || g.MinRate > 1000 {
 		fail("min_rate", "must be from 0 to 1000 tokens a second")

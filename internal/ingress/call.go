@@ -44,6 +44,8 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, en *entry) {
 		return
 	}
 	x.Checked = time.Now()
+	rp.keepAlive(settings.KeepAlive, en.op, x.Call.Stream, r.Header)
+	defer rp.stop() // also when the call panics
 	s.calls.Do(r.Context(), x, rp)
 	rp.end()
 }

@@ -17,3 +17,17 @@ func (f *Form) Check(c *llm.Choice) *llm.Error { return nil }
 // Mend returns text with what models put around JSON taken away (a code fence, a sentence before or after), if what is left has
 // the form; ok is false otherwise. It never changes the JSON itself.
 func (f *Form) Mend(text string) (mended string, ok bool) { return "", false }
+
+// Instruction returns the instruction that another attempt is given after fault, what Check found.
+func (f *Form) Instruction(fault *llm.Error) string { return "" }
+
+// Text reports whether the form demands anything of the answer's text.
+func (f *Form) Text() bool { return false }
+
+// Cache makes forms, and keeps the schemas that it compiled for them. The zero value is ready. It is safe for concurrent use.
+type Cache struct{}
+
+// Form returns the form that a request demands, as New does.
+func (c *Cache) Form(format *llm.Format, tools []llm.Function, schema bool) *Form {
+	return New(format, tools, schema)
+}
