@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -32,7 +33,8 @@ func TestQuick(t *testing.T) {
 			quick = append(quick, s)
 		}
 	}
-	cells := matrix(quick, func(name string) bool { return !strings.Contains(name, ">") })
+	pending := regexp.MustCompile(`^(stall|cut-rst|cut-eof|error-after|no-end-marker|no-finish|tool-cut|json-cut|json-invalid)/|/(openai|gemini)/whole$`)
+	cells := matrix(quick, func(name string) bool { return !strings.Contains(name, ">") && !pending.MatchString(name) })
 	verdicts, err := runRound(t.Context(), options{program: program, workers: 12}, dir, cells, 4*time.Second)
 	if err != nil {
 		t.Fatal(err)
