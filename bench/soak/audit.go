@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,9 @@ type told struct {
 }
 
 // audited is the ledger beside the simulators' books.
+//
+// An error in the place of an answer costs nothing, by the gateway's rule; the simulator bills the input of a stream that begins, and then has
+// nothing but the error. Those requests are left out of its books.
 //
 // Calls whose every attempt was counted by the simulator that answered it must have the same tokens in both, to the last one. An attempt
 // that broke reports nothing: the gateway estimates it, from the size of the request and of the text that came. The output of such calls must
@@ -81,7 +85,9 @@ func (l *lab) audit(ctx context.Context, calls []call, rec *record) error {
 					billed[r.Call] = t
 				}
 				a.Requests++
-				t.add(tokens{r.Usage.Input, r.Usage.Output})
+				if r.Usage.Output > 0 || !slices.Contains(r.Faults, "stream-error") {
+					t.add(tokens{r.Usage.Input, r.Usage.Output})
+				}
 				t.faults = append(t.faults, strings.Join(r.Faults, "+"))
 			}
 			if last == after {
