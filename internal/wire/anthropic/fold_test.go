@@ -3,6 +3,7 @@ package anthropic
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -98,15 +99,20 @@ func TestFoldIncomplete(t *testing.T) {
 // TestFoldOfWriter: what the codec writes as a stream adds up to what it writes whole.
 func TestFoldOfWriter(t *testing.T) {
 	t.Parallel()
-	a := foreign()
-	h := &llm.Head{ID: "1"}
-	got, ok := folded(t, string(written(a, h)), "")
-	if !ok {
-		t.Fatal("no answer")
+	all := []*llm.Answer{foreign()}
+	for seed := range uint64(300) {
+		all = append(all, random{rand.New(rand.NewPCG(seed, 7))}.answer())
 	}
-	want := string(AppendAnswer(nil, a, h))
-	if d := cmp.Diff(jsonOf(t, want), jsonOf(t, got)); d != "" {
-		t.Errorf("differs (-want +got):\n%s", d)
+	h := &llm.Head{ID: "1"}
+	for _, a := range all {
+		got, ok := folded(t, string(written(a, h)), "")
+		if !ok {
+			t.Fatal("no answer")
+		}
+		want := string(AppendAnswer(nil, a, h))
+		if d := cmp.Diff(jsonOf(t, want), jsonOf(t, got)); d != "" {
+			t.Fatalf("differs (-want +got):\n%s", d)
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ type track struct {
 // tell notes what an event brings of the answer's content.
 func (s *Stream) tell(f *frame, data []byte) {
 	switch f.kind {
+	case blockDelta:
+		s.addPiece(f, data)
 	case messageStart:
 		s.track.begun = true
 	case blockStart:
@@ -30,8 +32,6 @@ func (s *Stream) tell(f *frame, data []byte) {
 		if f.block.Len() > 0 {
 			s.beginPiece(f, data)
 		}
-	case blockDelta:
-		s.addPiece(f, data)
 	case blockStop, messageStop:
 		s.endPiece()
 	case messageDelta:
@@ -71,30 +71,34 @@ func (s *Stream) addPiece(f *frame, data []byte) {
 	if !t.open || f.index != t.index {
 		return
 	}
-	kind := f.delta.Of(data)
-	p := wire.Piece{Kind: t.kind, Escaped: true}
+	delta, index := f.delta.Of(data), 0
 	switch t.kind {
 	case llm.PartText:
-		if !wire.EqualString(kind, "text_delta") {
+		if !says(delta, `"text_delta"`) {
 			return
 		}
 	case llm.PartThinking:
-		if !wire.EqualString(kind, "thinking_delta") {
-			t.signed = t.signed || wire.EqualString(kind, "signature_delta")
+		if !says(delta, `"thinking_delta"`) {
+			t.signed = t.signed || says(delta, `"signature_delta"`)
 			return
 		}
 	case llm.PartToolCall:
-		if !wire.EqualString(kind, "input_json_delta") {
+		if !says(delta, `"input_json_delta"`) {
 			return
 		}
-		p.Index = t.index
+		index = t.index
 	default:
 		return
 	}
-	if p.Text = inside(f.text, data); len(p.Text) > 0 {
+	if f.text.Len() > 2 {
 		t.told = true
-		s.Pieces = append(s.Pieces, p)
+		s.Pieces = append(s.Pieces, wire.Piece{Kind: t.kind, Index: index, Text: inside(f.text, data), Escaped: true})
 	}
+}
+
+// says reports whether two JSON strings, with their quotes, mean the same; want has no escapes. It is quick where lit has none either.
+func says(lit []byte, want string) bool {
+	return string(lit) == want || wire.EqualString(lit, want[1:len(want)-1])
 }
 
 // endPiece notes that the open block, if there is one, is whole.

@@ -3,6 +3,7 @@ package anthropic
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func (g *gathered) answer() *llm.Answer { return &llm.Answer{Choices: []llm.Choi
 // resumable are the streams that are cut at every event.
 func resumable() map[string]string {
 	whole := `{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t","name":"f","input":{"a":1}}}`
-	return map[string]string{
+	all := map[string]string{
 		"old": oldStream(), "new": newStream(),
 		"text in the start": stream(startEvent, `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":"ab\n"}}`, textDelta1, textStop,
 			whole, `{"type":"content_block_stop","index":1}`, strings.Replace(endDelta, "end_turn", "tool_use", 1), stopEvent),
@@ -60,6 +61,11 @@ func resumable() map[string]string {
 			`{"type":"content_block_stop","index":0}`, `{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}`,
 			`{"type":"content_block_stop","index":1}`, endDelta, stopEvent),
 	}
+	for seed := range uint64(40) {
+		a := random{rand.New(rand.NewPCG(seed, 9))}.answer()
+		all[fmt.Sprintf("random %d", seed)] = string(written(a, &llm.Head{ID: "x"}))
+	}
+	return all
 }
 
 // order is the protocol's order of events (PROVIDERS.md 2.3), strictly.

@@ -6,7 +6,11 @@ import (
 	"sluice/internal/wire"
 )
 
-const keepScratch = 16 << 10 // a larger scratch buffer is given back after use
+// What is kept for the next stream.
+const (
+	keepScratch = 16 << 10 // bytes of scratch
+	keepPieces  = 16
+)
 
 // Stream follows one streamed answer that is forwarded. It is used by one goroutine, and is ready after Reset. It is a
 // wire.Follower and a wire.Resumer.
@@ -31,6 +35,9 @@ func (s *Stream) Reset(o wire.FollowOptions) {
 		scratch = nil
 	}
 	pieces := s.Pieces[:0]
+	if cap(pieces) > keepPieces {
+		pieces = nil
+	}
 	clear(pieces[:cap(pieces)])
 	*s = Stream{options: o, scratch: scratch[:0]}
 	s.Pieces = pieces

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -37,6 +38,19 @@ func TestFold(t *testing.T) {
 		a, e := responses.Scan(llm.OpChat, body)
 		if e != nil || !a.Complete || !a.HasUsage {
 			t.Errorf("scanned %+v, %v", a, e)
+		}
+	}
+}
+
+// TestFoldOfWriter: what the codec writes as a stream adds up to what it writes whole.
+func TestFoldOfWriter(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 11))
+		a := randomAnswer(rnd)
+		got, ok := foldOf(t, write(head(), unfold(a, rnd)))
+		if want := responses.AppendAnswer(nil, a, head()); !ok || !bytes.Equal(got, want) {
+			t.Fatalf("got %s\nwant %s", got, want)
 		}
 	}
 }
@@ -123,7 +137,7 @@ func TestPiecesAllocs(t *testing.T) {
 // TestResumeLong: finished items that are more than is kept are written anew, from their texts.
 func TestResumeLong(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("word ", 60<<10)
+	long := strings.Repeat("word ", 55<<10)
 	h := head()
 	w := responses.NewWriter(h)
 	var stream []byte
@@ -154,15 +168,15 @@ func TestResumeLong(t *testing.T) {
 	if e != nil {
 		t.Fatal(e)
 	}
-	for k := range len(events(t, stream, 4096)) {
-		c := cutStream(t, stream, k+1)
+	for k := 1; k <= len(events(t, stream, 4096)); k += 3 { // of every kind of item: in it, and after it
+		c := cutStream(t, stream, k)
 		if fault := checkOrder(events(t, c.out, 4096)); fault != "" {
-			t.Fatalf("cut at %d: %.300s", k+1, fault)
+			t.Fatalf("cut at %d: %.300s", k, fault)
 		}
 		final, _ := foldOf(t, c.out)
 		got, e := responses.ReadAnswer(final)
 		if e != nil || same(want, got, false) != "" {
-			t.Fatalf("cut at %d: the end differs, %v: %.2000s", k+1, e, same(want, got, false))
+			t.Fatalf("cut at %d: the end differs, %v: %.2000s", k, e, same(want, got, false))
 		}
 	}
 }

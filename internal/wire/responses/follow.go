@@ -7,8 +7,12 @@ import (
 	"sluice/internal/wire"
 )
 
-// keepScratch is the size up to which a follower's buffers are kept for the next event or stream.
-const keepScratch = 64 << 10
+// What of a follower's buffers is kept for the next event or stream.
+const (
+	keepScratch = 64 << 10 // bytes of each
+	keepPieces  = 16
+	keepItems   = 64
+)
 
 // Stream follows one streamed answer that is forwarded. It is a wire.Follower and a wire.Resumer, used by one goroutine, and ready after Reset.
 type Stream struct {
@@ -38,6 +42,9 @@ func (s *Stream) Reset(o wire.FollowOptions) {
 	}
 	s.track.reset()
 	pieces := s.Pieces[:0]
+	if cap(pieces) > keepPieces {
+		pieces = nil
+	}
 	clear(pieces[:cap(pieces)])
 	*s = Stream{options: o, last: -1, final: s.final[:0], scratch: s.scratch[:0], track: s.track}
 	s.Pieces = pieces

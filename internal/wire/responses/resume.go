@@ -22,7 +22,7 @@ func (s *Stream) Resume(h *llm.Head, sofar *llm.Answer) (llm.EventWriter, bool) 
 	w := newWriter(h)
 	w.given, w.sequence, w.ended = string(t.id.Of(t.kept)), s.last+1, s.Done
 	w.begun = t.begun || s.last >= 0 || len(t.items) > 0
-	w.tier = s.Tier
+	w.tier, w.next = s.Tier, t.next
 	if t.model.Len() > 0 {
 		w.model = string(wire.Unescape(nil, t.model.Of(t.kept)))
 	}
@@ -36,7 +36,6 @@ func (s *Stream) Resume(h *llm.Head, sofar *llm.Answer) (llm.EventWriter, bool) 
 	w.refused = slices.ContainsFunc(parts, func(p llm.Part) bool { return p.Kind == llm.PartRefusal })
 	for i := range t.items {
 		it, last := &t.items[i], i == len(t.items)-1
-		w.next = max(w.next, it.index+1)
 		switch {
 		case it.done && it.raw.Len() > 0:
 			w.repeat(it, it.raw.Of(t.kept))

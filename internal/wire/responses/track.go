@@ -21,6 +21,7 @@ type track struct {
 	model    wire.Span // likewise, as the client was shown it
 	created  int64     // created_at; 0 if not known
 	items    []tracked
+	next     int    // index after those of all items
 	begins   int    // parts that have begun
 	content  []byte // finished parts of the message or reasoning that began last, with commas between
 	short    bool   // one of them could not be kept
@@ -61,13 +62,17 @@ const (
 
 // reset forgets all, and keeps the memory.
 func (t *track) reset() {
-	if cap(t.kept) > keepScratch {
-		t.kept = nil
+	again := func(b []byte) []byte {
+		if cap(b) > keepScratch {
+			return nil
+		}
+		return b[:0]
 	}
-	if cap(t.content) > keepScratch {
-		t.content = nil
+	items := t.items[:0]
+	if cap(items) > keepItems {
+		items = nil
 	}
-	*t = track{kept: t.kept[:0], items: t.items[:0], content: t.content[:0], logprobs: t.logprobs[:0], marks: t.marks[:0]}
+	*t = track{kept: again(t.kept), items: items, content: again(t.content), logprobs: again(t.logprobs), marks: again(t.marks)}
 }
 
 // keep copies b. What would go over the limit is not kept: its span is empty.
@@ -152,6 +157,7 @@ func (it *tracked) takes(kind llm.PartKind) bool {
 // newItem begins the item of the event in frame; nil if there are too many.
 func (s *Stream) newItem(class itemClass) *tracked {
 	t := &s.track
+	t.next = max(t.next, s.frame.output+1)
 	if len(t.items) >= maxItems {
 		return nil
 	}
