@@ -71,7 +71,7 @@ func configured(s *gateway.Snapshot, target string) bool {
 // ingressOptions wires the clients' side. The operator's side shares its address unless it has its own.
 func (a *App) ingressOptions(c *config.Config) ingress.Options {
 	o := ingress.Options{
-		Calls: a.gateway, Keys: a.keys, Threads: a.store, Files: a.store, Metrics: a.metrics, Log: a.log, Health: a.health, IsAdmin: console.Owns,
+		Calls: a.gateway, Keys: a.keys, Threads: a.store, Files: a.store, Replays: a.store, Metrics: a.metrics, Log: a.log, Health: a.health, IsAdmin: console.Owns,
 		Routes:  func() *route.Table { return a.gateway.Snapshot().Routes },
 		Targets: func() []dialect.CapabilityTarget { return a.gateway.Snapshot().Capabilities() },
 	}

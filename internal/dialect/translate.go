@@ -23,7 +23,8 @@ type Translation struct {
 	open   map[int]bool // choices seen; true once they have their finish reason
 	// opening says that usage is what the provider stated at the beginning: the input, and nothing of the output to speak of.
 	opening bool
-	begun   int // choices
+	finish  llm.Finish // of the first choice
+	begun   int        // choices
 	ended   int
 	want    int
 }
@@ -172,7 +173,7 @@ func (t *Translation) account(e *llm.Event) {
 	case llm.EventFinish:
 		t.begin(e.Choice)
 		if e.Choice == 0 {
-			t.Finish = e.Finish
+			t.finish = e.Finish
 		}
 		if !t.open[e.Choice] {
 			t.open[e.Choice] = true
@@ -212,6 +213,9 @@ func (t *Translation) Fail(dst []byte, e *llm.Error) []byte { return t.writer.Fa
 func (t *Translation) Resume(*llm.Head, *llm.Answer) (llm.EventWriter, bool) {
 	return t.tee.w, t.tee.open
 }
+
+// Finish returns why the first choice has ended; FinishUnset if it has not.
+func (t *Translation) Finish() llm.Finish { return t.finish }
 
 // Spliced reports whether the stream goes on with another. What Answer returns is then as the client has seen it, and nothing has to be turned
 // back.

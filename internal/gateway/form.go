@@ -41,31 +41,35 @@ func (r *run) holds() bool {
 	return r.x.Call.Stream && r.settings.Rescue.Structured.Stream == "hold" && r.resc == nil && r.form() != nil
 }
 
-// check holds what was seen of a stream, which is at its end, to the form that was demanded.
-func (r *run) check(rl *relay) *llm.Error {
-	form := r.form()
-	if form == nil || rl.watch.rec.many || rl.watch.rec.over() {
+// checkEnd holds what was seen of a stream to the form that was demanded, when its end has come.
+func (r *run) checkEnd(rl *relay) *llm.Error {
+	if t, ok := rl.stream.(*dialect.Translation); ok {
+		rl.why = t.Finish()
+	} else {
+		rl.why = dialect.FinishOf(r.x.Call.Front, rl.ev.Name, rl.ev.Data)
+	}
+	if rl.watch.rec.many || rl.watch.rec.over() {
 		return nil
 	}
 	c := rl.watch.rec.answer().Choices[0]
-	c.Finish = rl.state.Finish
-	return r.misshapen(form, &c)
+	c.Finish = rl.why
+	if e := r.form().Check(&c); e != nil {
+		return r.misshapen(&c, e)
+	}
+	return nil
 }
 
-// misshapen returns what is wrong with a choice, and sees to it that the next request says so.
-func (r *run) misshapen(form *shape.Form, c *llm.Choice) *llm.Error {
-	e := form.Check(c)
-	if e == nil {
-		return nil
-	}
+// misshapen notes what is wrong with a choice, and sees to it that the next request says so.
+func (r *run) misshapen(c *llm.Choice, e *llm.Error) *llm.Error {
 	e.Sent = llm.WasSent
 	r.badForms++
-	if r.badForms > r.settings.Rescue.Structured.Retry {
+	if r.badForms > r.settings.Rescue.Structured.Retry || !r.committed.IsZero() {
+		r.g.metrics.Guard(e.Kind, "cancel")
 		e.Advice = llm.DoNotRetry
 		return e
 	}
 	r.g.metrics.Guard(e.Kind, "retry")
-	r.stricter = stricter(c, form.Instruction(e))
+	r.stricter = stricter(c, r.form().Instruction(e))
 	return e
 }
 
@@ -84,16 +88,14 @@ func (r *run) formed(body []byte, a *llm.Answer) ([]byte, *llm.Answer, *llm.Erro
 	mended := false
 	for i := range read.Choices {
 		c := &read.Choices[i]
-		if form.Check(c) == nil {
+		e := form.Check(c)
+		if e == nil {
 			continue
 		}
-		if mend(form, c) {
-			mended = true
-			continue
+		if !mend(form, c) {
+			return nil, nil, r.misshapen(c, e)
 		}
-		if e := r.misshapen(form, c); e != nil {
-			return nil, nil, e
-		}
+		mended = true
 	}
 	if !mended {
 		return body, a, nil

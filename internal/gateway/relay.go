@@ -42,7 +42,9 @@ type relay struct {
 	quiet bool      // nothing is sent: the client wants the answer whole
 	begun bool      // the first content token has come
 	watch watch
-	data  bool // the last read brought an event with data
+	check func() *llm.Error // holds the answer to its form when its end has come, and before that is sent; nil if it has none
+	why   llm.Finish        // the answer has ended
+	data  bool              // the last read brought an event with data
 
 	most int64 // bytes of text; 0 for no limit
 
@@ -170,6 +172,10 @@ func (rl *relay) reset(r *run) {
 	if !r.leg.same || rl.quiet || rl.hold {
 		rl.most = r.info.account.MaxAnswer // some of what writes it in other words, or keeps it, holds all of it
 	}
+	rl.check, rl.why = nil, llm.FinishUnset
+	if r.x.Call.Stream && r.form() != nil {
+		rl.check = func() *llm.Error { return r.checkEnd(rl) }
+	}
 	if r.x.OnAnswer != nil && !rl.quiet {
 		rl.tell = func() { r.tell(rl) }
 	}
@@ -215,7 +221,7 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 			fail = r.firstToken(answer, rl)
 		}
 		if rl.hold && done && fail == nil {
-			fail = r.letGo(answer, rl)
+			fail = r.begin(answer, rl)
 		}
 		if rl.live && !rl.quiet {
 			if e := rl.w.Flush(); e != nil {
@@ -256,16 +262,6 @@ func (r *run) firstToken(answer *upstream.Answer, rl *relay) *llm.Error {
 	r.lease.Begun()
 	if rl.live || rl.quiet || rl.hold {
 		return nil
-	}
-	return r.begin(answer, rl)
-}
-
-// letGo sends a stream that was kept until its end.
-//
-//go:noinline
-func (r *run) letGo(answer *upstream.Answer, rl *relay) *llm.Error {
-	if e := r.check(rl); e != nil {
-		return e
 	}
 	return r.begin(answer, rl)
 }
@@ -322,10 +318,11 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		case !ok:
 			return nil
 		}
-		rl.data = rl.data || !rl.ev.Comment
+		rl.data = rl.data || !rl.ev.Comment && string(rl.ev.Name) != "ping"
 		action := rl.stream.Observe(&rl.ev)
-		if len(st.Pieces) > 0 {
-			if e := rl.watch.look(st.Pieces); e != nil {
+		fault := rl.watch.look(st.Pieces)
+		if rl.check != nil && rl.why == llm.FinishUnset && rl.stream.Finished() {
+			if e := rl.check(); e != nil {
 				return e
 			}
 		}
@@ -341,6 +338,9 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			if e := rl.add(rl.ev.Raw); e != nil {
 				return e
 			}
+		}
+		if fault != nil {
+			return fault
 		}
 	}
 	return nil
@@ -405,7 +405,7 @@ func (rl *relay) release() {
 	if cap(rl.held) > keep {
 		return
 	}
-	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell, rl.ev, rl.fold = rl.held[:0], nil, nil, nil, nil, nil, wire.Event{}, nil
+	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell, rl.ev, rl.fold, rl.check = rl.held[:0], nil, nil, nil, nil, nil, wire.Event{}, nil, nil
 	rl.watch.guards = nil
 	relays.Put(rl)
 }

@@ -47,6 +47,7 @@ type run struct {
 	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
 	consumed consumed
+	billed   llm.Usage // what the attempt has added to the books
 	leg      leg
 	unsent   bool  // nothing was sent: it does not count
 	race     *race // that the attempt is in; nil if it is not hedged
@@ -137,6 +138,9 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 		}
 		if e == nil || !r.committed.IsZero() && r.resc == nil {
 			return nil
+		}
+		if r.refusedStream(e) {
+			continue // to the same target, for a whole answer
 		}
 		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
 		if !unable || last == nil {
@@ -270,6 +274,9 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	now := time.Now()
 	r.bill()
+	if r.resc != nil && e != nil {
+		r.resc.before = sum(r.resc.before, r.billed)
+	}
 	out := pace.Outcome{Duration: now.Sub(r.sent), Whole: !r.streams() || isMedia(r.x.Call.Op)}
 	switch {
 	case e != nil:

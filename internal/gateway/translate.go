@@ -356,7 +356,7 @@ func (r *run) answerHeaders(h, from http.Header) {
 		return
 	}
 	for k, v := range from {
-		if upstream.ForwardResponseHeader(k) && (k != "Content-Type" || !r.leg.inner && r.leg.surface.Frames == upstream.FrameSSE && !r.x.Head.Array) {
+		if upstream.ForwardResponseHeader(k) && (k != "Content-Type" || !r.leg.inner && r.saysRight(v) && r.leg.surface.Frames == upstream.FrameSSE && !r.x.Head.Array) {
 			h[k] = v
 		}
 	}
@@ -389,4 +389,16 @@ func (r *run) able(tiers [][]*llm.Target) [][]*llm.Target {
 		}
 	}
 	return left
+}
+
+// saysRight reports whether a provider's content type is one of what it has sent, as far as that has a codec.
+func (r *run) saysRight(contentType []string) bool {
+	op := r.x.Call.Op
+	if op == llm.OpRaw || isMedia(op) || len(contentType) == 0 {
+		return true
+	}
+	if r.x.Call.Stream {
+		return strings.HasPrefix(contentType[0], "text/event-stream")
+	}
+	return strings.HasPrefix(contentType[0], "application/json")
 }

@@ -14,7 +14,11 @@
 // What is decided depends on the text only, not on how it was cut for Add: a check falls on the same byte however it came.
 package guard
 
-import "sluice/internal/llm"
+import (
+	"bytes"
+
+	"sluice/internal/llm"
+)
 
 // Sizes of what is looked at, in bytes.
 const (
@@ -73,44 +77,42 @@ func (c *channel) reset() {
 }
 
 func (c *channel) add(text []byte) bool {
-	if c.stopped {
-		return true
-	}
-	for _, b := range text {
-		if b != '\\' && c.escape.state == plain {
-			c.put(b)
-			continue
+	for len(text) > 0 && !c.stopped {
+		if c.escape.state == plain {
+			n := bytes.IndexByte(text, '\\')
+			if n < 0 {
+				n = len(text)
+			}
+			c.put(text[:n])
+			text = text[n:]
+			if len(text) == 0 {
+				break
+			}
 		}
 		var out [utf8Max + 1]byte
-		for _, b := range c.escape.next(out[:0], b) {
-			c.put(b)
-		}
+		c.put(c.escape.next(out[:0], text[0]))
+		text = text[1:]
 	}
 	return c.stopped
 }
 
-// put takes a byte of the text.
-func (c *channel) put(b byte) {
-	if c.begun {
-		if c.tail.put(b) && c.tail.check(c.thinking) {
-			c.stopped = true
+// put takes bytes without escapes.
+func (c *channel) put(text []byte) {
+	if !c.begun {
+		if c.head == nil && len(text) > 0 {
+			c.head = make([]byte, 0, head)
 		}
-		return
-	}
-	if c.head == nil {
-		c.head = make([]byte, 0, head)
-	}
-	c.head = append(c.head, b)
-	if len(c.head) < head {
-		return
-	}
-	if c.tail == nil {
-		c.tail = new(tail)
-	}
-	c.begun = true
-	for _, b := range c.head {
-		if c.tail.put(b) && c.tail.check(c.thinking) {
-			c.stopped = true
+		n := min(len(text), head-len(c.head))
+		c.head = append(c.head, text[:n]...)
+		text = text[n:]
+		if len(c.head) < head {
+			return
 		}
+		if c.tail == nil {
+			c.tail = new(tail)
+		}
+		c.begun = true
+		c.stopped = c.tail.add(c.head, c.thinking)
 	}
+	c.stopped = c.stopped || c.tail.add(text, c.thinking)
 }

@@ -1,6 +1,9 @@
 package guard
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // kind is the class of a repetitive text. Each has its own limit.
 type kind uint8
@@ -70,19 +73,22 @@ func (t *tail) counted() bool { return t.changed*t.period >= t.run/2 }
 func (t *tail) judge(thinking, periodic bool) bool {
 	var buf [window]byte
 	text := t.last(buf[:])
-	if structured(text[len(text)-96:]) {
-		t.become(structure)
-		return false
+	var l look
+	if !t.judged {
+		if !periodic && t.news*6 > window {
+			t.become(none) // no limit can have been reached, whatever it is
+			return false
+		}
+		if t.plainly(text[len(text)-96:], periodic) {
+			return false
+		}
+		l = scan(text)
+		t.become(l.class(text, t.period))
+		t.judged = t.period != 0 && t.period <= window && t.run >= window
 	}
-	l := scan(text)
-	k := l.kind(t.period)
-	if k == running && l.literals(text) {
-		k = data
-	}
-	t.become(k)
 	switch t.kind {
 	case running:
-		return t.said() || t.stale(&l, text)
+		return t.said() || t.news*6 <= window && t.stale(&l, text)
 	case paragraph:
 		return t.said() || t.news*20 <= window && t.pos-t.kindSince >= maxMixed
 	case lines:
@@ -97,6 +103,24 @@ func (t *tail) judge(thinking, periodic bool) bool {
 		return t.run >= maxData
 	}
 	return false
+}
+
+// plainly says at a glance at the end of the text that it is still what it was, if that was no language, or that it is structure.
+func (t *tail) plainly(text []byte, periodic bool) bool {
+	if structured(text) {
+		t.become(structure)
+		return true
+	}
+	if periodic || t.kind != data && t.kind != structure {
+		return false
+	}
+	n := 0
+	for _, b := range text {
+		if letter(b) || b == ' ' || b >= utf8.RuneSelf {
+			n++
+		}
+	}
+	return n*3 < len(text)*2
 }
 
 // become notes the class of the text.
@@ -128,7 +152,7 @@ func (t *tail) said() bool {
 // one in which a word changes. A listing of words may do that, and a rhyme that says all of it again with each verse: it is
 // longer each time, so that the window holds more that differs.
 func (t *tail) stale(l *look, text []byte) bool {
-	return t.news*6 <= window && l.newlines == 0 && l.commas*5 < l.wordCount()*2 && l.wordCount() >= 6*l.numbers &&
+	return l.newlines == 0 && l.commas*5 < l.wordCount()*2 && l.wordCount() >= 6*l.numbers &&
 		different(text)*4 <= window
 }
 
@@ -182,6 +206,14 @@ func structured(text []byte) bool {
 		}
 	}
 	return n >= 8 && opens < 3
+}
+
+// class is kind, with a look at the words.
+func (l *look) class(text []byte, period uint32) kind {
+	if k := l.kind(period); k != running || !l.literals(text) {
+		return k
+	}
+	return data
 }
 
 // kind classes a text whose tail has a period, or 0.

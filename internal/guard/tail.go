@@ -1,5 +1,7 @@
 package guard
 
+import "bytes"
+
 // multiplier spreads eight bytes over a word: 2^64 divided by the golden ratio, as in Knuth's multiplicative hashing.
 const multiplier = 0x9E3779B97F4A7C15
 
@@ -14,6 +16,7 @@ type tail struct {
 	run     uint32
 	lines   uint32 // lines that ended within the run
 	changed uint32 // digits that differ within the run
+	judged  bool   // kind is that of the run: all of the window was in it
 
 	blank      uint32 // length of the white space that the text ends with
 	blankLines uint32 // line breaks in it
@@ -38,52 +41,57 @@ type tail struct {
 
 func (t *tail) reset() { *t = tail{} }
 
-// put takes a byte and reports whether a check is due.
-func (t *tail) put(b byte) bool {
-	pos := t.pos
-	f := b
-	if b-'0' <= 9 {
-		f = '0'
+// add takes bytes, and checks at each step.
+func (t *tail) add(text []byte, thinking bool) bool {
+	for len(text) > 0 {
+		n := min(len(text), int(step-t.pos%step))
+		t.put(text[:n])
+		text = text[n:]
+		if t.pos%step == 0 && t.check(thinking) {
+			return true
+		}
 	}
-	t.gram = t.gram<<8 | uint64(f)
-	hash := t.gram * multiplier
-	slot := &t.table[hash>>(64-11)]
-	mark := uint32(hash>>21) & 0xFFFF0000
-	age := uint32(uint16(pos) - uint16(*slot))
-	known := *slot&0xFFFF0000 == mark && age < ring && age < pos
-	*slot = mark | pos&0xFFFF
-	if !known || age > window {
-		t.fresh++
-	}
+	return false
+}
 
-	if t.period != 0 {
-		t.extend(b, f)
-	}
-	if t.period == 0 && known {
-		t.period, t.run, t.lines, t.changed = age, 8, 0, 0
-	}
-
-	switch {
-	case b > ' ':
-		t.blank, t.blankLines = 0, 0
-	case b == '\n':
-		if t.blankLines == 0 {
+// put takes bytes up to the next check. It is what each byte costs.
+func (t *tail) put(text []byte) {
+	gram, pos, fresh := t.gram, t.pos, t.fresh
+	for _, b := range text {
+		f := b
+		if b-'0' <= 9 {
+			f = '0'
+		}
+		gram = gram<<8 | uint64(f)
+		hash := gram * multiplier
+		slot := &t.table[hash>>(64-11)]
+		seen := *slot
+		mark := uint32(hash>>21) & 0xFFFF0000
+		*slot = mark | pos&0xFFFF
+		age := (pos - seen) & 0xFFFF
+		known := (seen^mark)>>16 == 0 && age < ring && age < pos
+		if !known || age > window {
+			fresh++
+		}
+		if t.period != 0 {
+			t.extend(pos, b, f)
+		}
+		if t.period == 0 && known {
+			t.period, t.run, t.lines, t.changed, t.judged = age, 8, 0, 0, false
+		}
+		if b == '\n' && t.bytes[(pos-1)%ring] != '\n' {
 			t.lines++
 			t.allLines++
 		}
-		t.blankLines++
-		t.blank++
-	default:
-		t.blank++
+		t.bytes[pos%ring] = b
+		pos++
 	}
-	t.bytes[pos%ring] = b
-	t.pos = pos + 1
-	return t.pos%step == 0
+	t.gram, t.pos, t.fresh = gram, pos, fresh
 }
 
 // extend goes on with the run, or ends it.
-func (t *tail) extend(b, f byte) {
-	before := t.bytes[(t.pos-t.period)%ring]
+func (t *tail) extend(pos uint32, b, f byte) {
+	before := t.bytes[(pos-t.period)%ring]
 	if before == b {
 		t.run++
 		return
@@ -98,12 +106,28 @@ func (t *tail) extend(b, f byte) {
 
 // shift ends a block of the window.
 func (t *tail) shift() {
+	t.whiten()
 	t.news += t.fresh - t.blocks[t.block]
 	t.blocks[t.block] = t.fresh
 	t.fresh = 0
 	if t.block++; int(t.block) == len(t.blocks) {
 		t.block = 0
 	}
+}
+
+// whiten counts the white space at the end of the block.
+func (t *tail) whiten() {
+	var buf [step]byte
+	block := t.last(buf[:])
+	n := len(block)
+	for n > 0 && block[n-1] <= ' ' {
+		n--
+	}
+	if n > 0 {
+		t.blank, t.blankLines = 0, 0
+	}
+	t.blank += uint32(len(block) - n)
+	t.blankLines += uint32(bytes.Count(block[n:], []byte{'\n'}))
 }
 
 // last copies the last bytes of the text to dst.

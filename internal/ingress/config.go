@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/internal/file"
+	"sluice/internal/replay"
 	"sluice/internal/thread"
 )
 
@@ -23,6 +24,10 @@ type Config struct {
 	Clients ClientsConfig `yaml:"clients"`
 	// KeepAlive says what clients are sent while they wait.
 	KeepAlive KeepAlive `yaml:"keep_alive"`
+	// Resume says how streamed answers are recorded, so that a client that was cut off can go on reading.
+	Resume replay.Config `yaml:"resume"`
+	// Idempotency says what is kept for requests with an Idempotency-Key.
+	Idempotency replay.KeyConfig `yaml:"idempotency"`
 	// Drain says how a shutdown ends calls under way.
 	Drain DrainConfig `yaml:"drain"`
 	// Responses says which answers of OpenAI's Responses API are kept, so that clients can go on with them by their id.
@@ -84,6 +89,8 @@ func (c *Config) SetDefaults() {
 		KeepAlive:  2 * time.Minute,
 	}
 	c.KeepAlive = KeepAlive{Interval: 15 * time.Second}
+	c.Resume.SetDefaults()
+	c.Idempotency.SetDefaults()
 	c.Drain = DrainConfig{Soft: 20 * time.Second, Hard: 30 * time.Second}
 	c.Responses.SetDefaults()
 	c.Files.SetDefaults()

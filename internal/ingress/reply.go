@@ -19,6 +19,7 @@ type reply struct {
 	stall time.Duration // how long a write may block
 	codec *dialect.Codec
 	id    string // of the call
+	owner string // name of the client's key, where a recording is read
 	array bool   // a stream is an array of JSON, not SSE
 	alive alive
 

@@ -58,12 +58,11 @@ type Keeper interface {
 
 // Play records an answer that was kept as that of the recording.
 func (w *Recorder) Play(a *Answer) {
+	w.header, w.played = a.Header.Clone(), a.Call
 	if !a.Stream {
-		w.header = a.Header.Clone()
 		w.Whole(a.Status, a.Body)
 		return
 	}
-	w.header = a.Header.Clone()
 	w.ids, w.named = false, true // the events have their ids
 	w.BeginStatus(a.Status)
 	w.add(a.Body)

@@ -51,7 +51,7 @@ func TestClean(t *testing.T) {
 		var log bytes.Buffer
 		var c broom
 		g := New(config(nil))
-		open(t, g, Options{ID: "A"}).Record(false).Whole(http.StatusOK, []byte("{}"))
+		open(t, g, Options{ID: "A"}).Record().Whole(http.StatusOK, []byte("{}"))
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 		defer cancel()
 		Clean(ctx, g, &c, func() KeyConfig { return KeyConfig{MaxBytes: 77} }, slog.New(slog.NewTextHandler(&log, nil)))
@@ -92,7 +92,7 @@ func FuzzCut(f *testing.F) {
 func TestRecordingCost(t *testing.T) {
 	g := New(config(nil))
 	r := open(t, g, Options{ID: "A"})
-	w := r.Record(false)
+	w := r.Record()
 	w.Begin()
 	event := []byte("data: 0123456789\n\n")
 	if n := testing.AllocsPerRun(100_000, func() { _ = w.Write(event) }); n > 0 {

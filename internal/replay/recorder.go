@@ -19,13 +19,15 @@ type Recorder struct {
 	opaque bool // the stream has no events
 	ids    bool // events get their ids
 	named  bool // the recording has its other name, or needs none
+	played string
 	next   int64
 	out    []byte
 	sizes  []int
 }
 
-// Record returns the recorder of a recording, of which there is one. opaque says that what is written has no events.
-func (r *Recording) Record(opaque bool) *Recorder {
+// Record returns the recorder of a recording, of which there is one. A stream that is no stream of events is recorded as it comes.
+func (r *Recording) Record() *Recorder {
+	opaque := r.o.Form.Array || r.o.Form.Op == llm.OpSpeech || r.o.Form.Op == llm.OpImage
 	return &Recorder{r: r, header: http.Header{}, opaque: opaque, ids: r.o.IDs, named: r.o.Name == nil, next: 1}
 }
 
@@ -40,7 +42,7 @@ func (w *Recorder) Whole(status int, body []byte) {
 		r.mu.Unlock()
 		return
 	}
-	r.head = &Head{Status: status, Header: maps.Clone(w.header), Whole: true}
+	r.head = &Head{Status: status, Header: maps.Clone(w.header), Whole: true, Played: w.played}
 	r.data = body
 	r.over = io.EOF
 	r.tell()
@@ -58,7 +60,7 @@ func (w *Recorder) BeginStatus(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.head == nil {
-		r.head = &Head{Status: status, Header: maps.Clone(w.header)}
+		r.head = &Head{Status: status, Header: maps.Clone(w.header), Played: w.played}
 		r.tell()
 	}
 }

@@ -49,6 +49,7 @@ type Head struct {
 	Status int
 	Header http.Header // not to be changed
 	Whole  bool        // it is not a stream
+	Played string      // id of the call that the answer was kept of; "" if it is this recording's own
 }
 
 // Failure is how a call ended that did not succeed. It is not to be changed.
@@ -72,6 +73,9 @@ const overheadEvent = 8
 
 // ID returns the id of the recorded call.
 func (r *Recording) ID() string { return r.o.ID }
+
+// Form returns the form of the answer.
+func (r *Recording) Form() Form { return r.o.Form }
 
 // Reader is one client's place in a recording. It is used by one goroutine, which calls Close.
 type Reader struct {

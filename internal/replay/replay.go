@@ -48,6 +48,7 @@ func (g *Registry) Update(c Config) { g.config.Store(&c) }
 type Options struct {
 	ID    string // of the call
 	Owner string // name of the client's key; "" while the gateway is open
+	Form  Form
 	Key   string // idempotency key; "" if the request has none
 	Hash  string // of the request; with a Key
 	// IDs makes each event of the stream carry its id.
@@ -56,6 +57,14 @@ type Options struct {
 	Cancel context.CancelCauseFunc
 	// Name, if set, is asked with each event for another id that the recording can be found by, until it knows one.
 	Name func(event []byte) string
+}
+
+// Form is in which form an answer comes.
+type Form struct {
+	Front  llm.Dialect
+	Op     llm.Op
+	Stream bool
+	Array  bool // a stream that is one JSON array
 }
 
 // Open begins a recording. If there is one for the same key already, that one is returned, and joined is true. The error is of

@@ -85,7 +85,7 @@ func TestReadersFollow(t *testing.T) {
 		fmt.Fprintf(&want, "id: A-%d\nevent: e\ndata: %d\n\n", i+1, i)
 	}
 	reader()
-	w := r.Record(false)
+	w := r.Record()
 	w.Header().Set("X-A", "1")
 	w.Begin()
 	for i := range 500 {
@@ -107,7 +107,7 @@ func TestAttachAfter(t *testing.T) {
 		t.Helper()
 		g := New(config(nil))
 		r := open(t, g, Options{ID: "A", IDs: ids})
-		w := r.Record(false)
+		w := r.Record()
 		w.Begin()
 		for _, p := range write {
 			_ = w.Write([]byte(p))
@@ -140,7 +140,7 @@ func TestAttachPastTheEnd(t *testing.T) {
 	t.Parallel()
 	g := New(config(nil))
 	r := open(t, g, Options{ID: "A"})
-	w := r.Record(false)
+	w := r.Record()
 	w.Begin()
 	_ = w.Write([]byte("data: 1\n\n"))
 	_, e := r.AttachAfter(2)
@@ -153,7 +153,7 @@ func TestAttachFrom(t *testing.T) {
 	t.Parallel()
 	g := New(config(nil))
 	r := open(t, g, Options{ID: "A"})
-	w := r.Record(false)
+	w := r.Record()
 	w.Begin()
 	for i := range 20 {
 		_ = w.Write(fmt.Appendf(nil, "data: %d\n\n", i))
@@ -187,7 +187,7 @@ func TestBuffer(t *testing.T) {
 	if e != nil {
 		t.Fatal(e)
 	}
-	w := r.Record(false)
+	w := r.Record()
 	w.Begin()
 	const event = "data: 0123456789012345678901234567890123456789\n\n"
 	for i := range 1000 {
@@ -230,7 +230,7 @@ func TestMaxBytes(t *testing.T) {
 	g := New(config(func(c *Config) { c.MaxBytes = 10_000 }))
 	whole := func(id string, size int) {
 		r := open(t, g, Options{ID: id})
-		r.Record(false).Whole(200, make([]byte, size))
+		r.Record().Whole(200, make([]byte, size))
 	}
 	whole("A", 4000)
 	whole("B", 4000)
@@ -248,7 +248,7 @@ func TestMaxBytes(t *testing.T) {
 	}
 	var all []*Recorder
 	for i := range 5 {
-		w := open(t, g, Options{ID: "S" + strconv.Itoa(i)}).Record(false)
+		w := open(t, g, Options{ID: "S" + strconv.Itoa(i)}).Record()
 		w.Begin()
 		all = append(all, w)
 	}
@@ -278,11 +278,11 @@ func TestMaxStreams(t *testing.T) {
 	if e == nil || e.Kind != llm.KindQueueFull || !strings.Contains(e.Message, "resume.max_streams") {
 		t.Errorf("%v", e)
 	}
-	b.Record(false).Whole(200, nil)
+	b.Record().Whole(200, nil)
 	open(t, g, Options{ID: "C"})
 	_, e = g.Find("", "B")
 	wantNoStream(t, e, "resume.max_streams, 2")
-	a.Record(false).End(false)
+	a.Record().End(false)
 }
 
 // TestKeys: a key leads to its recording, for its owner, as long as that is under way or has ended well.
@@ -302,14 +302,14 @@ func TestKeys(t *testing.T) {
 	wantNoStream(t, e, "no answer of that id")
 
 	rd, _ := a.Attach()
-	a.Record(false).Fail(llm.Errorf(llm.KindOverloaded, "busy"), nil)
+	a.Record().Fail(llm.Errorf(llm.KindOverloaded, "busy"), nil)
 	_, err := rd.Head(t.Context())
 	if f, ok := errors.AsType[*Failure](err); !ok || f.Err.Kind != llm.KindOverloaded {
 		t.Errorf("%v", err)
 	}
 	rd.Close()
 	again := open(t, g, Options{ID: "C", Owner: "x", Key: "k", Hash: "h"})
-	w := again.Record(false)
+	w := again.Record()
 	w.Header().Set("X-A", "1")
 	w.Whole(201, []byte("{}"))
 	if r, joined, _ := g.Open(Options{ID: "D", Owner: "x", Key: "k", Hash: "h"}); r != again || !joined {
@@ -319,7 +319,7 @@ func TestKeys(t *testing.T) {
 	if !ok || got.Status != 201 || string(got.Body) != "{}" || got.Header.Get("X-A") != "1" || got.Key != "k" || got.Call != "C" || got.Stream {
 		t.Errorf("%+v", got)
 	}
-	other.Record(false).End(true)
+	other.Record().End(true)
 }
 
 // TestPlay: an answer that was kept comes out as it was, from the same positions.
@@ -327,7 +327,7 @@ func TestPlay(t *testing.T) {
 	t.Parallel()
 	g := New(config(nil))
 	r := open(t, g, Options{ID: "A", Key: "k", IDs: true})
-	w := r.Record(false)
+	w := r.Record()
 	w.Header().Set("X-A", "1")
 	w.Begin()
 	_ = w.Write([]byte("data: 1\n\ndata: 2\n\n"))
@@ -337,13 +337,13 @@ func TestPlay(t *testing.T) {
 		t.Fatal("not kept")
 	}
 	again := open(t, New(config(nil)), Options{ID: "B", Key: "k", IDs: true})
-	again.Record(false).Play(&kept)
+	again.Record().Play(&kept)
 	rd, e := again.AttachAfter(1)
 	if e != nil {
 		t.Fatal(e)
 	}
 	h, err := rd.Head(t.Context())
-	if err != nil || h.Header.Get("X-A") != "1" || h.Whole {
+	if err != nil || h.Header.Get("X-A") != "1" || h.Whole || h.Played != "A" {
 		t.Errorf("%+v %v", h, err)
 	}
 	if got, _ := read(t, rd); got != "id: A-2\ndata: 2\n\n" {
@@ -381,7 +381,7 @@ func TestGrace(t *testing.T) {
 		if e, ok := errors.AsType[*llm.Error](context.Cause(ctx)); !ok || e.Kind != llm.KindCanceled || !strings.Contains(e.Message, "30s (resume.grace)") {
 			t.Errorf("ended with %v", context.Cause(ctx))
 		}
-		r.Record(false).Fail(llm.Errorf(llm.KindCanceled, "x"), nil)
+		r.Record().Fail(llm.Errorf(llm.KindCanceled, "x"), nil)
 	})
 }
 
@@ -417,7 +417,7 @@ func TestKeep(t *testing.T) {
 			_, name, _ := strings.Cut(strings.TrimSpace(string(event)), "name=")
 			return name
 		}})
-		w := r.Record(false)
+		w := r.Record()
 		w.Begin()
 		_ = w.Write([]byte("data: x\n\ndata: name=resp_1\n\ndata: name=resp_2\n\n"))
 		time.Sleep(time.Hour)
@@ -446,7 +446,7 @@ func TestTombs(t *testing.T) {
 	t.Parallel()
 	g := New(config(func(c *Config) { c.MaxStreams = 1 }))
 	for i := range 3 * tombs {
-		open(t, g, Options{ID: strconv.Itoa(i)}).Record(false).Whole(200, nil)
+		open(t, g, Options{ID: strconv.Itoa(i)}).Record().Whole(200, nil)
 	}
 	if len(g.gone) != tombs || len(g.goneList) != tombs || len(g.byID) != 1 || len(g.ended) != 1 {
 		t.Errorf("%d %d %d %d", len(g.gone), len(g.goneList), len(g.byID), len(g.ended))
@@ -467,7 +467,7 @@ func TestReadersLeaveWithTheirContext(t *testing.T) {
 		t.Error(err)
 	}
 	rd.Close()
-	r.Record(false).End(false)
+	r.Record().End(false)
 	rd, _ = r.Attach()
 	if _, err := rd.Head(t.Context()); err != ErrCut {
 		t.Error(err)

@@ -331,6 +331,10 @@ func (v *codecVoice) half(k *streamer) {
 		k.buf = append(k.buf, frame[:len(frame)/2]...)
 		return
 	}
+	if v.x.ask.array {
+		k.buf = append(k.buf, ",\r\n"+data...)
+		return
+	}
 	if name != "" {
 		k.line("event: " + name)
 	}

@@ -112,6 +112,22 @@ func ruleCases() map[string]faultCase {
 	}
 }
 
+// TestPrefillIsRejected holds that a model which takes no prefill says so in OpenAI's dialect too, and is asked to continue by a
+// user's turn.
+func TestPrefillIsRejected(t *testing.T) {
+	t.Parallel()
+	cfg := quick()
+	cfg.Models = []ModelConfig{{Name: "m", Rejects: []string{"prefill"}, Continue: "chatty"}}
+	_, c := start(t, cfg)
+	whole := parse(t, c.chat("m", question, "").body).Choices[0].Message.Content
+	turns := `{"model":"m","messages":[{"role":"user","content":"` + question + `"},{"role":"assistant","content":"` + whole[:9] + `"}`
+	refused(t, c.do("POST", "/chat/completions", turns+"]}"), 400, "invalid_request_error", "messages", "")
+	got := parse(t, c.do("POST", "/chat/completions", turns+`,{"role":"user","content":"CONTINUE"}]}`).body).Choices[0].Message.Content
+	if got != "Sure, continuing:\n"+whole[9:] {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestRepeatInEveryChannel lets a model loop in its thoughts and in a tool's arguments, and begin late.
 func TestRepeatInEveryChannel(t *testing.T) {
 	t.Parallel()

@@ -216,6 +216,8 @@ func (x *exchange) suits() *refusal {
 			status: 400, kind: "invalid_request_error", code: "unsupported_parameter", param: "max_tokens",
 			text: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
 		}
+	case x.ask.dialect == llm.OpenAI && x.job.talk != nil && m.rejects("prefill") && x.job.said.last.role == "assistant":
+		return refuseField("messages", "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant")
 	case x.ask.dialect == llm.OpenAI && x.job.talk != nil && (looksReasoning(x.base) || m.rejects("temperature")) && sampling(x.body) != "":
 		return refuseSampling(sampling(x.body))
 	case embedding && checkEmbedding(x.job) != nil:

@@ -32,8 +32,6 @@ type Progress struct {
 	Tier string
 	// OutputBytes is the size of text, reasoning and tool arguments so far, for an estimate where usage is missing.
 	OutputBytes int
-	// Finish is why the first choice ended, once it has.
-	Finish llm.Finish
 	// Final is the whole answer as the end of the stream repeats it, in dialects that do so, if FollowOptions.Keep asks for it. It is
 	// valid until the follower is reset.
 	Final []byte

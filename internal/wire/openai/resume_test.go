@@ -197,8 +197,9 @@ func resumes(t testing.TB, name, text string, op llm.Op) (cuts int) {
 		t.Fatalf("%s: %v", name, err)
 	}
 	whole := fold(all)
+	total := len(frames(t, text))
 	for _, o := range []wire.FollowOptions{{Pieces: true}, {Pieces: true, StripUsage: true, Model: "shown"}} {
-		for k := 1; k <= len(frames(t, text)); k++ {
+		for k := 1; k <= total; k++ {
 			var s Stream
 			s.Reset(o)
 			var g gathered

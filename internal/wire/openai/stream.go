@@ -192,8 +192,13 @@ func (s *Stream) change(c *chunk, ev *wire.Event) (inPlace bool) {
 	return false
 }
 
-// End appends nothing: a stream that is forwarded has its own end.
-func (s *Stream) End(dst []byte) []byte { return dst }
+// End appends the end mark, if the provider has left it out.
+func (s *Stream) End(dst []byte) []byte {
+	if s.Done {
+		return dst
+	}
+	return append(dst, "data: [DONE]\n\n"...)
+}
 
 // Fail appends an error event.
 func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return AppendStreamError(dst, e) }

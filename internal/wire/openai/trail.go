@@ -292,19 +292,13 @@ func (s *Stream) tellCall(t *trail, p *piece) {
 		t.tool, t.legacy = n, t.legacy || p.legacy
 	}
 	c := &t.calls[n]
-	if len(c.name) == 0 && p.name.Len() > 2 {
-		c.name = append(c.name, inside(p.name.Of(body))...)
-	}
-	if len(c.id) == 0 && p.id.Len() > 2 {
-		c.id = append(c.id, inside(p.id.Of(body))...)
-	}
+	s.trails.trace(c, p, body)
 	told := wire.Piece{Choice: t.index, Kind: llm.PartToolCall, Index: n}
 	if p.text.Len() > 0 {
 		told.Text = p.text.Of(body)
 		if told.Escaped = told.Text[0] == '"'; told.Escaped {
 			told.Text = inside(told.Text)
 		}
-		s.trails.feed(c, told.Text, told.Escaped)
 	}
 	if !c.begun && (len(c.name) > 0 || len(told.Text) > 0) {
 		c.begun, told.Begin, told.ID, told.Name = true, true, c.id, c.name
@@ -314,19 +308,27 @@ func (s *Stream) tellCall(t *trail, p *piece) {
 	}
 }
 
-// feed follows the arguments of a call whose end only they tell.
-func (s *trails) feed(c *tracedCall, text []byte, escaped bool) {
-	if c.index >= 0 || c.json.done {
+// trace remembers what tells a call from others: its id, its name, and, where only that tells, whether its arguments are whole.
+func (s *trails) trace(c *tracedCall, p *piece, body []byte) {
+	if len(c.name) == 0 && p.name.Len() > 2 {
+		c.name = append(c.name, inside(p.name.Of(body))...)
+	}
+	if len(c.id) == 0 && p.id.Len() > 2 {
+		c.id = append(c.id, inside(p.id.Of(body))...)
+	}
+	if c.index >= 0 || c.json.done || p.text.Len() == 0 {
 		return
 	}
-	if !escaped {
+	text := p.text.Of(body)
+	if text[0] != '"' {
 		c.json.feed(text)
 		return
 	}
-	if s.text = wire.Unescape(s.text[:0], text); cap(s.text) > keepScratch {
-		defer func() { s.text = nil }()
-	}
+	s.text = wire.Unquote(s.text[:0], text)
 	c.json.feed(s.text)
+	if cap(s.text) > keepScratch {
+		s.text = nil
+	}
 }
 
 // find returns the call that a fragment belongs to, -1 if it begins one; see reader.find.
