@@ -83,7 +83,7 @@ func (t *tail) judge(thinking, periodic bool) bool {
 			return false
 		}
 		l = scan(text)
-		t.become(l.class(text, t.period))
+		t.become(l.class(text, t))
 		t.judged = t.period != 0 && t.period <= window && t.run >= window
 	}
 	switch t.kind {
@@ -100,7 +100,7 @@ func (t *tail) judge(thinking, periodic bool) bool {
 	case nest:
 		return true
 	case data:
-		return t.run >= maxData
+		return t.run >= maxData && !t.counted()
 	}
 	return false
 }
@@ -139,6 +139,8 @@ func (t *tail) said() bool {
 		return false
 	case t.changed*p*2 >= n*5: // more than two digits change each time: data rather than a counter
 		return n >= maxMixed
+	case t.counted():
+		return n >= 4*p && n+p >= window // three sections that differ by their number are nothing unusual
 	case p <= maxPeriod:
 		return n+p >= window
 	case p <= maxTwice:
@@ -208,12 +210,13 @@ func structured(text []byte) bool {
 	return n >= 8 && opens < 3
 }
 
-// class is kind, with a look at the words.
-func (l *look) class(text []byte, period uint32) kind {
-	if k := l.kind(period); k != running || !l.literals(text) {
-		return k
+// class is kind, with a look at the words: a listing within brackets, or of what programs write for truth and for nothing, is data.
+func (l *look) class(text []byte, t *tail) kind {
+	k := l.kind(t.period)
+	if k == running && l.words > 0 && l.commas*5 >= l.words*4 && (t.period != 0 && t.listing || l.literals(text)) {
+		return data
 	}
-	return data
+	return k
 }
 
 // kind classes a text whose tail has a period, or 0.
@@ -259,11 +262,8 @@ func (l *look) code() bool {
 	return l.alphabet&^bases == 0 || l.alphabet&^hexadecimal == 0
 }
 
-// literals reports whether the text is a listing of what programs write for truth and for nothing.
+// literals reports whether most words are what programs write for truth and for nothing.
 func (l *look) literals(text []byte) bool {
-	if l.words == 0 || l.commas*5 < l.words*4 {
-		return false
-	}
 	n := 0
 	for _, word := range [...]string{"null", "true", "false", "nil", "None", "True", "False", "NaN", "NULL", "undefined"} {
 		n += bytes.Count(text, []byte(word))

@@ -17,6 +17,7 @@ type tail struct {
 	lines   uint32 // lines that ended within the run
 	changed uint32 // digits that differ within the run
 	judged  bool   // kind is that of the run: all of the window was in it
+	listing bool   // a bracket opens before the first copy
 
 	blank      uint32 // length of the white space that the text ends with
 	blankLines uint32 // line breaks in it
@@ -77,7 +78,7 @@ func (t *tail) put(text []byte) {
 			t.extend(pos, b, f)
 		}
 		if t.period == 0 && known {
-			t.period, t.run, t.lines, t.changed, t.judged = age, 8, 0, 0, false
+			t.begin(pos, age)
 		}
 		if b == '\n' && t.bytes[(pos-1)%ring] != '\n' {
 			t.lines++
@@ -87,6 +88,21 @@ func (t *tail) put(text []byte) {
 		pos++
 	}
 	t.gram, t.pos, t.fresh = gram, pos, fresh
+}
+
+// begin begins a run whose first eight bytes end at pos, and ended before that at a distance of age.
+func (t *tail) begin(pos, age uint32) {
+	t.period, t.run, t.lines, t.changed, t.judged = age, 8, 0, 0, false
+	t.listing = false
+	for i := pos - age - 8; i+16 > pos-age && i < pos; i-- { // what stands before the first copy
+		switch t.bytes[i%ring] {
+		case ' ', '\n', '\t':
+			continue
+		case '[', '{', '(':
+			t.listing = true
+		}
+		return
+	}
 }
 
 // extend goes on with the run, or ends it.
