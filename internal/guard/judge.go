@@ -50,7 +50,7 @@ func (t *tail) check(thinking bool) bool {
 		return false
 	}
 	periodic := t.period != 0 && t.run >= t.period && t.run+t.period >= window
-	if !periodic && t.news*5 > window*2 {
+	if !periodic && t.news*6 > window {
 		t.dull = false
 		return false
 	}
@@ -75,10 +75,6 @@ func (t *tail) judge(thinking, periodic bool) bool {
 	text := t.last(buf[:])
 	var l look
 	if !t.judged {
-		if !periodic && t.news*6 > window {
-			t.become(none) // no limit can have been reached, whatever it is
-			return false
-		}
 		if t.plainly(text[len(text)-96:], periodic) {
 			return false
 		}
@@ -213,7 +209,7 @@ func structured(text []byte) bool {
 // class is kind, with a look at the words: a listing within brackets, or of what programs write for truth and for nothing, is data.
 func (l *look) class(text []byte, t *tail) kind {
 	k := l.kind(t.period)
-	if k == running && l.words > 0 && l.commas*5 >= l.words*4 && (t.period != 0 && t.listing || l.literals(text)) {
+	if k == running && l.words > 0 && l.commas*5 >= l.words*4 && (l.literals(text) || t.listing()) {
 		return data
 	}
 	return k

@@ -17,7 +17,6 @@ type tail struct {
 	lines   uint32 // lines that ended within the run
 	changed uint32 // digits that differ within the run
 	judged  bool   // kind is that of the run: all of the window was in it
-	listing bool   // a bracket opens before the first copy
 
 	blank      uint32 // length of the white space that the text ends with
 	blankLines uint32 // line breaks in it
@@ -78,7 +77,7 @@ func (t *tail) put(text []byte) {
 			t.extend(pos, b, f)
 		}
 		if t.period == 0 && known {
-			t.begin(pos, age)
+			t.period, t.run, t.lines, t.changed, t.judged = age, 8, 0, 0, false
 		}
 		if b == '\n' && t.bytes[(pos-1)%ring] != '\n' {
 			t.lines++
@@ -88,21 +87,6 @@ func (t *tail) put(text []byte) {
 		pos++
 	}
 	t.gram, t.pos, t.fresh = gram, pos, fresh
-}
-
-// begin begins a run whose first eight bytes end at pos, and ended before that at a distance of age.
-func (t *tail) begin(pos, age uint32) {
-	t.period, t.run, t.lines, t.changed, t.judged = age, 8, 0, 0, false
-	t.listing = false
-	for i := pos - age - 8; i+16 > pos-age && i < pos; i-- { // what stands before the first copy
-		switch t.bytes[i%ring] {
-		case ' ', '\n', '\t':
-			continue
-		case '[', '{', '(':
-			t.listing = true
-		}
-		return
-	}
 }
 
 // extend goes on with the run, or ends it.
@@ -144,6 +128,24 @@ func (t *tail) whiten() {
 	}
 	t.blank += uint32(len(block) - n)
 	t.blankLines += uint32(bytes.Count(block[n:], []byte{'\n'}))
+}
+
+// listing reports whether the text ends within brackets, and not within quotes there, as far back as bytes are kept.
+func (t *tail) listing() bool {
+	closed, quotes := 0, 0
+	for i := uint32(1); i <= min(t.pos, ring); i++ {
+		switch t.bytes[(t.pos-i)%ring] {
+		case '"':
+			quotes++
+		case ']', '}':
+			closed++
+		case '[', '{':
+			if closed--; closed < 0 {
+				return quotes%2 == 0
+			}
+		}
+	}
+	return false
 }
 
 // last copies the last bytes of the text to dst.
