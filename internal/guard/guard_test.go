@@ -197,6 +197,7 @@ func FuzzRepetition(f *testing.F) {
 	}
 	f.Add([]byte(`😀\ud83d😀`), uint8(1))
 	f.Fuzz(func(t *testing.T, text []byte, cut uint8) {
+		text = text[:min(len(text), 8<<10)]
 		for _, channel := range []llm.PartKind{llm.PartText, llm.PartThinking, llm.PartToolCall} {
 			var one, other guard.Repetition
 			n := int(cut%97) + 1

@@ -79,8 +79,12 @@ func (t *tail) judge(thinking, periodic bool) bool {
 			return false
 		}
 		l = scan(text)
-		t.become(l.class(text, t))
-		t.judged = t.period != 0 && t.period <= window && t.run >= window
+		k := l.kind(t.period)
+		if k == running && t.said() && l.listing() && (literals(text) > l.words/2 || t.bracketed()) {
+			k = data
+		}
+		t.become(k)
+		t.judged = k != running && t.period != 0 && t.period <= window && t.run >= window
 	}
 	switch t.kind {
 	case running:
@@ -206,15 +210,6 @@ func structured(text []byte) bool {
 	return n >= 8 && opens < 3
 }
 
-// class is kind, with a look at the words: a listing within brackets, or of what programs write for truth and for nothing, is data.
-func (l *look) class(text []byte, t *tail) kind {
-	k := l.kind(t.period)
-	if k == running && l.words > 0 && l.commas*5 >= l.words*4 && (l.literals(text) || t.listing()) {
-		return data
-	}
-	return k
-}
-
 // kind classes a text whose tail has a period, or 0.
 func (l *look) kind(period uint32) kind {
 	solid := l.n - l.spaces - l.newlines
@@ -258,13 +253,16 @@ func (l *look) code() bool {
 	return l.alphabet&^bases == 0 || l.alphabet&^hexadecimal == 0
 }
 
-// literals reports whether most words are what programs write for truth and for nothing.
-func (l *look) literals(text []byte) bool {
+// listing reports whether commas stand between the words.
+func (l *look) listing() bool { return l.words > 0 && l.commas*5 >= l.words*4 }
+
+// literals counts what programs write for truth and for nothing.
+func literals(text []byte) int {
 	n := 0
 	for _, word := range [...]string{"null", "true", "false", "nil", "None", "True", "False", "NaN", "NULL", "undefined"} {
 		n += bytes.Count(text, []byte(word))
 	}
-	return n*5 >= l.words*3
+	return n
 }
 
 // rest classes what is no prose.

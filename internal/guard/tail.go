@@ -130,8 +130,8 @@ func (t *tail) whiten() {
 	t.blankLines += uint32(bytes.Count(block[n:], []byte{'\n'}))
 }
 
-// listing reports whether the text ends within brackets, and not within quotes there, as far back as bytes are kept.
-func (t *tail) listing() bool {
+// bracketed reports whether the text ends within brackets, and not within quotes there, as far back as bytes are kept.
+func (t *tail) bracketed() bool {
 	closed, quotes := 0, 0
 	for i := uint32(1); i <= min(t.pos, ring); i++ {
 		switch t.bytes[(t.pos-i)%ring] {
