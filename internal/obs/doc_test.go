@@ -20,6 +20,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m.SetBaseline([]BaselineFigure{{Target: "t", Metric: DriftTTFT, Quantile: 0.5, Seconds: 0.3}})
 	for range driftEnough(0.5) {
 		s.Observe(answered())
+		s.Target().Hedge(HedgeWon)
 	}
 	m.SetSources(Sources{
 		QueueDepth: func(llm.Class) int { return 0 },
