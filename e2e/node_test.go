@@ -55,7 +55,7 @@ func nodeTests(t *testing.T, client, dir string) {
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir = "node"
 	cmd.WaitDelay = 5 * time.Second
-	cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+client, "SLUICE_URL="+stage.Gateway.URL, "SIM_URL="+stage.Sim.Root(),
+	cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+client, "SLUICE_URL="+stage.Gateway.URL, "PATIENT_URL="+stage.Patient.URL, "SIM_URL="+stage.Sim.Root(),
 		"SLUICE_KEY="+harness.Key, "SLUICE_KEY_LIMITED="+harness.KeyLimited, "SLUICE_KEY_ONE="+harness.KeyOne, "SLUICE_KEY_WRONG="+harness.KeyWrong)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

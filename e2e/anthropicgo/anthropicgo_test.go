@@ -49,6 +49,7 @@ func TestClient(t *testing.T) {
 			"errors":            testErrors,
 			"broken streams":    testBroken,
 			"abort":             testAbort,
+			"keep-alives":       testKeepAlives,
 		} {
 			t.Run(name+" over "+dialect, func(t *testing.T) {
 				t.Parallel()

@@ -51,6 +51,7 @@ func TestClient(t *testing.T) {
 			"errors":            testErrors,
 			"broken streams":    testBroken,
 			"abort":             testAbort,
+			"keep-alives":       testKeepAlives,
 			"count tokens":      testCount,
 		} {
 			t.Run(name+" over "+dialect, func(t *testing.T) {

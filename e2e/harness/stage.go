@@ -29,6 +29,7 @@ record: 5000
 models:
   - {name: sim-fast, speed: {step: 3ms}, context: 128000, prompt_cache: true}
   - {name: sim-reasoning, reasoning: 20, speed: {step: 3ms}}
+  - {name: sim-slow, speed: {overhead: 400ms, step: 30ms}}
   - {name: sim-embed, kind: embedding, dimensions: 64}
 `
 
@@ -72,6 +73,17 @@ keys:
   - {name: one, key: KEY_ONE, concurrency: 1}
 `
 
+// patientGateway sends a keep-alive in every pause: many before the first token of sim-slow, and about one between any two.
+const patientGateway = `
+keep_alive: {interval: 15ms}
+providers:
+  up: {base_url: SIM, api_key: provider-secret, models: ["sim-*"]}
+  ant: {api: anthropic, base_url: SIM, api_key: provider-secret, models: ["sim-*"]}
+  gem: {api: gemini, base_url: ROOT/v1beta, api_key: provider-secret, models: ["sim-*"]}
+keys:
+  - {name: all, key: KEY_ALL}
+`
+
 // ProviderKey is the key that the stage's accounts have at the provider.
 const ProviderKey = "provider-secret"
 
@@ -84,14 +96,18 @@ func Upstreams() map[string]string {
 type Stage struct {
 	Sim     *Sim
 	Gateway *Gateway
+	Patient *Gateway // another one before the same provider, which sends keep-alives in every pause; see Slow
 }
+
+// Slow is a model of the provider whose answers Patient keeps alive.
+const Slow = "sim-slow"
 
 // StartStage starts a stage.
 func StartStage(t testing.TB) *Stage {
 	t.Helper()
 	sim := StartSim(t, stageSim)
-	config := strings.NewReplacer("RETRIED", retried(), "SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne).Replace(stageGateway)
-	return &Stage{Sim: sim, Gateway: StartGateway(t, config)}
+	fill := strings.NewReplacer("RETRIED", retried(), "SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne)
+	return &Stage{Sim: sim, Gateway: StartGateway(t, fill.Replace(stageGateway)), Patient: StartGateway(t, fill.Replace(patientGateway))}
 }
 
 // Left waits until the provider has noticed that a client left its call for a model of an account, fault included

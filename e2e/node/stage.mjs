@@ -3,13 +3,20 @@
 
 import assert from 'node:assert/strict';
 
-const { SLUICE_URL, SIM_URL, SLUICE_KEY, SLUICE_KEY_LIMITED, SLUICE_KEY_ONE, SLUICE_KEY_WRONG, SLUICE_CLIENT } = process.env;
+const { SLUICE_URL, SIM_URL, SLUICE_KEY, SLUICE_KEY_LIMITED, SLUICE_KEY_ONE, SLUICE_KEY_WRONG, SLUICE_CLIENT, PATIENT_URL } = process.env;
 assert.ok(SLUICE_URL && SIM_URL && SLUICE_KEY && SLUICE_CLIENT,
   'run by the Go test, which starts the gateway and sets SLUICE_URL, SIM_URL, SLUICE_KEY and SLUICE_CLIENT');
 
 export const keys = { all: SLUICE_KEY, limited: SLUICE_KEY_LIMITED, one: SLUICE_KEY_ONE, wrong: SLUICE_KEY_WRONG };
 
 export const url = SLUICE_URL;
+
+// Where keep-alives are sent in every pause of a model's answer, of which there are many.
+export const patient = PATIENT_URL;
+export const slow = 'sim-slow';
+
+// A header that asks for events with ids.
+export const resumable = { 'X-Sluice-Resumable': 'true' };
 
 // The client under test: the npm name, or alias, to import.
 export const version = SLUICE_CLIENT;

@@ -54,6 +54,7 @@ func TestClient(t *testing.T) {
 		"broken streams":    testBrokenStreams,
 		"abort":             testAbort,
 		"timeout":           testTimeout,
+		"keep-alives":       testKeepAlives,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

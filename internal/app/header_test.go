@@ -40,7 +40,7 @@ keys:
 			w.Header().Set("X-Hop", "theirs")
 			say(c.kind, c.body)(w, r)
 		})
-		rp := g.post("/chat/completions"+q, c.ask, clientHeaders()...)
+		rp := g.post("/chat/completions"+q, c.ask, clientHeaders(c.name)...)
 		if rp.status != 200 || rp.err != nil {
 			t.Fatalf("%s: status %d, %v: %s", c.name, rp.status, rp.err, rp.body)
 		}
@@ -52,7 +52,8 @@ keys:
 	}
 }
 
-func clientHeaders() []string {
+// clientHeaders returns what a client may send; the idempotency key is of its request.
+func clientHeaders(request string) []string {
 	return []string{
 		"Authorization", "Bearer client-secret-0123456789", "X-Api-Key", "client-secret-2", "Api-Key", "client-secret-3",
 		"X-Goog-Api-Key", "client-secret-4", "Proxy-Authorization", "Basic client-secret-5", "Cookie", "session=client-secret-6",
@@ -64,7 +65,7 @@ func clientHeaders() []string {
 		"X-Original-Url", "/client-path", "X-Rewrite-Url", "/client-path", "X-Original-Host", "client-place",
 		"X-Http-Method-Override", "client-method", "X-Method-Override", "client-method",
 		"X_Api_Key", "client-secret-7", "Openai_Organization", "client-org", "_", "client-odd",
-		"Idempotency-Key", "client-idem", "X-Idempotency-Key", "client-idem", "Connection", "X-Hop", "X-Hop", "client-hop",
+		"Idempotency-Key", "client-idem-" + request, "X-Idempotency-Key", "client-idem", "Connection", "X-Hop", "X-Hop", "client-hop",
 		"Openai-Beta", "keep-beta", "X-Stainless-Lang", "keep-lang", "User-Agent", "keep-agent", "X-Unknown", "keep-unknown",
 		"X-Title", "client-title", "Accept", "keep-accept",
 	}

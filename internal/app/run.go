@@ -14,6 +14,7 @@ import (
 	"sluice/internal/config"
 	"sluice/internal/file"
 	"sluice/internal/llm"
+	"sluice/internal/replay"
 	"sluice/internal/thread"
 )
 
@@ -73,6 +74,7 @@ func (a *App) Run(ctx, now context.Context) error {
 	later, endLater := context.WithCancel(context.Background()) // ends when no call is left
 	defer endLater()
 
+	a.ingress.Base(work)
 	servers := []*http.Server{a.server(work, a.ingress)}
 	listeners := []net.Listener{a.public}
 	if a.private != nil {
@@ -99,10 +101,14 @@ func (a *App) Run(ctx, now context.Context) error {
 	})
 
 	wg.Go(func() { a.watchBaselines(later) })
+	wg.Go(func() { a.prober.run(later) })
 	wg.Go(func() {
 		thread.Clean(later, a.store, func() thread.Config { return a.current().Ingress.Responses }, a.log)
 	})
 	wg.Go(func() { file.Clean(later, a.store, a.log) })
+	wg.Go(func() {
+		replay.Clean(later, a.ingress.Replays(), a.store, func() replay.KeyConfig { return a.current().Ingress.Idempotency }, a.log)
+	})
 	wg.Go(func() {
 		if err := a.watcher.Run(ctx); err != nil {
 			a.log.Warn("configuration changes are not noticed: send SIGHUP after one", "error", err)
@@ -157,7 +163,7 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 	soft, cancelSoft := context.WithDeadline(now, begin.Add(d.Soft))
 	defer cancelSoft()
 	a.idle(soft) // with open listeners: who comes now is told why there is no answer, rather than finding nobody
-	if shutdown(soft, servers) {
+	if shutdown(soft, servers) && a.ingress.Detached() == 0 {
 		return
 	}
 	a.log.Warn("calls are being ended", "calls", a.metrics.InFlight())
@@ -173,18 +179,18 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 		for _, s := range servers {
 			_ = s.Close() // the hard limit is over
 		}
-		// Close does not wait for the calls that it ends, and the ledger is flushed next.
-		last, cancelLast := context.WithTimeout(context.Background(), cutTime)
-		defer cancelLast()
-		a.idle(last)
 	}
+	// Close does not wait for the calls that it ends, nor shutdown for those without a connection; and the ledger is flushed next.
+	last, cancelLast := context.WithTimeout(context.Background(), cutTime)
+	defer cancelLast()
+	a.idle(last)
 }
 
 // idle waits until no call is under way or ctx ends. A call that is just beginning may be missed; shutdown waits for it.
 func (a *App) idle(ctx context.Context) {
 	t := time.NewTicker(10 * time.Millisecond)
 	defer t.Stop()
-	for a.metrics.InFlight() > 0 {
+	for a.metrics.InFlight() > 0 || a.ingress.Detached() > 0 {
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -72,12 +72,8 @@ func (r *run) hedged() bool {
 	if h.After == hedgeOff || h.After == "" || h.Budget <= 0 || !r.committed.IsZero() {
 		return false
 	}
-	op := r.x.Call.Op
-	return (op == llm.OpChat || op == llm.OpCompletion) && r.streamed()
+	return isChat(r.x.Call.Op) && (r.x.Call.Stream || r.settings.Rescue.Supervise == "auto")
 }
-
-// streamed reports whether the attempt is a stream at the provider, so that it has a first token.
-func (r *run) streamed() bool { return r.x.Call.Stream && !isMedia(r.x.Call.Op) }
 
 // books are the sums of a call that each of its attempts adds to.
 type books struct {

@@ -98,7 +98,7 @@ func (r *run) hedge(plan *route.Plan, grant *admit.Grant[pace.Lease]) *race {
 // armHedge sets the timer of the second attempt. It is called when the request of the first is ready to be sent.
 func (r *run) armHedge() {
 	h := r.race
-	if h == nil || h.first != r || h.second != nil {
+	if h == nil || h.first != r || h.second != nil || !r.streams() {
 		return
 	}
 	h.base = r.books()
@@ -251,6 +251,9 @@ func (h *race) leave() {
 		if !h.settled {
 			h.first.absorb(c, &h.base)
 		}
+		if c.open { // it has panicked
+			c.g.metrics.StreamClosed()
+		}
 		h.second = nil
 		c.release()
 	}
@@ -273,14 +276,14 @@ func (h *race) settle(e *llm.Error) *llm.Error {
 		if h.winner == r && c.unsent {
 			r.attempts--
 		}
-		if f := h.fault; f != nil && (f.Kind == llm.KindUnsupported || silentKind(f.Kind) || f.Advice == llm.DoNotRetry) {
+		if f := h.fault; f != nil && (f.Kind == llm.KindUnsupported || c.keptSilent(f) || f.Advice == llm.DoNotRetry) {
 			c.silent = append(c.silent, c.target)
 		}
 		r.silent, c.silent = c.silent, r.silent
 		r.absorb(c, &h.base)
 		return e
 	}
-	if e != nil && (silentKind(e.Kind) || e.Advice == llm.DoNotRetry) {
+	if e != nil && (r.keptSilent(e) || e.Advice == llm.DoNotRetry) {
 		c.silent = append(c.silent, r.target)
 	}
 	*r, *c = *c, *r

@@ -35,7 +35,14 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, en *entry) {
 	rp := &reply{w: w, stall: settings.Clients.WriteStall, codec: en.codec(), id: x.Call.ID, array: x.Head.Array}
 	setID(w.Header(), en.front, x.Call.ID)
 
-	e := s.read(x, w, r, settings, en)
+	if r.Header.Get("Last-Event-Id") != "" && mayStream(en.op) {
+		s.goOnReading(w, r, en, rp)
+		return
+	}
+	asked, e := replayAsked(r.Header, settings)
+	if e == nil {
+		e = s.read(x, w, r, settings, en, &asked)
+	}
 	if e == nil && en.prepare != nil {
 		e = en.prepare(s, r.Context(), x)
 	}
@@ -44,6 +51,12 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, en *entry) {
 		return
 	}
 	x.Checked = time.Now()
+	if asked.wanted(x, settings) {
+		s.record(rp, r, en, x, &asked)
+		return
+	}
+	rp.keepAlive(settings.KeepAlive, en.op, x.Call.Stream, r.Header)
+	defer rp.stop() // also when the call panics
 	s.calls.Do(r.Context(), x, rp)
 	rp.end()
 }
@@ -58,7 +71,7 @@ func setID(h http.Header, front llm.Dialect, id string) {
 }
 
 // read checks a request and fills in the exchange.
-func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Request, c *Config, en *entry) *llm.Error {
+func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Request, c *Config, en *entry, asked *asked) *llm.Error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return methodError(r, http.MethodPost)
@@ -70,6 +83,7 @@ func (s *Server) read(x *gateway.Exchange, w http.ResponseWriter, r *http.Reques
 	if x.Body, e = readBody(w, r, c); e != nil {
 		return e
 	}
+	asked.sum(r, x.Body)
 	if en.op == llm.OpModeration {
 		x.Body = withModel(x.Body)
 	}

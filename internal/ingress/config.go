@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/internal/file"
+	"sluice/internal/replay"
 	"sluice/internal/thread"
 )
 
@@ -21,6 +22,12 @@ type Config struct {
 	MaxUpload int64 `yaml:"max_upload" unit:"bytes" min:"1024" example:"1GiB"`
 	// Clients limits clients that are slow or silent.
 	Clients ClientsConfig `yaml:"clients"`
+	// KeepAlive says what clients are sent while they wait.
+	KeepAlive KeepAlive `yaml:"keep_alive"`
+	// Resume says how streamed answers are recorded, so that a client that was cut off can go on reading.
+	Resume replay.Config `yaml:"resume"`
+	// Idempotency says what is kept for requests with an Idempotency-Key.
+	Idempotency replay.KeyConfig `yaml:"idempotency"`
 	// Drain says how a shutdown ends calls under way.
 	Drain DrainConfig `yaml:"drain"`
 	// Responses says which answers of OpenAI's Responses API are kept, so that clients can go on with them by their id.
@@ -49,6 +56,16 @@ type ClientsConfig struct {
 	KeepAlive time.Duration `yaml:"keep_alive" reload:"restart" min:"1ms"`
 }
 
+// KeepAlive says what is sent to a client that waits, so that no load balancer between takes its connection for dead.
+type KeepAlive struct {
+	// Interval is after how long without bytes a keep-alive is sent on a stream, in a form that means nothing to clients. The first one
+	// settles the status: an error that comes later is told in the stream. 0 sends none.
+	Interval time.Duration `yaml:"interval"`
+	// Whole is Interval for answers that are not streamed: white space is sent before the JSON. The status is 200 from then on, so that a later
+	// error comes as an error body with status 200, which SDKs take for an answer, and the answer's X-Sluice headers are lost. 0 sends none.
+	Whole time.Duration `yaml:"whole" example:"50s"`
+}
+
 // DrainConfig holds the deadlines of a shutdown, counted from the signal.
 type DrainConfig struct {
 	// Delay is how long the server goes on accepting calls after it has reported not ready, so that load balancers
@@ -71,6 +88,9 @@ func (c *Config) SetDefaults() {
 		WriteStall: 30 * time.Second,
 		KeepAlive:  2 * time.Minute,
 	}
+	c.KeepAlive = KeepAlive{Interval: 15 * time.Second}
+	c.Resume.SetDefaults()
+	c.Idempotency.SetDefaults()
 	c.Drain = DrainConfig{Soft: 20 * time.Second, Hard: 30 * time.Second}
 	c.Responses.SetDefaults()
 	c.Files.SetDefaults()

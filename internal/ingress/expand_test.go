@@ -19,6 +19,7 @@ import (
 
 	"sluice/internal/file"
 	"sluice/internal/llm"
+	"sluice/internal/replay"
 )
 
 var updateGolden = flag.Bool("update", false, "write golden files")
@@ -207,7 +208,7 @@ func FuzzExpand(f *testing.F) {
 		if binary {
 			kind = "application/pdf"
 		}
-		s := &Server{files: &oneFile{file: file.File{ID: id, Name: name, MIME: kind, Bytes: int64(len(data))}, data: data}}
+		s := &Server{replays: replay.New(replay.Config{}), files: &oneFile{file: file.File{ID: id, Name: name, MIME: kind, Bytes: int64(len(data))}, data: data}}
 		s.Update(Config{MaxBody: 64 << 20})
 		for _, front := range []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic} {
 			codec := (&entry{front: front}).codec()

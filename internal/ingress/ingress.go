@@ -1,6 +1,6 @@
 // Package ingress answers clients over HTTP: it reads and checks a request, finds out whose it is, hands it to the
-// gateway, and writes the answer in the client's dialect. It owns the limits on slow and huge clients. It runs no
-// goroutines besides those of net/http: each request stays on the one that brought it.
+// gateway, and writes the answer in the client's dialect. It owns the limits on slow and huge clients. Each request stays on the goroutine of
+// net/http's that brought it, but for a call whose answer is recorded: that has its own, which may outlive its client (see Server.Detached).
 package ingress
 
 import (
@@ -18,6 +18,7 @@ import (
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
+	"sluice/internal/replay"
 	"sluice/internal/route"
 )
 
@@ -34,16 +35,20 @@ type Server struct {
 	tracer  *obs.Tracer
 	metrics *obs.Metrics
 	log     *slog.Logger
-	threads threads      // nil if nothing is stored
-	files   files        // nil if none are kept
-	health  http.Handler // /healthz and /readyz
-	admin   http.Handler // the operator's side, where it shares the address; nil if it has its own
+	threads threads // nil if nothing is stored
+	files   files   // nil if none are kept
+	replays *replay.Registry
+	keeper  replay.Keeper // nil if answers are kept in this process only
+	health  http.Handler  // /healthz and /readyz
+	admin   http.Handler  // the operator's side, where it shares the address; nil if it has its own
 	isAdmin func(path string) bool
 	routes  func() *route.Table // in force now
 	targets func() []dialect.CapabilityTarget
 
 	settings atomic.Pointer[Config]
 	draining atomic.Bool
+	base     atomic.Pointer[context.Context] // of calls with a goroutine of their own
+	detached atomic.Int64                    // how many of those there are
 }
 
 // Options are what a Server is made of. Admin may be nil.
@@ -53,8 +58,9 @@ type Options struct {
 	Tracer  *obs.Tracer
 	Metrics *obs.Metrics
 	Log     *slog.Logger
-	Threads threads // of the Responses API; may be nil
-	Files   files   // that clients upload; may be nil
+	Threads threads       // of the Responses API; may be nil
+	Files   files         // that clients upload; may be nil
+	Replays replay.Keeper // of answers for idempotency keys; may be nil
 	Health  http.Handler
 	Admin   http.Handler
 	IsAdmin func(path string) bool // whether a path belongs to Admin
@@ -64,16 +70,35 @@ type Options struct {
 
 // New returns a handler with settings c.
 func New(c Config, o Options) *Server {
-	s := &Server{calls: o.Calls, threads: o.Threads, files: o.Files, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets}
+	s := &Server{
+		calls: o.Calls, threads: o.Threads, files: o.Files, keys: o.Keys, tracer: o.Tracer, metrics: o.Metrics, log: o.Log, health: o.Health, admin: o.Admin, isAdmin: o.IsAdmin, routes: o.Routes, targets: o.Targets,
+		replays: replay.New(c.Resume), keeper: o.Replays,
+	}
 	s.Update(c)
 	return s
 }
 
 // Update puts other limits in force for requests that come from now on.
-func (s *Server) Update(c Config) { s.settings.Store(&c) }
+func (s *Server) Update(c Config) {
+	s.settings.Store(&c)
+	s.replays.Update(c.Resume)
+}
 
-// Drain makes the server refuse new calls; those under way go on.
-func (s *Server) Drain() { s.draining.Store(true) }
+// Drain makes the server refuse new calls; those under way go on, but for calls that nobody reads.
+func (s *Server) Drain() {
+	s.draining.Store(true)
+	s.replays.Drain()
+}
+
+// Base sets the context whose end ends the calls that have a goroutine of their own. It must be called before the server is.
+func (s *Server) Base(ctx context.Context) { s.base.Store(&ctx) }
+
+// Detached returns how many calls have a goroutine of their own. It must be 0 before the gateway and the store are closed; who ends Base's
+// context, or has called Drain, waits for that.
+func (s *Server) Detached() int64 { return s.detached.Load() }
+
+// Replays returns the recordings of the server's answers, for replay.Clean.
+func (s *Server) Replays() *replay.Registry { return s.replays }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

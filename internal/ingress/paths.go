@@ -35,6 +35,9 @@ func find(r *http.Request) entry {
 	if strings.HasPrefix(path, "/p/") {
 		return entry{serve: (*Server).raw, front: frontOf(r.Header), op: llm.OpRaw}
 	}
+	if id, ok := streamID(path); ok {
+		return entry{serve: (*Server).recordedStream, front: streamFront(path, r.Header), id: id}
+	}
 	if rest, ok := strings.CutPrefix(path, "/gemini"); ok && (rest == "" || rest[0] == '/') {
 		return findGemini(rest)
 	}
@@ -184,7 +187,7 @@ func paths(front llm.Dialect) string {
 		return "/gemini/v1beta/models and, of a model, :generateContent, :streamGenerateContent, :embedContent, :batchEmbedContents and :countTokens"
 	}
 	return "/v1/chat/completions, /v1/completions, /v1/responses, /v1/embeddings, /v1/moderations, /v1/rerank, /v1/images/*, /v1/audio/*, " +
-		"/v1/files, /v1/models, /v1/capabilities, /v2/embed, /v2/rerank, /anthropic/v1/*, /gemini/v1beta/* and /p/{provider}/*"
+		"/v1/files, /v1/streams/{id}, /v1/models, /v1/capabilities, /v2/embed, /v2/rerank, /anthropic/v1/*, /gemini/v1beta/* and /p/{provider}/*"
 }
 
 // unknownPath says that there is nothing at a path, and what to do about it: what providers have besides is relayed to one account.

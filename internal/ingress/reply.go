@@ -3,51 +3,91 @@ package ingress
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"sluice/internal/dialect"
 	"sluice/internal/llm"
+	"sluice/internal/wire"
 )
 
-// reply writes answers in a front's dialect. It implements gateway.Reply.
+// reply writes answers in a front's dialect. It implements gateway.Reply. Each Write brings whole events, so that a keep-alive between two
+// of them is never inside one.
 type reply struct {
+	// set once, before the call begins
 	w     http.ResponseWriter
 	stall time.Duration // how long a write may block
 	codec *dialect.Codec
 	id    string // of the call
+	owner string // name of the client's key, where a recording is read
 	array bool   // a stream is an array of JSON, not SSE
+	alive alive
 
-	begun bool
+	// mu is held over a write: it is what keeps a keep-alive and the call's writes apart. A write ends after stall.
+	mu    sync.Mutex
+	held  bool      // the call is setting headers: no keep-alive may send them
+	begun bool      // the status has been sent
+	live  bool      // by the call itself, rather than by a keep-alive before it
+	over  bool      // nothing more may be written
 	cut   bool      // the answer has broken off in a form that has no word for that
 	armed time.Time // when the write deadline was set last
+	last  time.Time // when bytes were written last
+	timer *time.Timer
 }
 
 var jsonType = []string{"application/json"} // shared header value, never changed
 
-// Header returns the headers of the answer; they can be changed until it begins.
-func (rp *reply) Header() http.Header { return rp.w.Header() }
+// Header returns the headers of the answer; they can be changed until it begins. If a keep-alive has sent them already, changes are lost.
+func (rp *reply) Header() http.Header {
+	rp.mu.Lock()
+	defer rp.mu.Unlock()
+	if rp.begun {
+		return http.Header{}
+	}
+	rp.held = true
+	return rp.w.Header()
+}
 
-// Whole sends a complete answer. It is flushed when the handler returns.
+// Whole sends a complete answer. It is flushed when the handler returns. Behind white space (keep_alive.whole) the status is 200 whatever
+// it says.
 func (rp *reply) Whole(status int, body []byte) {
-	h := rp.w.Header()
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	if len(h["Content-Type"]) == 0 {
-		h["Content-Type"] = jsonType
+	rp.mu.Lock()
+	defer rp.mu.Unlock()
+	if !rp.begun {
+		h := rp.w.Header()
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		if len(h["Content-Type"]) == 0 {
+			h["Content-Type"] = jsonType
+		}
 	}
 	rp.arm()
-	rp.w.WriteHeader(status)
+	if !rp.begun {
+		rp.w.WriteHeader(status)
+	}
+	rp.begun, rp.live, rp.over = true, true, true
 	_, _ = rp.w.Write(body) // the client may be gone: its call is over either way
 }
 
-// Begin opens a stream.
+// Begin opens a stream, unless a keep-alive has done so.
 func (rp *reply) Begin() { rp.BeginStatus(http.StatusOK) }
 
 // BeginStatus opens a stream with any status.
 func (rp *reply) BeginStatus(status int) {
+	rp.mu.Lock()
+	defer rp.mu.Unlock()
+	rp.begin(status)
+	rp.live, rp.held = true, false
+}
+
+// begin sends the headers of a stream, once.
+func (rp *reply) begin(status int) {
+	if rp.begun {
+		return
+	}
 	h := rp.w.Header()
 	if _, said := h["Content-Type"]; !said { // nil says that there is none
 		h["Content-Type"] = []string{"text/event-stream"}
-		if rp.array {
+		if rp.array || rp.alive.whole {
 			h["Content-Type"] = jsonType
 		}
 	}
@@ -63,6 +103,7 @@ func (rp *reply) BeginStatus(status int) {
 // end is called when the call is over. An answer that broke off, and could not say so, must not look complete: its connection is cut
 // by a panic that net/http knows and does not log.
 func (rp *reply) end() {
+	rp.stop()
 	if rp.cut {
 		panic(http.ErrAbortHandler)
 	}
@@ -70,8 +111,11 @@ func (rp *reply) end() {
 
 // Write adds a part to a stream.
 func (rp *reply) Write(p []byte) *llm.Error {
+	rp.mu.Lock()
 	rp.arm()
-	if _, err := rp.w.Write(p); err != nil {
+	_, err := rp.w.Write(p)
+	rp.mu.Unlock()
+	if err != nil {
 		return rp.lost(err)
 	}
 	return nil
@@ -79,10 +123,18 @@ func (rp *reply) Write(p []byte) *llm.Error {
 
 // Flush sends what was written.
 func (rp *reply) Flush() *llm.Error {
+	rp.mu.Lock()
+	err := rp.flush()
+	rp.mu.Unlock()
+	if err != nil {
+		return rp.lost(err)
+	}
+	return nil
+}
+
+func (rp *reply) flush() error {
 	if f, ok := rp.w.(interface{ FlushError() error }); ok {
-		if err := f.FlushError(); err != nil {
-			return rp.lost(err)
-		}
+		return f.FlushError()
 	}
 	return nil
 }
@@ -101,6 +153,7 @@ func (rp *reply) lost(err error) *llm.Error {
 // stops reading is noticed after between 3/4 and all of the limit.
 func (rp *reply) arm() {
 	now := time.Now()
+	rp.last = now
 	if now.Sub(rp.armed) < rp.stall/4 {
 		return
 	}
@@ -108,15 +161,10 @@ func (rp *reply) arm() {
 	_ = http.NewResponseController(rp.w).SetWriteDeadline(now.Add(rp.stall)) // unsupported by some test writers only
 }
 
-// Fail sends an error: as a whole answer, or as the last event of a stream that has begun. Without an event the connection is cut.
+// Fail sends an error: as a whole answer, or as the last event of a stream that has begun. Without an event the connection is cut, but
+// where only keep-alives were sent: then the error is told in the stream.
 func (rp *reply) Fail(e *llm.Error, event []byte) {
-	if rp.begun {
-		if rp.cut = len(event) == 0; rp.cut {
-			return
-		}
-		if rp.Write(event) == nil {
-			_ = rp.Flush() // the last that can be told; a client that left does not hear it
-		}
+	if rp.tellInside(e, event) {
 		return
 	}
 	h := rp.w.Header()
@@ -131,6 +179,41 @@ func (rp *reply) Fail(e *llm.Error, event []byte) {
 	}
 	body, status := rp.codec.AppendError(nil, e, rp.id)
 	rp.Whole(status, body)
+}
+
+// tellInside tells an error in an answer that has begun. It returns false if none has; then none will by a keep-alive.
+func (rp *reply) tellInside(e *llm.Error, event []byte) bool {
+	rp.mu.Lock()
+	defer rp.mu.Unlock()
+	rp.over = true
+	if !rp.begun {
+		return false
+	}
+	if len(event) == 0 && !rp.live {
+		event = rp.failure(e)
+	}
+	if rp.cut = len(event) == 0; !rp.cut {
+		rp.arm()
+		if _, err := rp.w.Write(event); err == nil {
+			_ = rp.flush() // the last that can be told; a client that left does not hear it
+		}
+	}
+	return true
+}
+
+// failure returns what tells of an error behind nothing but keep-alives.
+func (rp *reply) failure(e *llm.Error) []byte {
+	newFollower := rp.codec.NewFollower
+	if rp.array {
+		newFollower = rp.codec.NewArrayFollower
+	}
+	if rp.alive.whole || newFollower == nil {
+		body, _ := rp.codec.AppendError(nil, e, rp.id)
+		return body
+	}
+	f := newFollower()
+	f.Reset(wire.FollowOptions{ID: rp.id})
+	return f.Fail(nil, e)
 }
 
 // passBody reports whether the provider's own error body goes to the client: where the provider speaks about the request

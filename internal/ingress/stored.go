@@ -26,10 +26,13 @@ func (s *Server) storedResponse(w http.ResponseWriter, r *http.Request, en *entr
 		s.deleteResponse(w, r, en)
 		return
 	}
-	stored, e := s.lookUp(w, r, en, http.MethodGet, "GET, DELETE")
-	after, stream := int64(-1), false
+	after, stream, e := replayWanted(r)
+	if e == nil && stream && r.Method == http.MethodGet && s.recordedResponse(w, r, en, after) {
+		return
+	}
+	var stored thread.Response
 	if e == nil {
-		after, stream, e = replayWanted(r)
+		stored, e = s.lookUp(w, r, en, http.MethodGet, "GET, DELETE")
 	}
 	if e != nil {
 		s.refuse(w, r, en, e)

@@ -22,9 +22,11 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		s.Observe(answered())
 		s.Target().Hedge(HedgeWon)
 	}
+	m.BreakerCheck("p", true)
+	m.BreakerOpened("p", "overload", "model")
 	m.SetSources(Sources{
 		QueueDepth: func(llm.Class) int { return 0 },
-		Breakers:   func(emit func(string, BreakerState)) { emit("t", BreakerClosed) },
+		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
 		Ledger:     func() LedgerStats { return LedgerStats{} },
 	})
 	families, err := m.reg.Gather()

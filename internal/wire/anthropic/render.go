@@ -57,3 +57,6 @@ func errorShape(e *llm.Error) (status int, kind string) {
 		return status, "invalid_request_error"
 	}
 }
+
+// AppendPing appends the event that the API itself keeps streams alive with, at any place in them (PROVIDERS.md 2.3).
+func AppendPing(dst []byte) []byte { return append(dst, "event: ping\ndata: {\"type\": \"ping\"}\n\n"...) }

@@ -58,3 +58,7 @@ func errorType(k llm.Kind) string {
 		return "invalid_request_error"
 	}
 }
+
+// AppendPing appends a comment, which readers of event streams skip. openai-go before 3.43.0 does not survive the blank line behind it
+// (PROVIDERS.md 0.2); for the others it keeps a comment and the event that follows apart.
+func AppendPing(dst []byte) []byte { return append(dst, ": keep-alive\n\n"...) }
