@@ -3,6 +3,7 @@
 # make lint    format, vet, staticcheck
 # make bench   compare with other proxies, as whole processes on this machine
 # make bench-truth   hold what is measured against what is known to be true
+# make bench-hedge   measure what hedging does to the time to first token
 
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
@@ -12,7 +13,7 @@ PKGS  ?= ./...
 # The race detector needs a C compiler. A build server must have one; elsewhere its absence costs only the detector.
 RACE  := $(if $(CI),-race,$(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race))
 
-.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth microbench fuzz generate report-page clean
+.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth bench-hedge microbench fuzz generate report-page clean
 
 run:
 	$(GO) run ./cmd/sluice serve $(ARGS)
@@ -53,6 +54,9 @@ bench:
 
 bench-truth:
 	$(GO) run ./bench/truth $(ARGS)
+
+bench-hedge:
+	$(GO) run ./bench/hedge $(ARGS)
 
 # microbench runs each benchmark once, to see that it works; for numbers: make microbench BENCHTIME=1s
 microbench:

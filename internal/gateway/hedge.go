@@ -18,6 +18,7 @@ const (
 	mostPercent  = 99.9
 	leastAfter   = time.Millisecond
 	mostAfter    = 10 * time.Minute
+	leastAgain   = 50 * time.Millisecond // between two times that a call asks for a second attempt
 )
 
 // hedgeTime is when a second attempt is made.
@@ -49,13 +50,16 @@ func (h *Hedge) when() (t hedgeTime, problem string) {
 
 // delay returns how long after the start of an attempt at the lease's target a second one is due. It is never sooner than the time
 // within which all attempts but the budget's share have begun to answer: a budget of 2 % is then spent on the slowest 2 % of calls, and
-// not on the first ones to be slow. ok is false while too little has been seen of the target.
-func (h *Hedge) delay(l pace.Lease) (d time.Duration, ok bool) {
+// not on the first ones to be slow. The share is steered by what the budget has saved up, from a quarter of it where nothing is left to four
+// times where it is full: so a slow call seldom finds it empty, little of it is lost, and what has been observed need not be exact. ok is
+// false while too little has been seen of the target.
+func (h *Hedge) delay(l pace.Lease, b *hedgeBudget) (d time.Duration, ok bool) {
 	t, _ := h.when() // held to be good since the configuration was read
 	if !t.on {
 		return 0, false
 	}
-	d, ok = l.FirstToken(max(t.quantile, 1-h.Budget))
+	share := h.Budget * math.Exp2(4*b.level()-2)
+	d, ok = l.FirstToken(max(t.quantile, 1-share, 0))
 	if t.fixed > 0 {
 		return max(d, t.fixed), true
 	}
@@ -132,6 +136,11 @@ func (b *hedgeBudget) withdraw() bool {
 	}
 	b.refund()
 	return false
+}
+
+// level says how full the budget is, from 0 to 1.
+func (b *hedgeBudget) level() float64 {
+	return min(max(float64(b.micro.Load())/hedgeReserve, 0), 1)
 }
 
 // refund gives back what was taken for an attempt that did not follow.

@@ -208,7 +208,7 @@ func TestHedgeAfterPercentile(t *testing.T) {
 	set := o.settings
 	o.settings = func(c *gateway.Settings) {
 		set(c)
-		c.Rescue.Hedge.Budget = 0.08
+		c.Rescue.Hedge.Budget = 0.2
 	}
 	onRoad(t, o, func(rd *road) {
 		for i := range 200 {

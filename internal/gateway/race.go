@@ -36,13 +36,14 @@ type race struct {
 	base   books // of the call before the attempts
 
 	cancelFirst context.CancelCauseFunc
-	timer       *time.Timer // nil until the first request is ready
 
 	mu           sync.Mutex
-	second       *run // prepared with the timer; nil if it will not be needed
-	winner       *run // that has claimed the call
-	over         bool // no second attempt may begin
-	settled      bool // the second's books are in the call's
+	timer        *time.Timer // nil until the first request is ready
+	denied       bool        // there was no place or no budget
+	second       *run        // prepared with the timer; nil if it will not be needed
+	winner       *run        // that has claimed the call
+	over         bool        // no second attempt may begin
+	settled      bool        // the second's books are in the call's
 	cancelSecond context.CancelCauseFunc
 	done         chan struct{} // closed when the second attempt has ended; nil if none has begun
 
@@ -84,7 +85,7 @@ func (r *run) hedge(plan *route.Plan, grant *admit.Grant[pace.Lease]) *race {
 	if len(r.asked) == 0 { // the call's first attempt
 		r.budget.hedges.deposit(r.settings.Rescue.Hedge.Budget)
 	}
-	delay, ok := r.settings.Rescue.Hedge.delay(grant.Lease)
+	delay, ok := r.settings.Rescue.Hedge.delay(grant.Lease, &r.budget.hedges)
 	if !ok {
 		return nil
 	}
@@ -97,10 +98,12 @@ func (r *run) hedge(plan *route.Plan, grant *admit.Grant[pace.Lease]) *race {
 // armHedge sets the timer of the second attempt. It is called when the request of the first is ready to be sent.
 func (r *run) armHedge() {
 	h := r.race
-	if h == nil || h.first != r || h.timer != nil || !r.streams() {
+	if h == nil || h.first != r || h.second != nil || !r.streams() {
 		return
 	}
 	h.base = r.books()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.second = r.fork()
 	h.timer = time.AfterFunc(h.delay-time.Since(r.sent), h.fire)
 }
@@ -139,13 +142,13 @@ func (h *race) begin() (grant admit.Grant[pace.Lease], c *run) {
 	}
 	c = h.second
 	if !c.budget.hedges.withdraw() {
-		c.info.target.Hedge(obs.HedgeNoBudget)
+		h.again(obs.HedgeNoBudget)
 		return grant, nil
 	}
 	grant, ok := c.g.queue.TryAcquire(h.others())
 	if !ok {
 		c.budget.hedges.refund()
-		c.info.target.Hedge(obs.HedgeNoTarget)
+		h.again(obs.HedgeNoTarget)
 		return grant, nil
 	}
 	x := *c.x // the first attempt changes its own only after its claim, or its end
@@ -154,6 +157,16 @@ func (h *race) begin() (grant admit.Grant[pace.Lease], c *run) {
 	c.upstream += time.Since(c.sent)
 	h.done = make(chan struct{})
 	return grant, c
+}
+
+// again has a call for which there was no second attempt ask for it again after the same time: the longer it has been waiting, the more
+// it needs one. The caller holds mu.
+func (h *race) again(why obs.HedgeResult) {
+	if !h.denied {
+		h.denied = true
+		h.second.info.target.Hedge(why)
+	}
+	h.timer.Reset(max(h.delay, leastAgain))
 }
 
 // others returns the targets that a second attempt may go to, the best first: others of the tier, then of the next ones, that the call

@@ -21,7 +21,7 @@ const (
 	latencyBuckets = 72               // up to 2^18 ms, over four minutes
 
 	latencyHalfTime  = 30 * time.Minute
-	latencyHalfCount = 2000
+	latencyHalfCount = 1000
 	latencySamples   = 20   // decayed, that a quantile needs
 	latencyRescale   = 60.0 // log2 of the weight at which all are made smaller
 )

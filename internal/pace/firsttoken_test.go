@@ -112,9 +112,9 @@ func TestFirstTokenForgets(t *testing.T) {
 			t.Errorf("median = %v, want about 1s", got)
 		}
 		times(20_000, time.Second)
-		times(2100, 4*time.Second)
+		times(1100, 4*time.Second)
 		if got := median(); got < 3300*time.Millisecond {
-			t.Errorf("median = %v: old calls outweigh the latest 2,100", got)
+			t.Errorf("median = %v: old calls outweigh the latest 1,100", got)
 		}
 		time.Sleep(3 * time.Hour)
 		if got := median(); got == 0 {
