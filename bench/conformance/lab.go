@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -58,21 +59,28 @@ func (l *lab) start(ctx context.Context, program, dir string, cells []*cell) (er
 		if c.outage == "" || l.down[c.outage] != nil {
 			continue
 		}
-		text := models + fmt.Sprintf("faults:\n  - {fault: \"down;form=%s\", from: %s, for: %s}\n", c.outage, outageFrom, l.outage)
-		if l.down[c.outage], err = rig.StartSim(ctx, program, dir, "down-"+c.outage, text); err != nil {
+		if l.down[c.outage], err = rig.StartSim(ctx, program, dir, "down-"+c.outage, models); err != nil {
 			delete(l.down, c.outage)
 			return err
 		}
 	}
-	if l.gateway, err = rig.StartGateway(ctx, program, dir, "gateway", l.gatewayConfig(cells)); err != nil {
+	prices := filepath.Join(dir, "prices.json")
+	if err := rig.SaveAs(prices, priceTable(cells)); err != nil {
 		return err
 	}
-	for _, p := range l.down {
-		if status, _, err := l.post(ctx, p.URL()+"/sim/schedule/start", nil); err != nil || status >= 300 {
-			return fmt.Errorf("start schedule of a simulator: status %d: %w", status, err)
-		}
+	if l.gateway, err = rig.StartGateway(ctx, program, dir, "gateway", "prices_file: "+prices+"\n"+l.gatewayConfig(cells)); err != nil {
+		return err
 	}
 	l.epoch = time.Now()
+	for form, p := range l.down { // not by their configuration: all other processes must be there before they go
+		rule := map[string]string{"fault": "down;form=" + form, "from": outageFrom.String(), "for": l.outage.String()}
+		if err := l.post(ctx, p.URL()+"/sim/schedule/start", nil); err != nil {
+			return err
+		}
+		if err := l.post(ctx, p.URL()+"/sim/faults", []map[string]string{rule}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -138,7 +146,7 @@ func (l *lab) gatewayConfig(cells []*cell) string {
 		account(c.id+"-1", first.URL(), c.target)
 		targets := c.id + "-1/" + c.id
 		if !c.one {
-			account(c.id+"-2", l.second.URL(), c.target)
+			account(c.id+"-2", l.second.URL(), c.other)
 			targets += ", " + c.id + "-2/" + c.id + "b"
 		}
 		set := c.set
@@ -153,6 +161,26 @@ func (l *lab) gatewayConfig(cells []*cell) string {
 		fmt.Fprintf(&names, "  right-%s: {targets: [right-%s/right]}\n", f.Name, f.Name)
 	}
 	return b.String() + "models:\n" + names.String()
+}
+
+// priceRow is a row of a gateway's price table, which says how large a model's window is.
+type priceRow struct {
+	Provider string  `json:"provider"`
+	Model    string  `json:"model"`
+	Input    float64 `json:"input_per_mtok"`
+	Output   float64 `json:"output_per_mtok"`
+	Window   int     `json:"context_window"`
+}
+
+// priceTable tells the gateway the windows that scenarios want known.
+func priceTable(cells []*cell) map[string][]priceRow {
+	rows := []priceRow{}
+	for _, c := range cells {
+		if c.windows[0] > 0 {
+			rows = append(rows, priceRow{c.id + "-1", c.id, 1, 1, c.windows[0]}, priceRow{c.id + "-2", c.id + "b", 1, 1, c.windows[1]})
+		}
+	}
+	return map[string][]priceRow{"models": rows}
 }
 
 // played is what came of a cell.
@@ -322,22 +350,23 @@ func requests(p *rig.Product) ([]sim.RequestRecord, error) {
 	return all, nil
 }
 
-// post sends JSON and returns status and body.
-func (l *lab) post(ctx context.Context, url string, body any) (int, []byte, error) {
+// post sends JSON to a simulator.
+func (l *lab) post(ctx context.Context, url string, body any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
-		return 0, nil, fmt.Errorf("encode request: %w", err)
+		return fmt.Errorf("encode request: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
 	if err != nil {
-		return 0, nil, fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("make request: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
 	resp, err := l.client.Do(r)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer resp.Body.Close()
-	b, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, b, err
+	if b, err = io.ReadAll(resp.Body); err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("post %s: status %d: %.200s", url, resp.StatusCode, b)
+	}
+	return err
 }

@@ -64,23 +64,24 @@ func streams() []scenario {
 		scenario{name: "framing", row: "R7", doc: "byte order mark, CRLF, comments, data over several lines: read as any", a: "bom+crlf+pings+multiline", want: inPlace},
 		scenario{name: "framing-tight", row: "R7", doc: "no space after data:, no blank line at the end", a: "no-space+no-blank", want: inPlace},
 		quick(scenario{name: "tool-cut", row: "stream: incomplete JSON", doc: "the stream breaks inside the arguments of a tool call: the call is made anew, whole", ask: forTool, a: "cut;after=6;form=rst", want: rescued, whole: &unseen}),
+		scenario{name: "tool-no-finish", row: "stream: missing end marker", doc: "a whole tool call and no finish reason: the other target is asked, the call is not sent twice", ask: forTool, a: "no-finish", want: inTwo},
 		quick(scenario{name: "json-cut", row: "stream: incomplete JSON", doc: "the stream breaks inside structured output: it is made anew, whole", ask: forJSON, a: "cut;after=6;form=eof", want: rescued, whole: &unseen}),
 		scenario{name: "tool-stall", row: "stream: no data for the idle limit", doc: "nothing after 6 tokens of a tool call", ask: forTool, a: "stall;after=6", want: stalled, whole: &unseenStall},
 		quick(scenario{
 			name: "json-invalid", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=prose", one: true, set: "structured: {retry: 1, stream: hold}",
-			doc:  "structured output with text around it, at the only target: asked once more, more strictly; the stream is held back until then (stream: hold)",
-			want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc:  "structured output with text around it, at the only target: mended in place, or asked for once more, more strictly; the stream is held back until then (stream: hold)",
+			want: want{end: fitting, by: "a", a: span{1, 2}, wall: 3 * answerTime},
 		}),
 		scenario{
 			name: "json-cut-off", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=cut", one: true, set: "structured: {retry: 1, stream: hold}",
-			doc: "structured output that ends in its middle, with a finish reason: asked once more", want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc: "structured output that ends in its middle, with a finish reason: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
 			name: "json-schema", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=schema", one: true, set: "structured: {retry: 1, stream: hold}",
-			doc: "JSON that does not fit the schema: asked once more", want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc: "JSON that does not fit the schema: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
-			name: "json-twice", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=prose;once=0", one: true, set: "structured: {retry: 1, stream: hold}",
+			name: "json-twice", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=cut;once=0", one: true, set: "structured: {retry: 1, stream: hold}",
 			doc: "the same each time: an error after the second try", want: want{end: refused, status: 502, code: "invalid_output", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
@@ -89,11 +90,11 @@ func streams() []scenario {
 		},
 		scenario{
 			name: "tool-invalid", row: "direct: invalid JSON or schema", only: "whole", ask: forTool, a: "invalid-json;form=schema", one: true, set: "structured: {retry: 1}",
-			doc: "arguments of a tool call that do not fit its schema: asked once more", want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc: "arguments of a tool call that do not fit its schema: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
-			name: "loop", row: "R9", doc: "the first target says one word for ever after 20 tokens: stopped within 200 tokens, the other target goes on", a: "repeat;after=20;tokens=4000",
-			want:  want{end: unlooped, by: "ab", a: exactly(1), b: exactly(1), loop: 250, wall: 3 * time.Second},
+			name: "loop", row: "R9", doc: "the first target says one word for ever after 20 tokens: stopped within 200 tokens. What a client has seen of a loop cannot be taken back, so that a stream ends with an error; the other target answers where nothing was shown", a: "repeat;after=20;tokens=4000",
+			want:  want{end: marked, code: "degenerate_output", a: exactly(1), b: exactly(0), loop: 250, wall: 3 * time.Second},
 			whole: &want{by: "b", a: exactly(1), b: exactly(1), loop: 250, wall: 3 * time.Second},
 		},
 		scenario{
