@@ -2,7 +2,10 @@
 # make test    everything that must hold: format, vet, tests with the race detector, end-to-end tests
 # make lint    format, vet, staticcheck
 # make bench   compare with other proxies, as whole processes on this machine
+# make conformance   what clients get when a provider misbehaves, as a scorecard
+# make soak    ten minutes of callers and of every failure
 # make bench-truth   hold what is measured against what is known to be true
+# make bench-hedge   measure what hedging does to the time to first token
 
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
@@ -12,7 +15,7 @@ PKGS  ?= ./...
 # The race detector needs a C compiler. A build server must have one; elsewhere its absence costs only the detector.
 RACE  := $(if $(CI),-race,$(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race))
 
-.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth microbench fuzz generate report-page clean
+.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth bench-hedge conformance soak microbench fuzz generate report-page clean
 
 run:
 	$(GO) run ./cmd/sluice serve $(ARGS)
@@ -53,6 +56,15 @@ bench:
 
 bench-truth:
 	$(GO) run ./bench/truth $(ARGS)
+
+bench-hedge:
+	$(GO) run ./bench/hedge $(ARGS)
+
+conformance:
+	$(GO) run ./bench/conformance $(ARGS)
+
+soak:
+	$(GO) run ./bench/soak $(ARGS)
 
 # microbench runs each benchmark once, to see that it works; for numbers: make microbench BENCHTIME=1s
 microbench:

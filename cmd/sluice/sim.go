@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,7 +25,9 @@ type simFlags struct {
 	deviate                         string
 	seed                            uint64
 	clock                           int64
-	record                          int
+	record, recordLight             int
+	faults                          []string // rules in one line each
+	faultsFile, rehearse            string
 	anyModel, listFaults            bool
 }
 
@@ -58,6 +61,10 @@ func newSimCommand() *cobra.Command {
 	flags.StringVar(&f.latency, "latency", "model", "model: times of a serving engine; none: as fast as possible")
 	flags.Int64Var(&f.clock, "clock", 0, "freeze the time in answers at these Unix `seconds`")
 	flags.IntVar(&f.record, "record", 0, "keep the last `N` requests for GET /sim/requests")
+	flags.IntVar(&f.recordLight, "record-light", 0, "keep the last `N` requests without headers and bodies, in place of --record")
+	flags.StringArrayVar(&f.faults, "fault", nil, "a `rule` of faults, for example 'down from=20s for=60s' or 'cut;after=random probability=0.03'; may be repeated")
+	flags.StringVar(&f.faultsFile, "faults", "", "YAML `file` with a list of fault rules")
+	flags.StringVar(&f.rehearse, "rehearse", "", "play a ready-made `schedule` of faults: "+strings.Join(sim.Rehearsals(), ", "))
 	flags.BoolVar(&f.anyModel, "any-model", false, "serve unknown model names too")
 	flags.StringVar(&f.deviate, "deviate", "", "speak OpenAI's dialect as this `provider` does, for example groq (see --list-faults)")
 	flags.BoolVar(&f.listFaults, "list-faults", false, "print the faults and exit")
@@ -144,7 +151,10 @@ func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
 		c.Deviate = f.deviate
 	}
 	if given("record") {
-		c.Record = f.record
+		c.Record, c.RecordLight = f.record, 0
+	}
+	if given("record-light") {
+		c.RecordLight, c.Record = f.recordLight, 0
 	}
 	if given("any-model") {
 		c.AnyModel = f.anyModel
@@ -153,7 +163,52 @@ func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
 	if f.apiKey != "" {
 		c.APIKey = llm.NewSecret(f.apiKey)
 	}
+	rules, err := f.rules()
+	if err != nil {
+		return sim.Config{}, err
+	}
+	c.Faults = append(rules, c.Faults...)
 	return c, nil
+}
+
+// rules are those of the flags, in the order in which they are tried: single ones, then a file's, then a rehearsal's.
+func (f *simFlags) rules() ([]sim.FaultRule, error) {
+	var all []sim.FaultRule
+	for _, line := range f.faults {
+		rule, err := sim.ParseRule(line)
+		if err != nil {
+			return nil, fmt.Errorf("read --fault: %w", err)
+		}
+		all = append(all, rule)
+	}
+	if f.faultsFile != "" {
+		text, err := os.ReadFile(f.faultsFile)
+		if err != nil {
+			return nil, fmt.Errorf("read fault rules: %w", err)
+		}
+		var list []sim.FaultRule
+		if err := yaml.UnmarshalWithOptions(text, &list, yaml.Strict()); err != nil {
+			return nil, fmt.Errorf("read fault rules %s: %w", f.faultsFile, err)
+		}
+		var errs []error
+		for i := range list {
+			list[i].Validate(func(key, message string) {
+				errs = append(errs, fmt.Errorf("read fault rules %s: rule %d, %s: %s", f.faultsFile, i+1, key, message))
+			})
+		}
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	if f.rehearse != "" {
+		rules, err := sim.Rehearsal(f.rehearse)
+		if err != nil {
+			return nil, fmt.Errorf("read --rehearse: %w", err)
+		}
+		all = append(all, rules...)
+	}
+	return all, nil
 }
 
 // runSim serves until the process is told to stop.
@@ -211,6 +266,9 @@ func printWelcome(out io.Writer, url string, c sim.Config) {
 		}
 		fmt.Fprintf(out, "faults: model \"%s:cut;after=5\" or header X-Sim-Fault; all of them: sluice sim --list-faults\n", chat)
 	}
+	for _, r := range c.Faults {
+		fmt.Fprintf(out, "plays:  %s\n", r.String())
+	}
 	fmt.Fprintf(out, "counts: %s/sim/stats\n", root)
 }
 
@@ -243,7 +301,7 @@ func printFaults(out io.Writer) error {
 	for _, f := range sim.Faults() {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", f.Name, f.Params, f.Doc)
 	}
-	fmt.Fprintln(w, "\nEvery fault takes first=N, skip=N and p=SHARE too. Example: sim-fast:429;after=2;first=3+crlf")
+	fmt.Fprintln(w, "\nEvery fault takes first=N, skip=N, p=SHARE and once=1 too. Example: sim-fast:429;after=2;first=3+crlf")
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print faults: %w", err)
 	}

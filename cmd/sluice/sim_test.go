@@ -124,7 +124,47 @@ func TestSimRefusesWhatItCannotUse(t *testing.T) {
 	f("models: [{name: a, rejects: [sleep]}]\n", "rejects[0]")
 	f("seed: 1\n", `"quick"`, "--latency", "quick")
 	f("seed: 1\n", "listen for simulator", "--listen", "nonsense")
+	f("models: [{name: a, continue: backwards}]\n", "models[0].continue")
+	f("record_light: -1\n", "record_light")
+	f("faults: [{fault: down, every: 3s}]\n", "faults[0].every: needs for")
+	f("seed: 1\n", `read --fault: read fault rule "cut until=3s": until: is no key of a rule`, "--fault", "cut until=3s")
+	f("seed: 1\n", `unknown fault "cutt"`, "--fault", "500", "--fault", "cutt")
+	f("seed: 1\n", `"calm" is none of outage, storm, flaky, drip`, "--rehearse", "calm")
+	f("seed: 1\n", "read fault rules", "--faults", filepath.Join(t.TempDir(), "none.yaml"))
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	for text, want := range map[string]string{
+		"- {fault: cut}\n- {fault: \"429;after=2\", for: 5s, every: 1s}\n": "rule 2, for: 5s is longer than every, 1s",
+		"- {fault: cut, chance: 1}\n":                                      `unknown field "chance"`,
+		"fault: cut\n":                                                     rules,
+	} {
+		if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f("seed: 1\n", want, "--faults", rules)
+	}
 	if _, err := runSimCommand(t, "--config", filepath.Join(t.TempDir(), "none.yaml")); err == nil {
 		t.Error("a file that does not exist is accepted")
+	}
+}
+
+// TestSimRulesOfAllSources holds the order in which rules are tried.
+func TestSimRulesOfAllSources(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, []byte("- {fault: down, from: 20s, for: 60s}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := simFlags{faults: []string{"cut;after=random probability=0.5"}, faultsFile: file, rehearse: "storm"}
+	rules, err := f.rules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range rules {
+		got = append(got, rules[i].String())
+	}
+	want := "cut;after=random probability=0.5\ndown from=20s for=1m0s\nrate-limit;after=2 from=10s for=5s every=30s"
+	if strings.Join(got, "\n") != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

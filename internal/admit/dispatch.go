@@ -35,6 +35,26 @@ func (q *Queue[L]) Freed(t *llm.Target) {
 	q.dispatchDirty()
 }
 
+// TryAcquire returns a place at the first of the targets that has one now. It never waits, and never goes before a call that does: targets of
+// accounts that somebody waits for are passed over, and so are those out of use. It is for calls that can do without.
+func (q *Queue[L]) TryAcquire(targets []*llm.Target) (Grant[L], bool) {
+	if q.waiting.Load() == 0 {
+		g, _, _ := q.try(targets, false)
+		return g, g.Target != nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, t := range targets {
+		if a := q.accounts[t.Provider]; a != nil && len(a.lanes) > 0 {
+			continue
+		}
+		if g, _, _ := q.try(targets[i:i+1], false); g.Target != nil {
+			return g, true
+		}
+	}
+	return Grant[L]{}, false
+}
+
 // markAll marks every account for dispatch and forgets those that nobody waits for.
 func (q *Queue[L]) markAll() {
 	for name, a := range q.accounts {

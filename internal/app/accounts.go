@@ -44,6 +44,16 @@ func (a *App) open(c *config.Config) (map[string]*gateway.Account, map[string]*s
 	return accounts, sims, nil
 }
 
+// account returns the upstream account of a name; nil if there is none.
+func (a *App) account(name string) *upstream.Account {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if account := a.accounts[name]; account != nil {
+		return account.Account
+	}
+	return nil
+}
+
 // simulate returns the running simulation of a provider, the present one if its settings are the same.
 func (a *App) simulate(name string, c sim.Config) (*simulated, error) {
 	if old, ok := a.sims[name]; ok && reflect.DeepEqual(old.config, c) {

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,11 +34,11 @@ func (a *App) serveAdmin(o Options) {
 	})
 	a.metrics.SetSources(obs.Sources{
 		QueueDepth: func(c llm.Class) int { return int(a.queue.Stats().Waiting[c]) },
-		Breakers: func(emit func(string, obs.BreakerState)) {
+		Breakers: func(emit func(obs.Breaker)) {
 			snapshot := a.gateway.Snapshot()
-			for _, t := range a.fleet.Snapshot().Targets {
+			for _, t := range fleetTargets(a.fleet.Snapshot(), snapshot) {
 				if configured(snapshot, t.Target) {
-					emit(t.Target, breakerStates[t.Health])
+					emit(obs.Breaker{Target: t.Target, State: breakerStates[t.Health], Cause: t.Cause.String(), Scope: t.Scope.String()})
 				}
 			}
 		},
@@ -111,18 +113,47 @@ func (a *App) state() console.State {
 	return st
 }
 
+// fleetTargets returns the state of the targets that have been asked, and of those that are configured and out of use though they have
+// not been: their account is in trouble.
+func fleetTargets(f pace.State, s *gateway.Snapshot) []pace.TargetState {
+	list := f.Targets
+	known := make(map[string]bool, len(list))
+	for i := range list {
+		known[list[i].Target] = true
+	}
+	out := map[string]pace.BreakerState{}
+	for i := range f.Accounts {
+		if f.Accounts[i].Health != pace.Healthy {
+			out[f.Accounts[i].Provider] = f.Accounts[i].BreakerState
+		}
+	}
+	for _, t := range s.Routes.Targets() {
+		if b, ok := out[t.Provider]; ok && !known[t.Name] {
+			known[t.Name] = true
+			b.Openings, b.Probes = 0, 0
+			list = append(list, pace.TargetState{BreakerState: b, Target: t.Name, Provider: t.Provider})
+		}
+	}
+	slices.SortFunc(list, func(a, b pace.TargetState) int { return cmp.Compare(a.Target, b.Target) })
+	return list
+}
+
 // targets lists the live state of the targets.
 func (a *App) targets() []console.Target {
 	var list []console.Target
-	for _, t := range a.fleet.Snapshot().Targets {
+	for _, t := range fleetTargets(a.fleet.Snapshot(), a.gateway.Snapshot()) {
 		ct := console.Target{
 			Name: t.Target, Provider: t.Provider, Model: strings.TrimPrefix(t.Target, t.Provider+"/"), State: t.Health.String(), InFlight: t.InUse, Limit: t.Limit,
+			Failures: t.Failures, Openings: t.Openings, Probes: t.Probes,
 		}
 		if !t.Until.IsZero() {
 			ct.Until = &t.Until
 		}
 		if t.Health != pace.Healthy {
-			ct.Cause = t.Cause.String()
+			ct.Cause, ct.Scope = t.Cause.String(), t.Scope.String()
+		}
+		if t.Error != llm.KindNone {
+			ct.Error = &console.TargetError{Code: t.Error.Code(), ProviderStatus: t.Status, ProviderCode: t.Code}
 		}
 		list = append(list, ct)
 	}

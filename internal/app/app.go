@@ -52,6 +52,7 @@ type App struct {
 	ledger  *ledger.Ledger
 	keys    *auth.Directory
 	fleet   *pace.Fleet
+	prober  *prober
 	queue   *admit.Queue[pace.Lease]
 	gateway *gateway.Gateway
 	ingress *ingress.Server
@@ -109,7 +110,8 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	if !c.Ingress.Loopback() && a.keys.Keys() == 0 {
 		return nil, openError(c.Ingress.Listen)
 	}
-	a.fleet = pace.New(limits(c), pace.DefaultBreaker())
+	a.fleet = pace.New(limits(c), c.Breaker.Breaker())
+	a.prober = newProber(a.fleet, a.account, a.metrics, a.log)
 	a.queue = admit.New(c.Queue, a.start)
 	a.fleet.OnFreed(a.queue.Freed)
 	a.gateway = gateway.New(a.queue, a.ledger, a.metrics, a.tracer, a.log)
@@ -168,6 +170,7 @@ func (a *App) apply(c *config.Config) error {
 		return err
 	}
 	_ = a.level.UnmarshalText([]byte(c.Obs.Log.Level)) // config has checked it
+	a.fleet.SetBreaker(c.Breaker.Breaker())
 	a.fleet.Update(limits(c))
 	a.queue.Update(c.Queue)
 	if a.ingress != nil {

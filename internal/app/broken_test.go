@@ -175,7 +175,7 @@ func TestErrorInStream(t *testing.T) {
 		refusedChunk, `data: {"error":"died"}` + "\n\n", "event: error\ndata: died\n\n", `data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}],"error":{"message":"died","code":502}}` + "\n\n",
 		`data: {"x_groq":{"error":"died"},"choices":[]}` + "\n\n", `data: [{"error":{"message":"died","code":500}}]` + "\n\n", "error: {\"message\":\"died\"}\n\n",
 	} {
-		g := start(t, account("p", p.URL, "second", second.URL)+"models:\n  both: {targets: [p/m, second/m]}\n") // p is in good health
+		g := start(t, account("p", p.URL, "second", second.URL)+"models:\n  both: {targets: [p/m, second/m]}\non_break: error\n") // p is in good health
 		rp := g.inTwo(p, ask, role+hello, role+hello, c+stopped+done, false)
 		wantBroken(t, c, rp, role+hello, "provider_stream_error")
 		if !strings.Contains(rp.body, "died") {

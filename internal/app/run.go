@@ -101,6 +101,7 @@ func (a *App) Run(ctx, now context.Context) error {
 	})
 
 	wg.Go(func() { a.watchBaselines(later) })
+	wg.Go(func() { a.prober.run(later) })
 	wg.Go(func() {
 		thread.Clean(later, a.store, func() thread.Config { return a.current().Ingress.Responses }, a.log)
 	})

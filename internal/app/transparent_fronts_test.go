@@ -90,7 +90,7 @@ func fronts() []front {
 func TestUnknownMembersSurvive(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, true)
-	g := start(t, fmt.Sprintf(frontAccounts, p.URL))
+	g := start(t, fmt.Sprintf(frontAccounts, p.URL)+"supervise: \"off\"\n")
 	root := strings.TrimSuffix(g.url, "/v1")
 	for _, f := range fronts() {
 		t.Run(f.name, func(t *testing.T) {

@@ -98,7 +98,7 @@ const tlsAccounts = `providers:
 
 func startTLS(t *testing.T) (*gate, *provider) {
 	p := newProvider(t, true)
-	return start(t, fmt.Sprintf(tlsAccounts, p.URL)), p
+	return start(t, fmt.Sprintf(tlsAccounts, p.URL)+"supervise: \"off\"\nguards: {repetition: \"off\"}\n"), p
 }
 
 func TestRequestBytes(t *testing.T) {

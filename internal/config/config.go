@@ -17,6 +17,7 @@ import (
 	"sluice/internal/llm"
 	"sluice/internal/model"
 	"sluice/internal/obs"
+	"sluice/internal/pace"
 	"sluice/internal/route"
 	"sluice/internal/sim"
 	"sluice/internal/upstream"
@@ -54,6 +55,8 @@ type Config struct {
 	Ledger ledger.Config `yaml:"ledger"`
 	// Timeouts hold for every call whose model sets none of its own.
 	Timeouts upstream.Timeouts `yaml:"timeouts"`
+	// Breaker says when targets are taken out of use, and when they are tried again.
+	Breaker pace.Config `yaml:"breaker"`
 	// Retry holds for every call whose model sets none of its own.
 	Retry gateway.Retry `yaml:"retry"`
 	// Rescue holds for every call whose model says nothing else.
@@ -119,6 +122,7 @@ func (c *Config) SetDefaults() {
 	c.Queue.SetDefaults()
 	c.Ledger.SetDefaults()
 	c.Timeouts.SetDefaults()
+	c.Breaker.SetDefaults()
 	c.Retry.SetDefaults()
 	c.Rescue.SetDefaults()
 	c.Auth.SetDefaults()

@@ -54,12 +54,24 @@ type Target struct {
 	Provider string     `json:"provider"`
 	Model    string     `json:"model"`
 	Region   string     `json:"region,omitempty"`
-	State    string     `json:"state"`              // what keeps calls away, in the words of pace
-	Cause    string     `json:"cause,omitempty"`    // code of the error behind it
+	State    string     `json:"state"`              // closed, open, half_open, paused
+	Cause    string     `json:"cause,omitempty"`    // what is behind it: auth, minute_quota, day_quota, quota, overload, ...
+	Scope    string     `json:"scope,omitempty"`    // what is out: model, account, key
 	Until    *time.Time `json:"until,omitempty"`    // when a call may try again
 	InFlight int        `json:"in_flight"`          // attempts under way
 	Limit    int        `json:"limit,omitempty"`    // of attempts at once; absent if there is none
-	Failures int        `json:"failures,omitempty"` // in a row
+	Failures int        `json:"failures,omitempty"` // in a row, while the breaker is closed
+	Openings int64      `json:"openings"`           // of the breaker, since the process began or the target was forgotten
+	Probes   int64      `json:"probes"`             // live calls that tried the target after a cool-down, likewise
+
+	Error *TargetError `json:"error,omitempty"` // the last one; gone with the next success
+}
+
+// TargetError is the last error of a target in trouble.
+type TargetError struct {
+	Code           string `json:"code"`                      // of the closed vocabulary
+	ProviderStatus int    `json:"provider_status,omitempty"` // HTTP status of its answer
+	ProviderCode   string `json:"provider_code,omitempty"`   // the provider's own code
 }
 
 // status is the answer of GET /admin/v1/status.

@@ -255,7 +255,7 @@ func TestAnswers(t *testing.T) {
 					if e != nil {
 						t.Fatalf("%s: %v: %s", front, e, body)
 					}
-					tr := dialect.Translate(dialect.Of(to).NewReader(), dialect.Of(front).NewWriter(head()), "", len(answer.Choices), true)
+					tr := dialect.Translate(dialect.Of(to).NewReader(), dialect.Of(front).NewWriter(head()), &dialect.TranslateOptions{Choices: len(answer.Choices), Fold: true})
 					var stream []byte
 					for _, ev := range events(t, to, upstream) {
 						if tr.Observe(&ev) == wire.Forward {

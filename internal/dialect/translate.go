@@ -12,7 +12,9 @@ type Translation struct {
 	wire.Progress
 
 	reader llm.EventReader
-	writer llm.EventWriter
+	writer llm.EventWriter // turns back what had to be bent for the target, and writes through tee
+	tee    *tee
+	splice *splicer    // nil if the stream is the answer's first
 	folder *llm.Folder // nil if nobody wants the answer
 	model  string      // shown where the target does not name one
 	signed signed
@@ -21,7 +23,8 @@ type Translation struct {
 	open   map[int]bool // choices seen; true once they have their finish reason
 	// opening says that usage is what the provider stated at the beginning: the input, and nothing of the output to speak of.
 	opening bool
-	begun   int // choices
+	finish  llm.Finish // of the first choice
+	begun   int        // choices
 	ended   int
 	want    int
 }
@@ -29,14 +32,57 @@ type Translation struct {
 // keepOut is the size over which the buffer of a translated event is not kept for the next one.
 const keepOut = 64 << 10
 
-// Translate returns a follower that translates. Reset is not needed before use. With fold, Answer has the answer at the end.
-// model is the name of the target's model, for dialects whose answers have none (Bedrock).
-func Translate(reader llm.EventReader, writer llm.EventWriter, model string, choices int, fold bool) *Translation {
-	t := &Translation{reader: reader, writer: writer, model: model, want: choices, open: map[int]bool{}}
-	if fold {
+// TranslateOptions say what a translation is to do.
+type TranslateOptions struct {
+	Adapted *Adapted // turns back what had to be bent for the target; may be nil
+	Model   string   // name of the target's model, for dialects whose answers have none (Bedrock)
+	Choices int      // that the target was asked for
+	Fold    bool     // Answer is to have the answer at the end
+	Pieces  bool     // Progress.Pieces are filled, with what the client sees
+	Splice  *Splice  // the stream goes on with another, whose writer is Splice.Writer; or nil
+}
+
+// Translate returns a follower that translates what reader reads into what writer writes for the client; writer is not used with
+// Splice. Reset is not needed before use.
+func Translate(reader llm.EventReader, writer llm.EventWriter, o *TranslateOptions) *Translation {
+	t := &Translation{reader: reader, model: o.Model, want: o.Choices, open: map[int]bool{}}
+	t.tee = &tee{w: writer}
+	if o.Pieces {
+		t.tee.p = &t.Progress
+	}
+	w := llm.EventWriter(t.tee)
+	if s := o.Splice; s != nil {
+		t.tee.w, t.tee.open = s.Writer, s.Open
+		if s.Fold {
+			t.tee.folder = new(llm.Folder)
+			for _, e := range unfinished(s.Sofar, s.Open) {
+				t.tee.folder.Add(&e)
+			}
+		}
+		t.splice = newSplicer(s, t.tee)
+		w = t.splice
+	} else if o.Fold {
 		t.folder = new(llm.Folder)
 	}
+	if o.Adapted != nil {
+		w = o.Adapted.Writer(w)
+	}
+	t.writer = w
 	return t
+}
+
+// unfinished returns the events of an answer that has broken off, as far as it has come.
+func unfinished(a *llm.Answer, open bool) []llm.Event {
+	var events []llm.Event
+	for _, e := range llm.Unfold(a) {
+		if e.Kind != llm.EventFinish && e.Kind != llm.EventUsage && e.Kind != llm.EventEnd {
+			events = append(events, e)
+		}
+	}
+	if n := len(events); open && n > 0 && events[n-1].Kind == llm.EventPartEnd {
+		events = events[:n-1]
+	}
+	return events
 }
 
 // Reset does nothing: a translation is for one stream, which Translate was told of.
@@ -47,6 +93,7 @@ func (t *Translation) State() *wire.Progress { return &t.Progress }
 
 // Observe translates an event. Comments and what else the client's dialect has no word for go.
 func (t *Translation) Observe(ev *wire.Event) wire.Action {
+	t.Pieces = t.Pieces[:0]
 	if t.Done || t.Err != nil || ev.Comment && !bare(ev.Raw) {
 		return wire.Drop
 	}
@@ -95,6 +142,9 @@ func (t *Translation) write(dst []byte, events []llm.Event) []byte {
 			dst = t.writer.Write(dst, e)
 		}
 	}
+	if t.splice != nil && t.Err == nil {
+		t.Err = t.splice.err
+	}
 	return dst
 }
 
@@ -122,6 +172,9 @@ func (t *Translation) account(e *llm.Event) {
 		}
 	case llm.EventFinish:
 		t.begin(e.Choice)
+		if e.Choice == 0 {
+			t.finish = e.Finish
+		}
 		if !t.open[e.Choice] {
 			t.open[e.Choice] = true
 			t.ended++
@@ -156,8 +209,23 @@ func (t *Translation) End(dst []byte) []byte {
 // Fail appends an error in the client's stream.
 func (t *Translation) Fail(dst []byte, e *llm.Error) []byte { return t.writer.Fail(dst, e) }
 
-// Answer returns what the stream has added up to; nil if Translate was not told to fold.
+// Resume returns the client's writer as the stream has left it.
+func (t *Translation) Resume(*llm.Head, *llm.Answer) (llm.EventWriter, bool) {
+	return t.tee.w, t.tee.open
+}
+
+// Finish returns why the first choice has ended; FinishUnset if it has not.
+func (t *Translation) Finish() llm.Finish { return t.finish }
+
+// Spliced reports whether the stream goes on with another. What Answer returns is then as the client has seen it, and nothing has to be turned
+// back.
+func (t *Translation) Spliced() bool { return t.splice != nil }
+
+// Answer returns what the stream has added up to, with what came before where it was spliced; nil if Translate was not told to fold.
 func (t *Translation) Answer() *llm.Answer {
+	if t.tee.folder != nil {
+		return t.tee.folder.Answer()
+	}
 	if t.folder == nil {
 		return nil
 	}

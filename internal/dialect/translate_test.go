@@ -16,7 +16,7 @@ func TestBareError(t *testing.T) {
 	f := func(text string, kind llm.Kind) {
 		t.Helper()
 		head := llm.Head{ID: "id"}
-		tr := dialect.Translate(dialect.Of(llm.Gemini).NewReader(), dialect.Of(llm.Anthropic).NewWriter(&head), "", 1, false)
+		tr := dialect.Translate(dialect.Of(llm.Gemini).NewReader(), dialect.Of(llm.Anthropic).NewWriter(&head), &dialect.TranslateOptions{Choices: 1})
 		var r wire.Reader
 		if _, err := r.Fill(strings.NewReader(text)); err != nil {
 			t.Fatal(err)

@@ -75,7 +75,7 @@ func TestCompleteStreams(t *testing.T) {
 	const wanted = `,"stream_options":{"include_usage":true}`
 	f("usage not asked for", "", roleEvent+textEvent+finishEvent+doneEvent, 0, roleEvent, textEvent, finishEvent, usageEvent, doneEvent)
 	f("usage asked for", wanted, roleEvent+textEvent+finishEvent+usageEvent+doneEvent, 0, roleEvent, textEvent, finishEvent, usageEvent, doneEvent)
-	f("no [DONE]", "", roleEvent+textEvent+finishEvent, 0, roleEvent, textEvent, finishEvent)
+	f("no [DONE]", "", roleEvent+textEvent+finishEvent+doneEvent, 0, roleEvent, textEvent, finishEvent)
 	f("no content", "", roleEvent+finishEvent+doneEvent, 0, roleEvent, finishEvent, doneEvent)
 	f("malformed event", "", roleEvent+textEvent+finishEvent+doneEvent, 1, roleEvent, "data: {\"choi\n\n", textEvent, finishEvent, doneEvent)
 	f("silence before [DONE]", "", roleEvent+textEvent+finishEvent+doneEvent, 0, roleEvent, textEvent, finishEvent, 20*time.Second, doneEvent)

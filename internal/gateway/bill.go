@@ -35,6 +35,7 @@ func mayHaveWorked(e *llm.Error) bool {
 // leaves the whole call without one; it is never zero.
 func (r *run) bill() {
 	c := &r.consumed
+	r.billed = llm.Usage{}
 	if !c.begun || r.x.Call.Op == llm.OpCountTokens {
 		return
 	}
@@ -58,4 +59,5 @@ func (r *run) bill() {
 	r.priced = priced && (r.priced || r.usage == llm.Usage{})
 	r.costNano += cost
 	r.usage = sum(r.usage, u)
+	r.billed = u
 }

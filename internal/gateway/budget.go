@@ -13,7 +13,10 @@ import (
 // retryBudget bounds repeated attempts to a share of calls, so that an outage does not multiply the load on a target. Each
 // call pays in its share, each attempt at a target that the call has asked before takes one out. The balance is kept in
 // thousandths, between 0 and a small reserve that lets a quiet model retry at all.
-type retryBudget struct{ milli atomic.Int64 }
+type retryBudget struct {
+	milli  atomic.Int64
+	hedges hedgeBudget // of the same model
+}
 
 const budgetReserve = 10_000
 

@@ -74,10 +74,12 @@ type Guards struct {
 	SlowAction string `yaml:"slow_action" enum:"retry,cancel,flag"`
 }
 
-// Hedge says when a call that waits for its first token is sent a second time. The first content token wins; the other request is
-// canceled, and what it cost is in the call's cost.
+// Hedge says when a call that waits for its first token is sent a second time: to the next target that has a place free, else to the same
+// one. The first content token wins; the other request is canceled, and what it cost is in the call's cost. It holds for chat and text
+// completions.
 type Hedge struct {
-	// After is when: a percentile of the target's time to first token as observed (p95), a time (800ms), or off.
+	// After is when: a percentile of the target's time to first token as observed (p50 to p99.9), a time (1ms to 10m), or off. It is later where
+	// more calls would be sent twice than the budget allows. A percentile needs some twenty calls of late.
 	After string `yaml:"after" example:"p95"`
 	// Budget is the largest share of a model's calls that may be sent twice.
 	Budget float64 `yaml:"budget" unit:"share"`
@@ -113,6 +115,16 @@ func (r *Rescue) Validate(fail func(key, message string)) {
 		default:
 			fail("failover_on", fmt.Sprintf("%q is none of auth, content_filter, rejected", name))
 		}
+	}
+}
+
+// Validate reports each problem with the key that it is at.
+func (h *Hedge) Validate(fail func(key, message string)) {
+	if _, e := h.when(); e != "" {
+		fail("after", e)
+	}
+	if !(h.Budget >= 0 && h.Budget <= 1) {
+		fail("budget", "must be from 0 to 1")
 	}
 }
 

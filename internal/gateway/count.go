@@ -46,7 +46,7 @@ func (r *run) countHere(plan *route.Plan) bool {
 		h["X-Sluice-Estimate"] = []string{"true"}
 	}
 	r.first = time.Now()
-	r.committed = r.first
+	r.committed, r.shown = r.first, r.first
 	r.commonHeaders(h, r.committed)
 	body := front.AppendCount(nil, tokens)
 	r.status, r.bytesOut = http.StatusOK, int64(len(body))

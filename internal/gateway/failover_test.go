@@ -75,7 +75,7 @@ func TestWhatFailsOver(t *testing.T) {
 	f("error in a 200", whole(`{"error":{"message":"oops","type":"server_error"}}`), llm.KindNone)
 	f("content filter", failWith(400, `{"error":{"message":"no","code":"content_filter"}}`), llm.KindContentFilter)
 	f("context length", failWith(400, `{"error":{"message":"long","code":"context_length_exceeded"}}`), llm.KindContextLength)
-	f("no credit", failWith(429, `{"error":{"message":"pay","code":"insufficient_quota"}}`), llm.KindQuotaExhausted)
+	f("no credit", failWith(429, `{"error":{"message":"pay","code":"insufficient_quota"}}`), llm.KindNone)
 }
 
 // TestTimeoutsFailOver checks that each timeout before the commit point sends the call on.

@@ -21,6 +21,7 @@ import (
 	"sluice/internal/obs"
 	"sluice/internal/pace"
 	"sluice/internal/route"
+	"sluice/internal/shape"
 )
 
 // Exchange is a call as it comes from a front: checked, not yet planned. The gateway owns it until Do returns.
@@ -81,6 +82,7 @@ type Gateway struct {
 	budgets *budgets
 	signed  *signatures
 	counter *model.Counter
+	forms   shape.Cache
 
 	snapshot atomic.Pointer[Snapshot]
 }

@@ -157,7 +157,7 @@ func sum(a, b llm.Usage) llm.Usage {
 // answerParts sends the joined answer, with the headers of the first part's.
 func (r *run) answerParts(first *run, body []byte, parts int) {
 	r.committed = time.Now()
-	r.first = r.committed
+	r.first, r.shown = r.committed, r.committed
 	h := r.w.Header()
 	maps.Copy(h, first.w.Header())
 	h["X-Sluice-Parts"] = []string{strconv.Itoa(parts)}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"sluice/internal/llm"
 	"sluice/internal/upstream"
@@ -52,11 +53,6 @@ var passBuffers = sync.Pool{New: func() any { return new([passSize]byte) }}
 func (r *run) pass(answer *upstream.Answer, w watcher) *llm.Error {
 	buf := passBuffers.Get().(*[passSize]byte)
 	defer passBuffers.Put(buf)
-	defer func() {
-		if !r.committed.IsZero() {
-			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
-		}
-	}()
 	e := r.passAll(answer, w, buf[:])
 	w.used(&r.consumed)
 	if r.committed.IsZero() {
@@ -148,6 +144,8 @@ func (r *run) beginPass(answer *upstream.Answer) {
 		r.w = begins{r.w, func() { w.BeginStatus(answer.Status) }}
 	}
 	answer.FirstToken()
+	r.first = time.Now()
+	r.lease.Begun()
 	r.beginStream(answer)
 }
 

@@ -35,9 +35,16 @@ type relay struct {
 	ev     wire.Event // that is looked at; here, since a follower is handed its address
 	ended  bool       // the last event of the stream was taken
 
-	tell func() // hands the complete answer over; nil if nobody wants it, or it was done
-	held []byte // events before the commit point
-	data bool   // the last read brought an event with data
+	tell  func()    // hands the complete answer over; nil if nobody wants it, or it was done
+	held  []byte    // events before the commit point
+	hold  bool      // the whole stream is kept until its end
+	fold  wire.Fold // adds up a stream of the client's dialect whose client wants the answer whole; nil otherwise
+	quiet bool      // nothing is sent: the client wants the answer whole
+	begun bool      // the first content token has come
+	watch watch
+	check func() *llm.Error // holds the answer to its form when its end has come, and before that is sent; nil if it has none
+	why   llm.Finish        // the answer has ended
+	data  bool              // the last read brought an event with data
 
 	most int64 // bytes of text; 0 for no limit
 
@@ -63,11 +70,6 @@ var relays = sync.Pool{New: func() any { return new(relay) }}
 func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	rl := relays.Get().(*relay)
 	defer rl.release()
-	defer func() {
-		if !r.committed.IsZero() {
-			r.g.metrics.StreamClosed() // here, so that a writer's panic cannot leave it open
-		}
-	}()
 	rl.reset(r)
 	e := r.forward(answer, rl)
 	c, st := &r.consumed, rl.state
@@ -79,15 +81,42 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	c.usage, c.reported, c.outBytes, c.refused, c.tier = st.Usage, st.HasUsage, int64(st.OutputBytes), st.Err != nil, st.Tier
 	r.malformed += st.Malformed
 	r.bytesOut += rl.sent
-	if !r.committed.IsZero() {
-		if e != nil {
-			r.broken(e, rl)
-		} else {
-			r.handOver(rl)
-		}
-		return nil
+	r.noteFlag(rl)
+	switch {
+	case e == nil:
+		return r.complete(answer, rl)
+	case r.committed.IsZero():
+		return e
+	case r.save(e, rl):
+		return e
+	case r.resc != nil:
+		e.Advice = llm.DoNotRetry
+		return e
 	}
-	return e
+	r.broken(e, rl.stream.Fail)
+	return nil
+}
+
+// complete ends what has been relayed whole.
+//
+//go:noinline
+func (r *run) complete(answer *upstream.Answer, rl *relay) *llm.Error {
+	if rl.quiet {
+		return r.supervised(answer, rl)
+	}
+	r.handOver(rl)
+	if r.resc != nil {
+		r.rescued()
+	}
+	return nil
+}
+
+// noteFlag notes what a guard has found and let through.
+func (r *run) noteFlag(rl *relay) {
+	if k := rl.watch.flagged; k != 0 {
+		r.g.metrics.Guard(k, "flag")
+		r.flagged = k
+	}
 }
 
 // inPlace returns the error that a provider sent in the place of a stream, as one JSON object without framing; nil if what came is
@@ -114,7 +143,11 @@ func (r *run) handOver(rl *relay) {
 // answer kept.
 func (r *run) tell(rl *relay) {
 	if t, ok := rl.stream.(*dialect.Translation); ok {
-		r.x.OnAnswer(nil, r.asShown(t.Answer()))
+		a := t.Answer()
+		if !t.Spliced() {
+			a = r.asShown(a)
+		}
+		r.x.OnAnswer(nil, a)
 	} else if len(rl.state.Final) > 0 {
 		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil)
 	}
@@ -125,15 +158,25 @@ func (r *run) tell(rl *relay) {
 //
 //go:noinline
 func (rl *relay) reset(r *run) {
-	rl.w, rl.live, rl.sent, rl.ended = r.w, false, 0, false
+	rl.w, rl.live, rl.sent, rl.ended, rl.begun = r.w, r.resc != nil, 0, false, false
+	rl.quiet, rl.hold, rl.fold = !r.x.Call.Stream, r.holds(), nil
+	if rl.quiet && r.leg.same {
+		rl.fold = dialect.Of(r.x.Call.Front).NewFold(r.x.Call.Op)
+	}
 	rl.reader = r.framing(&rl.sse)
 	rl.reader.Reset(r.info.account.MaxEvent)
+	rl.watch.on, rl.watch.guards = r.rescues() || r.form() != nil, r.guards()
 	rl.stream = r.follower(rl)
+	rl.watch.reset(r.resc)
 	rl.state, rl.most = rl.stream.State(), 0
-	if !r.leg.same {
+	if !r.leg.same || rl.quiet || rl.hold {
 		rl.most = r.info.account.MaxAnswer // some of what writes it in other words, or keeps it, holds all of it
 	}
-	if r.x.OnAnswer != nil {
+	rl.check, rl.why = nil, llm.FinishUnset
+	if r.x.Call.Stream && r.form() != nil {
+		rl.check = func() *llm.Error { return r.checkEnd(rl) }
+	}
+	if r.x.OnAnswer != nil && !rl.quiet {
 		rl.tell = func() { r.tell(rl) }
 	}
 }
@@ -158,8 +201,8 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		if fail == nil {
 			fail = st.Err
 		}
-		if fail == nil && rl.most > 0 && int64(st.OutputBytes) > rl.most {
-			fail = tooMuch("the provider's answer is over %d bytes (max_answer)", rl.most)
+		if fail == nil {
+			fail = rl.bounds()
 		}
 		done := fail == nil && rl.stream.Finished() && (st.Done || eof)
 		if fail == nil && !done {
@@ -173,16 +216,14 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 		if done {
 			fail = rl.finish()
 		}
-		if !rl.live && fail == nil && (st.Content || done) {
+		if !rl.begun && fail == nil && (st.Content || done) {
 			answer.FirstToken()
-			if fail = r.claim(); fail == nil {
-				r.beginStream(answer)
-				rl.live = true
-				fail = rl.emit(rl.held)
-				rl.held = nil
-			}
+			fail = r.firstToken(answer, rl)
 		}
-		if rl.live {
+		if rl.hold && done && fail == nil {
+			fail = r.begin(answer, rl)
+		}
+		if rl.live && !rl.quiet {
 			if e := rl.w.Flush(); e != nil {
 				return e
 			}
@@ -199,30 +240,66 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 	}
 }
 
+// bounds holds a stream to its size and its speed.
+//
+//go:noinline
+func (rl *relay) bounds() *llm.Error {
+	if rl.most > 0 && int64(rl.state.OutputBytes) > rl.most {
+		return tooMuch("the provider's answer is over %d bytes (max_answer)", rl.most)
+	}
+	return rl.watch.rate(rl.state)
+}
+
+// firstToken takes the first content token of an attempt. It is the commit point, if the client is to have the stream as it comes.
+//
+//go:noinline
+func (r *run) firstToken(answer *upstream.Answer, rl *relay) *llm.Error {
+	if e := r.claim(); e != nil {
+		return e
+	}
+	rl.begun = true
+	r.first = time.Now()
+	r.lease.Begun()
+	if rl.live || rl.quiet || rl.hold {
+		return nil
+	}
+	return r.begin(answer, rl)
+}
+
+// begin opens the client's stream, and sends what was kept for it.
+func (r *run) begin(answer *upstream.Answer, rl *relay) *llm.Error {
+	r.beginStream(answer)
+	rl.live = true
+	e := rl.emit(rl.held)
+	rl.held = nil
+	return e
+}
+
 // beginStream is the commit point of a stream.
 func (r *run) beginStream(answer *upstream.Answer) {
-	r.first = time.Now()
 	r.status = answer.Status
 	r.commit(answer.Header)
-	r.x.Body, r.x.Chat = nil, nil // no other attempt can follow; a stream may stay open for long
+	if !r.rescues() { // no other attempt can follow; a stream may stay open for long
+		r.x.Body, r.x.Chat = nil, nil
+	}
 	if r.leg.adapted != nil {
 		r.leg.adapted.Chat = nil
 	}
 	r.g.metrics.StreamOpened()
-	r.lease.Begun()
+	r.open = true
 	r.w.Begin()
 }
 
 // broken tells the client, in its stream, that the answer ends here. That goes for a client that left too: net/http takes
 // one that has closed its sending side, and still reads, for gone, and would end the stream as if it were complete.
-func (r *run) broken(e *llm.Error, rl *relay) {
+func (r *run) broken(e *llm.Error, event func(dst []byte, e *llm.Error) []byte) {
 	if why := upstream.Cause(r.ctx); e.Kind == llm.KindCanceled && why != nil {
 		e = why // a shutdown that has cut the connection looks like a client that left
 	}
 	r.err = e
 	if e.Kind != llm.KindSlowClient {
 		e.Sent = llm.OutputBegun
-		r.w.Fail(e, rl.stream.Fail(nil, e))
+		r.w.Fail(e, event(nil, e))
 	}
 }
 
@@ -241,8 +318,14 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		case !ok:
 			return nil
 		}
-		rl.data = rl.data || !rl.ev.Comment
+		rl.data = rl.data || !rl.ev.Comment && string(rl.ev.Name) != "ping"
 		action := rl.stream.Observe(&rl.ev)
+		fault := rl.watch.look(st.Pieces)
+		if rl.check != nil && rl.why == llm.FinishUnset && rl.stream.Finished() {
+			if e := rl.check(); e != nil {
+				return e
+			}
+		}
 		switch {
 		case st.Done && !rl.stream.Finished():
 			return nil // an error event follows, and clients do not read past [DONE]
@@ -255,6 +338,9 @@ func (rl *relay) collect(eof bool) *llm.Error {
 			if e := rl.add(rl.ev.Raw); e != nil {
 				return e
 			}
+		}
+		if fault != nil {
+			return fault
 		}
 	}
 	return nil
@@ -275,10 +361,16 @@ func (rl *relay) next(eof bool) (ok bool, err error) {
 
 // add sends a part of the stream, or keeps it while the call is not committed.
 func (rl *relay) add(p []byte) *llm.Error {
-	if rl.live {
+	switch {
+	case rl.quiet:
+		if rl.fold != nil && !rl.ev.Comment {
+			rl.fold.Add(rl.ev.Name, rl.ev.Data)
+		}
+		return nil
+	case rl.live:
 		return rl.emit(p)
-	}
-	if len(rl.held)+len(p) > maxHeld {
+	case rl.hold && rl.begun: // most bounds it
+	case len(rl.held)+len(p) > maxHeld:
 		return tooMuch("the provider sent over %d bytes without a content token", maxHeld)
 	}
 	rl.held = append(rl.held, p...)
@@ -287,6 +379,9 @@ func (rl *relay) add(p []byte) *llm.Error {
 
 // finish adds what ends the client's stream besides what was forwarded.
 func (rl *relay) finish() *llm.Error {
+	if rl.quiet {
+		return nil
+	}
 	end := rl.stream.End(nil)
 	if rl.tell != nil {
 		rl.tell()
@@ -310,7 +405,8 @@ func (rl *relay) release() {
 	if cap(rl.held) > keep {
 		return
 	}
-	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell, rl.ev = rl.held[:0], nil, nil, nil, nil, nil, wire.Event{}
+	rl.held, rl.w, rl.reader, rl.stream, rl.state, rl.tell, rl.ev, rl.fold, rl.check = rl.held[:0], nil, nil, nil, nil, nil, wire.Event{}, nil, nil
+	rl.watch.guards = nil
 	relays.Put(rl)
 }
 

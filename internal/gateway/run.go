@@ -13,6 +13,7 @@ import (
 	"sluice/internal/obs"
 	"sluice/internal/pace"
 	"sluice/internal/route"
+	"sluice/internal/shape"
 	"sluice/internal/upstream"
 )
 
@@ -46,13 +47,24 @@ type run struct {
 	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
 	consumed consumed
+	billed   llm.Usage // what the attempt has added to the books
 	leg      leg
-	unsent   bool // nothing was sent: it does not count
+	unsent   bool  // nothing was sent: it does not count
+	race     *race // that the attempt is in; nil if it is not hedged
+
+	resc      *rescue     // the client's stream has broken, and is to be gone on with; nil if it has not
+	demand    *shape.Form // that the request makes of its answer; nil if none, or not yet known
+	formKnown bool
+	badForms  int        // answers that did not have it
+	stricter  []llm.Turn // what the next request says besides, after an answer that was not in the form that was asked for
+	flagged   llm.Kind   // what a guard has found and let through
+	open      bool       // a stream to the client is counted as open
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
 	committed time.Time     // when the answer began to go to the client; zero if it has not
-	first     time.Time     // when the first content token was read
+	first     time.Time     // when the first content token of the attempt was read
+	shown     time.Time     // the same, of the attempt that the client's answer began with
 	upstream  time.Duration // waited for the provider, in all attempts, until the commit
 	overhead  time.Duration // Sluice's own time until the answer began
 	usage     llm.Usage     // of all attempts; the same goes for the cost
@@ -85,6 +97,15 @@ func (r *run) release() {
 // asked, it begins again at the first, after a back-off or the wait that the provider stated. All waiting is done by
 // admission, without a slot.
 func (r *run) attemptAll(plan route.Plan) *llm.Error {
+	e := r.tryAll(plan)
+	if e != nil && r.resc != nil {
+		r.giveUp(e)
+		return nil
+	}
+	return e
+}
+
+func (r *run) tryAll(plan route.Plan) *llm.Error {
 	retry := &r.settings.Retry
 	r.budget.deposit(retry.Budget)
 	defer r.unpay()
@@ -110,19 +131,26 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 			}
 			return e
 		}
-		e = r.attemptHedged(&plan, grant)
-		if e == nil || !r.committed.IsZero() {
+		if r.resc == nil {
+			e = r.attemptHedged(&plan, grant)
+		} else {
+			e = r.attempt(grant)
+		}
+		if e == nil || !r.committed.IsZero() && r.resc == nil {
 			return nil
+		}
+		if r.refusedStream(e) {
+			continue // to the same target, for a whole answer
 		}
 		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
 		if !unable || last == nil {
 			last = e
 		}
-		if !unable && (!e.Retryable() || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
+		if !unable && (!r.mayFailOver(e, plan.Tiers) || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
 			return e
 		}
-		if unable || silentKind(e.Kind) || e.Advice == llm.DoNotRetry {
-			r.silent = append(r.silent, grant.Target)
+		if unable || r.keptSilent(e) || e.Advice == llm.DoNotRetry {
+			r.silent = append(r.silent, r.target)
 		}
 		var wait time.Duration
 		if more {
@@ -136,11 +164,6 @@ func (r *run) attemptAll(plan route.Plan) *llm.Error {
 		}
 		notBefore = time.Now().Add(wait)
 	}
-}
-
-// silentKind reports whether a target took a request and kept silent: asking it again would wait twice.
-func silentKind(k llm.Kind) bool {
-	return k == llm.KindHeaderTimeout || k == llm.KindFirstToken || k == llm.KindStalled
 }
 
 // mayRetry reports whether another attempt fits the deadline and has a target.
@@ -194,6 +217,9 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	if answer.Status >= 300 {
 		return r.readError(answer)
 	}
+	if r.leg.inner && isWhole(answer.Header) {
+		r.leg.inner = false
+	}
 	r.consumed.begun = true
 	if e := checkEncoding(answer.Header); e != nil {
 		return e
@@ -201,7 +227,7 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 	switch {
 	case isMedia(r.x.Call.Op):
 		return r.media(answer)
-	case r.x.Call.Stream:
+	case r.streams():
 		return r.relay(answer)
 	}
 	return r.whole(answer)
@@ -233,6 +259,7 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 		return nil, nil, e
 	}
 	r.unsent = false
+	r.armHedge()
 	answer, stop, e = r.send(rq)
 	if e != nil {
 		stop()
@@ -247,13 +274,17 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	now := time.Now()
 	r.bill()
-	out := pace.Outcome{Duration: now.Sub(r.sent)}
+	if r.resc != nil && e != nil {
+		r.resc.before = sum(r.resc.before, r.billed)
+	}
+	out := pace.Outcome{Duration: now.Sub(r.sent), Whole: !r.streams() || isMedia(r.x.Call.Op)}
 	switch {
 	case e != nil:
-		out.Kind, out.RetryAfter = e.Kind, e.RetryAfter
+		out.Kind, out.RetryAfter, out.Scope, out.Window = e.Kind, e.RetryAfter, e.Scope, e.Window
+		out.Status, out.Code = e.ProviderStatus, e.ProviderCode
 		r.upstream += out.Duration
 	case r.err != nil: // broke after the commit point
-		out.Kind = r.err.Kind
+		out.Kind, out.Scope, out.Window, out.Code = r.err.Kind, r.err.Scope, r.err.Window, r.err.ProviderCode
 	}
 	if !r.first.IsZero() {
 		out.FirstToken = r.first.Sub(r.sent)
@@ -306,44 +337,41 @@ func (r *run) whole(answer *upstream.Answer) *llm.Error {
 		}
 		return e
 	}
-	out, e := r.understand(body)
+	out, a, e := r.understand(body)
 	if e != nil {
+		return e
+	}
+	if out, a, e = r.formed(out, a); e != nil {
 		return e
 	}
 	if e := r.claim(); e != nil {
 		return e
 	}
+	r.tellWhole(out, a)
 	r.first = time.Now()
 	r.commit(answer.Header)
-	r.bill()
-	r.w.Header()["X-Sluice-Cost-Usd"] = []string{r.costText()}
-	r.status = answer.Status
-	r.bytesOut = int64(len(out))
-	r.w.Whole(answer.Status, out)
+	r.sendWhole(answer.Status, out)
 	return nil
 }
 
-// understand reads a whole answer and returns it as the client is to have it.
-func (r *run) understand(body []byte) ([]byte, *llm.Error) {
+// understand reads a whole answer and returns it as the client is to have it; a is it in neutral words, if it was translated.
+func (r *run) understand(body []byte) (out []byte, a *llm.Answer, e *llm.Error) {
 	if !r.leg.same {
 		return r.translated(body)
 	}
 	got, e := r.leg.back.Scan(r.x.Call.Op, body)
 	if e != nil {
 		r.consumed.refused = e.Kind != llm.KindBadAnswer
-		return nil, e
+		return nil, nil, e
 	}
 	r.consumed.usage, r.consumed.reported, r.consumed.outBytes, r.consumed.tier = got.Usage, got.HasUsage, int64(got.OutputBytes), got.Tier
 	if !got.Complete {
-		return nil, noFinish()
+		return nil, nil, noFinish()
 	}
 	if r.snap.RequestedName {
 		body = got.AppendAnswer(make([]byte, 0, len(body)+len(r.x.Call.Model)), body, r.x.Call.Model)
 	}
-	if r.x.OnAnswer != nil {
-		r.x.OnAnswer(body, nil)
-	}
-	return body, nil
+	return body, nil, nil
 }
 
 // readAll reads an answer of at most limit bytes; name is the limit's setting.
@@ -383,6 +411,7 @@ func tooMuch(format string, args ...any) *llm.Error {
 // commit marks the point after which the call can no longer be tried elsewhere, and sets the headers of the answer.
 func (r *run) commit(from http.Header) {
 	r.committed = time.Now()
+	r.shown = r.first
 	r.upstream += r.first.Sub(r.sent)
 	h := r.w.Header()
 	r.answerHeaders(h, from)

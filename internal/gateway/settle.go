@@ -50,6 +50,10 @@ func (r *run) refuse(e *llm.Error) {
 // settle closes the books of a call: ledger row, metrics, trace, log line.
 func (r *run) settle() {
 	now := time.Now()
+	if r.open {
+		r.open = false
+		r.g.metrics.StreamClosed()
+	}
 	if !r.returned && r.err == nil { // whatever the client got is no success
 		r.err = llm.Errorf(llm.KindInternal, "the call ended in a panic")
 	}
@@ -86,8 +90,8 @@ func (r *run) row(now time.Time) ledger.Row {
 	if r.info != nil && r.info.price != nil {
 		row.PriceAsOf = r.info.price.AsOf
 	}
-	if !r.first.IsZero() {
-		row.FirstToken = r.first.Sub(c.Start)
+	if !r.shown.IsZero() {
+		row.FirstToken = r.shown.Sub(c.Start)
 	}
 	if r.err != nil {
 		row.Code, row.Cause = r.err.Kind.Code(), r.err.Kind.Cause().String()

@@ -59,13 +59,14 @@ func (s *Snapshot) settings(public string) *Settings {
 
 // targetInfo is what the road looks up of a target once.
 type targetInfo struct {
-	account *Account
-	price   *model.Info // nil if the price list does not have it
-	traits  model.Traits
-	foreign model.Traits // for calls that are translated
-	header  []string     // value of X-Sluice-Target
-	target  *obs.Target
-	series  sync.Map // seriesKey -> *obs.Series
+	account  *Account
+	price    *model.Info // nil if the price list does not have it
+	traits   model.Traits
+	foreign  model.Traits // for calls that are translated
+	header   []string     // value of X-Sluice-Target
+	target   *obs.Target
+	series   sync.Map    // seriesKey -> *obs.Series
+	noStream atomic.Bool // the provider refuses streams of this model
 }
 
 type seriesKey struct {
@@ -140,7 +141,7 @@ func (r *run) limits() upstream.Limits {
 	if c.Op == llm.OpImage {
 		l.Idle = max(l.Idle, imageIdle) // nothing comes while a picture is made
 	}
-	if c.Stream && !isMedia(c.Op) {
+	if r.streams() && !isMedia(c.Op) {
 		if l.FirstToken == 0 {
 			l.FirstToken = base + input + time.Duration(output)*time.Second/100
 		}

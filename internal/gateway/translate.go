@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/internal/dialect"
@@ -27,6 +28,7 @@ type leg struct {
 	adapted *dialect.Adapted
 	words   retrieval
 	dropped string // value of X-Sluice-Dropped-Params
+	inner   bool   // a stream whose client wants the answer whole
 }
 
 // request finds out how the target is asked, and writes the call in its words.
@@ -40,7 +42,13 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	if !ok {
 		return nil, unsupported(&x.Call, r.target)
 	}
-	r.leg = leg{surface: surface, same: surface.Dialect == x.Call.Front && !r.otherForm(&surface), back: dialect.Of(surface.Dialect)}
+	inner := r.supervises(&surface)
+	if inner {
+		surface, _ = account.Surface(&upstream.Ask{
+			Op: x.Call.Op, Front: x.Call.Front, Model: r.target.Model, Stream: true, Path: streamPath(&x.Call, x.Path), Query: x.Query, Header: x.Header,
+		})
+	}
+	r.leg = leg{inner: inner, surface: surface, same: surface.Dialect == x.Call.Front && !r.otherForm(&surface), back: dialect.Of(surface.Dialect)}
 	body, e := r.encode()
 	if e != nil {
 		return nil, e
@@ -56,7 +64,7 @@ func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 		Foreign:     !r.leg.same,
 		TraceParent: r.traceParent(span),
 		Limits:      r.limits(),
-		Stream:      x.Call.Stream,
+		Stream:      r.streams(),
 	}, nil
 }
 
@@ -94,11 +102,21 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	}
 	if l.same {
 		c.NoThinking = r.anotherModel()
-		c.Usage, c.Account = x.Call.Stream && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
+		c.Usage, c.Account = r.streams() && r.info.account.StreamUsage && !isMedia(x.Call.Op), r.target.Provider
+		if l.inner && x.Call.Front != llm.Gemini { // whose path says it
+			c.Set = append(slices.Clip(c.Set), llm.Member{Name: "stream", Value: "true"})
+		}
 		if e := r.policy(dialect.AdaptSame(x.Call.Front, x.Call.Op, x.Body, &r.info.traits, &c)); e != nil {
 			return nil, e
 		}
-		return x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(c.Model)), x.Body, &c), nil
+		turns := r.turns()
+		if len(turns) == 0 {
+			return x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+64+len(c.Model)), x.Body, &c), nil
+		}
+		own := c
+		if body, ok := r.withTurns(turns, &own); ok {
+			return body, nil
+		}
 	}
 	if x.Call.Op == llm.OpEmbedding || x.Call.Op == llm.OpRerank {
 		return r.encodeRetrieval(&c)
@@ -110,6 +128,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 	if r.anotherModel() {
 		asked = dialect.StripThinking(asked)
 	}
+	asked = r.lengthened(asked, r.turns())
 	adapted, notes, e := dialect.Adapt(asked, x.Call.Front, l.surface.Dialect, &r.info.foreign)
 	if e != nil {
 		return nil, e
@@ -118,7 +137,7 @@ func (r *run) encode() ([]byte, *llm.Error) {
 		return nil, e
 	}
 	chat := *adapted.Chat // it may be the client's, which another target is to have too
-	chat.Model, chat.Stream, chat.StreamUsage = c.Model, x.Call.Stream, x.Call.Stream && r.info.account.StreamUsage
+	chat.Model, chat.Stream, chat.StreamUsage = c.Model, r.streams(), r.streams() && r.info.account.StreamUsage
 	adapted.Chat, l.adapted = &chat, adapted
 	body := adapted.AppendBody(make([]byte, 0, len(x.Body)+256))
 	if !c.Plain() {
@@ -140,13 +159,26 @@ func (r *run) readChat() *llm.Error {
 		return nil
 	}
 	front := dialect.Of(x.Call.Front)
-	if front.ReadChat == nil || r.leg.back == nil || r.leg.back.AppendChat == nil || x.Call.Op != llm.OpChat && x.Call.Op != llm.OpCompletion {
+	if front.ReadChat == nil || r.leg.back == nil || r.leg.back.AppendChat == nil || !isChat(x.Call.Op) {
 		return unsupported(&x.Call, r.target)
 	}
 	if x.Call.Front == llm.Anthropic && x.Call.MaxTokens == 0 {
 		e := llm.Errorf(llm.KindBadRequest, "max_tokens is 0, which fills a prompt cache of Anthropic's; %s cannot be asked for that", r.target.Name)
 		e.Param = "max_tokens"
 		return e
+	}
+	return r.readFront()
+}
+
+// readFront makes the call's request in neutral words, for whatever target.
+func (r *run) readFront() *llm.Error {
+	x := r.x
+	if x.Chat != nil {
+		return nil
+	}
+	front := dialect.Of(x.Call.Front)
+	if front.ReadChat == nil {
+		return llm.Errorf(llm.KindUnsupported, "requests in the dialect %s are not read", x.Call.Front)
 	}
 	chat, e := front.ReadChat(x.Call.Op, x.Body)
 	if e != nil {
@@ -155,6 +187,14 @@ func (r *run) readChat() *llm.Error {
 	r.g.signed.restore(x.Call.Key, chat)
 	x.Chat = chat
 	return nil
+}
+
+// streamPath returns the path of the same call as a stream: Gemini's says which it is.
+func streamPath(c *llm.Call, path string) string {
+	if c.Front == llm.Gemini {
+		return strings.Replace(path, ":generateContent", ":streamGenerateContent", 1)
+	}
+	return path
 }
 
 // policy applies what the model's settings say of parameters that the target cannot honour.
@@ -203,18 +243,28 @@ func (f *reframed) Next() (wire.Event, bool, error) {
 func (r *run) follower(rl *relay) wire.Follower {
 	x, l := r.x, &r.leg
 	front := dialect.Of(x.Call.Front)
-	if !l.same {
+	if !l.same || r.resc != nil {
 		head := r.head()
-		writer := l.adapted.Writer(front.NewWriter(&head))
-		head.Chat, head.Echo = nil, nil   // a writer may keep the head
-		choices := l.adapted.Chat.Choices // that the target was asked for
+		var writer llm.EventWriter
+		splice := r.splice()
+		if splice == nil {
+			writer = front.NewWriter(&head)
+		}
+		head.Chat, head.Echo = nil, nil // a writer may keep the head
+		choices := 1
+		if l.adapted != nil {
+			choices = l.adapted.Chat.Choices // that the target was asked for
+		}
 		if l.back.Unmarked {
 			choices = 1 // a blocked prompt has one whatever was asked for, and nothing else would say that no more follow
 		}
-		return dialect.Translate(l.back.NewReader(), writer, r.target.Model, choices, x.OnAnswer != nil)
+		return dialect.Translate(l.back.NewReader(), writer, &dialect.TranslateOptions{
+			Adapted: l.adapted, Model: r.target.Model, Choices: choices, Fold: x.OnAnswer != nil || rl.quiet,
+			Pieces: rl.watch.active(), Splice: splice,
+		})
 	}
 	var f wire.Follower
-	if x.Head.Array && front.NewArrayFollower != nil {
+	if x.Head.Array && front.NewArrayFollower != nil && !rl.quiet {
 		f = front.NewArrayFollower()
 	} else {
 		if rl.followers[x.Call.Front] == nil {
@@ -225,9 +275,10 @@ func (r *run) follower(rl *relay) wire.Follower {
 	f.Reset(wire.FollowOptions{
 		ID:         x.Call.ID,
 		Choices:    x.Call.Choices,
-		StripUsage: r.info.account.StreamUsage && !x.Head.Usage,
+		StripUsage: r.info.account.StreamUsage && !x.Head.Usage && !rl.quiet,
 		Model:      r.answerModel(),
 		Keep:       x.OnAnswer != nil,
+		Pieces:     rl.watch.active(),
 	})
 	return f
 }
@@ -246,14 +297,15 @@ func (r *run) head() llm.Head {
 }
 
 // translated reads a whole answer in another dialect and writes it in the client's.
-func (r *run) translated(body []byte) ([]byte, *llm.Error) {
+func (r *run) translated(body []byte) ([]byte, *llm.Answer, *llm.Error) {
 	if r.leg.words != (retrieval{}) {
-		return r.retrieved(body)
+		out, e := r.retrieved(body)
+		return out, nil, e
 	}
 	a, e := r.leg.back.ReadAnswer(body)
 	if e != nil {
 		r.consumed.refused = e.Kind != llm.KindBadAnswer
-		return nil, e
+		return nil, nil, e
 	}
 	r.consumed.usage, r.consumed.reported, r.consumed.tier = a.Usage, a.HasUsage, a.ServiceTier
 	complete := len(a.Choices) > 0
@@ -264,24 +316,13 @@ func (r *run) translated(body []byte) ([]byte, *llm.Error) {
 		}
 	}
 	if !complete {
-		return nil, noFinish()
+		return nil, nil, noFinish()
 	}
 	for i := range a.Choices {
 		r.g.signed.keep(r.x.Call.Key, a.Choices[i].Parts)
 	}
-	if a.Model == "" {
-		a.Model = r.target.Model
-	}
-	r.leg.adapted.Answer(a)
-	head := r.head()
-	out := dialect.Of(r.x.Call.Front).AppendAnswer(make([]byte, 0, len(body)+256), a, &head)
-	if r.x.OnAnswer != nil {
-		if head.Model != "" {
-			a.Model = head.Model
-		}
-		r.x.OnAnswer(nil, a)
-	}
-	return out, nil
+	out, a := r.written(a, len(body))
+	return out, a, nil
 }
 
 // asShown returns a translated stream's answer as the client has seen it: with the names of the client's tools and the model that it
@@ -315,7 +356,7 @@ func (r *run) answerHeaders(h, from http.Header) {
 		return
 	}
 	for k, v := range from {
-		if upstream.ForwardResponseHeader(k) && (k != "Content-Type" || r.leg.surface.Frames == upstream.FrameSSE && !r.x.Head.Array) {
+		if upstream.ForwardResponseHeader(k) && (k != "Content-Type" || !r.leg.inner && r.saysRight(v) && r.leg.surface.Frames == upstream.FrameSSE && !r.x.Head.Array) {
 			h[k] = v
 		}
 	}
@@ -348,4 +389,16 @@ func (r *run) able(tiers [][]*llm.Target) [][]*llm.Target {
 		}
 	}
 	return left
+}
+
+// saysRight reports whether a provider's content type is one of what it has sent, as far as that has a codec.
+func (r *run) saysRight(contentType []string) bool {
+	op := r.x.Call.Op
+	if op == llm.OpRaw || isMedia(op) || len(contentType) == 0 {
+		return true
+	}
+	if r.x.Call.Stream {
+		return strings.HasPrefix(contentType[0], "text/event-stream")
+	}
+	return strings.HasPrefix(contentType[0], "application/json")
 }

@@ -207,6 +207,8 @@ type Error struct {
 	RetryAfter time.Duration // stated wait; 0 if none
 	Advice     Advice        // stated by the provider
 	Sent       Sent
+	Scope      Scope  // what of the provider it is about; ScopeUnknown leaves that to the kind
+	Window     Window // of the limit that was hit; NoWindow if it is none, or not told
 
 	// What a provider answered, where it did.
 	ProviderStatus int    // HTTP status; 0 if none

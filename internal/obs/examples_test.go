@@ -105,9 +105,11 @@ func exportedNames(t *testing.T) map[string]bool {
 	for range driftEnough(0.5) {
 		s.Observe(answered())
 	}
+	m.BreakerCheck("p", true)
+	m.BreakerOpened("p", "overload", "model")
 	m.SetSources(Sources{
 		QueueDepth: func(llm.Class) int { return 0 },
-		Breakers:   func(emit func(string, BreakerState)) { emit("t", BreakerClosed) },
+		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
 		Ledger:     func() LedgerStats { return LedgerStats{} },
 	})
 	families, err := m.reg.Gather()

@@ -97,6 +97,13 @@ func (m *Metrics) preset() {
 	for c := range m.wait {
 		m.wait[c] = m.vec.wait.WithLabelValues(llm.Class(c).String())
 	}
+	for _, k := range []llm.Kind{llm.KindDegenerate, llm.KindTooSlow, llm.KindInvalidOutput} {
+		m.vec.guards.WithLabelValues(k.Code(), "retry")
+	}
+	for _, how := range []string{"continue", "restart"} {
+		m.vec.rescues.WithLabelValues(how, "ok")
+		m.vec.rescues.WithLabelValues(how, "failed")
+	}
 	for _, result := range []string{"ok", "error"} {
 		m.vec.reloads.WithLabelValues(result)
 		m.vec.spans.WithLabelValues(result)
@@ -128,6 +135,20 @@ func (m *Metrics) CallEnded() { m.inFlight.Add(-1) }
 // InFlight returns the number of calls under way.
 func (m *Metrics) InFlight() int { return int(m.inFlight.Load()) }
 
+// Rescue counts a stream that broke after its client had seen part of it, and was gone on with, or not.
+func (m *Metrics) Rescue(how string, ok bool) {
+	result := "failed"
+	if ok {
+		result = "ok"
+	}
+	m.vec.rescues.WithLabelValues(how, result).Inc()
+}
+
+// Guard counts an answer that a guard has found fault with. action is one of retry, cancel, flag and mend.
+func (m *Metrics) Guard(fault llm.Kind, action string) {
+	m.vec.guards.WithLabelValues(fault.Code(), action).Inc()
+}
+
 // StreamOpened counts a streamed answer that is under way; StreamClosed ends it.
 func (m *Metrics) StreamOpened() { m.streams.Add(1) }
 
@@ -144,6 +165,20 @@ func (m *Metrics) Reloaded(ok bool) {
 		result = "error"
 	}
 	m.vec.reloads.WithLabelValues(result).Inc()
+}
+
+// BreakerCheck counts one free check of a provider in trouble. The name must come from the configuration.
+func (m *Metrics) BreakerCheck(provider string, ok bool) {
+	result := "ok"
+	if !ok {
+		result = "error"
+	}
+	m.vec.checks.WithLabelValues(provider, result).Inc()
+}
+
+// BreakerOpened counts one opening of a breaker. The name must come from the configuration, the words from closed vocabularies.
+func (m *Metrics) BreakerOpened(provider, cause, scope string) {
+	m.vec.openings.WithLabelValues(provider, cause, scope).Inc()
 }
 
 // Target returns the handle of a target, the same one for the same name. It may take a lock: resolve it ahead of calls.

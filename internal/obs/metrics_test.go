@@ -151,10 +151,10 @@ func TestSourcesAreReadAtScrape(t *testing.T) {
 	}
 	m.SetSources(Sources{
 		QueueDepth: func(c llm.Class) int { return 10 + int(c) },
-		Breakers: func(emit func(string, BreakerState)) {
-			emit("a", BreakerOpen)
-			emit("b", BreakerClosed)
-			emit("a", BreakerClosed) // a second time must not fail the scrape
+		Breakers: func(emit func(Breaker)) {
+			emit(Breaker{"a", BreakerOpen, "auth", "key"})
+			emit(Breaker{"b", BreakerClosed, "none", "unknown"})
+			emit(Breaker{"a", BreakerClosed, "none", "unknown"}) // a second time must not fail the scrape
 		},
 		Ledger: func() LedgerStats { return LedgerStats{Backlog: 7, Written: 100, Failed: 2} },
 	})
@@ -164,7 +164,15 @@ func TestSourcesAreReadAtScrape(t *testing.T) {
 	m.StreamOpened()
 	m.Reloaded(true)
 	m.Reloaded(false)
+	m.BreakerCheck("p", false)
+	m.BreakerOpened("p", "auth", "key")
+	if strings.Contains(scrape(t, m), `sluice_breaker_out{cause="none"`) {
+		t.Error("a closed breaker is out")
+	}
 	wantLines(t, scrape(t, m),
+		`sluice_breaker_out{cause="auth",scope="key",target="a"} 1`,
+		`sluice_breaker_checks_total{gen_ai_provider_name="p",result="error"} 1`,
+		`sluice_breaker_openings_total{cause="auth",gen_ai_provider_name="p",scope="key"} 1`,
 		`sluice_queue_depth{class="interactive"} 10`, `sluice_queue_depth{class="bulk"} 12`,
 		`sluice_breaker_state{target="a"} 2`, `sluice_breaker_state{target="b"} 0`,
 		`sluice_ledger_backlog 7`, `sluice_ledger_rows_total 100`, `sluice_ledger_write_errors_total 2`,

@@ -72,6 +72,14 @@ const (
 	BreakerOpen
 )
 
+// Breaker is what there is to say of a target's circuit breaker. Cause and Scope are words of closed vocabularies; they count where
+// it is not closed.
+type Breaker struct {
+	Target       string
+	State        BreakerState
+	Cause, Scope string
+}
+
 // LedgerStats is what the metrics show of the ledger.
 type LedgerStats struct {
 	Backlog int    // rows not yet written
@@ -83,6 +91,6 @@ type LedgerStats struct {
 // not block, and give only names that come from the configuration.
 type Sources struct {
 	QueueDepth func(c llm.Class) int
-	Breakers   func(emit func(target string, s BreakerState))
+	Breakers   func(emit func(Breaker))
 	Ledger     func() LedgerStats
 }

@@ -26,8 +26,13 @@ type vectors struct {
 	wait       *prometheus.HistogramVec
 	attempts   *prometheus.CounterVec
 	limited    *prometheus.CounterVec
+	hedges     *prometheus.CounterVec
+	openings   *prometheus.CounterVec
+	checks     *prometheus.CounterVec
 	retries    prometheus.Counter
 	malformed  prometheus.Counter
+	rescues    *prometheus.CounterVec
+	guards     *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	spans      *prometheus.CounterVec
 	suppressed prometheus.Counter
@@ -57,8 +62,13 @@ func newVectors() vectors {
 		wait:       histogramVec("sluice_queue_wait_seconds", "Time that calls waited for capacity, by class; zero for those that did not wait.", stageBuckets(), "class"),
 		attempts:   counterVec("sluice_attempts_total", "Sends to providers, by outcome (ok, or the error's code).", "target", "outcome"),
 		limited:    counterVec("sluice_provider_429_total", "Attempts refused for rate or quota by the provider.", "target"),
+		hedges:     counterVec("sluice_hedges_total", "Second attempts for calls that were slow to begin: won, lost, failed, or not made (no_budget, no_target).", "target", "result"),
+		openings:   counterVec("sluice_breaker_openings_total", "Circuit breakers that opened, of targets and of whole accounts, by cause and scope.", "gen_ai_provider_name", "cause", "scope"),
+		checks:     counterVec("sluice_breaker_checks_total", "Free checks of providers in trouble, by result (ok, error).", "gen_ai_provider_name", "result"),
 		retries:    prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_retries_total", Help: "Attempts after the first one of a call."}),
 		malformed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_malformed_events_total", Help: "Stream events of providers that could not be read."}),
+		rescues:    counterVec("sluice_rescues_total", "Streams that broke after their client had seen part of them, by how they were gone on with (continue, restart) and the result (ok, failed).", "how", "result"),
+		guards:     counterVec("sluice_guard_total", "Answers that a guard has found fault with (degenerate_output, provider_too_slow, invalid_output), by what was done (retry, cancel, flag, mend).", "fault", "action"),
 		reloads:    counterVec("sluice_config_reloads_total", "Attempts to take over a changed configuration (ok, error).", "result"),
 		spans:      counterVec("sluice_trace_spans_total", "Spans sent to the collector (ok) and not taken by it (error).", "result"),
 		suppressed: prometheus.NewCounter(prometheus.CounterOpts{Name: "sluice_log_suppressed_total", Help: "Log records kept back because their message repeated too fast."}),
@@ -69,8 +79,8 @@ func newVectors() vectors {
 func (v *vectors) all() []prometheus.Collector {
 	return []prometheus.Collector{
 		v.duration, v.usage, v.firstToken, v.perToken,
-		v.calls, v.tokens, v.cost, v.unpriced, v.overhead, v.stage, v.wait, v.attempts, v.limited, v.retries, v.malformed,
-		v.reloads, v.spans, v.suppressed, v.build,
+		v.calls, v.tokens, v.cost, v.unpriced, v.overhead, v.stage, v.wait, v.attempts, v.limited, v.hedges, v.openings, v.checks, v.retries, v.malformed,
+		v.rescues, v.guards, v.reloads, v.spans, v.suppressed, v.build,
 	}
 }
 
@@ -132,6 +142,10 @@ func (sourceCollector) breaker() *prometheus.Desc {
 	return desc("sluice_breaker_state", "Circuit breaker of a target: 0 closed, 1 half-open, 2 open.", "target")
 }
 
+func (sourceCollector) trouble() *prometheus.Desc {
+	return desc("sluice_breaker_out", "1 for a target that is not simply in use (open, half-open, paused by the provider), with what is behind it.", "target", "cause", "scope")
+}
+
 func (sourceCollector) backlog() *prometheus.Desc {
 	return desc("sluice_ledger_backlog", "Ledger rows that are not yet written.")
 }
@@ -158,7 +172,7 @@ func (sourceCollector) driftCalls() *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (s sourceCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.backlog(), s.rows(), s.failures(), s.baseline(), s.drift(), s.driftCalls()} {
+	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.trouble(), s.backlog(), s.rows(), s.failures(), s.baseline(), s.drift(), s.driftCalls()} {
 		ch <- d
 	}
 }
@@ -192,12 +206,15 @@ func (s sourceCollector) Collect(ch chan<- prometheus.Metric) {
 // collectBreakers keeps to the limit on series and gives each target once: a name twice would fail the whole scrape.
 func (s sourceCollector) collectBreakers(src *Sources, gauge func(*prometheus.Desc, float64, ...string)) {
 	seen := make(map[string]bool)
-	d := s.breaker()
-	src.Breakers(func(target string, state BreakerState) {
-		if seen[target] || len(seen) >= s.m.maxSeries {
+	d, out := s.breaker(), s.trouble()
+	src.Breakers(func(b Breaker) {
+		if seen[b.Target] || len(seen) >= s.m.maxSeries {
 			return
 		}
-		seen[target] = true
-		gauge(d, float64(state), target)
+		seen[b.Target] = true
+		gauge(d, float64(b.State), b.Target)
+		if b.State != BreakerClosed {
+			gauge(out, 1, b.Target, b.Cause, b.Scope)
+		}
 	})
 }

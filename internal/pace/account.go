@@ -71,6 +71,9 @@ type account struct {
 	name string // set once
 
 	mu      sync.Mutex
+	health  health // of trouble that is that of all targets
+	check   check
+	changes []Change // of breakers, not yet reported; nil mostly
 	use     places
 	quotas  []*quota
 	limits  map[string]int // of single models
@@ -84,10 +87,82 @@ type target struct {
 	use    places
 	quotas []*quota // never changed, only replaced: leases remember it
 	health health
+
+	latency *latency // nil until the first sample
 }
 
-func newAccount(name string) *account {
-	return &account{name: name, targets: map[string]*target{}}
+func newAccount(name string, f *Fleet) *account {
+	return &account{name: name, targets: map[string]*target{}, health: health{rules: &f.rules}}
+}
+
+// ask says whether the breakers let a call start: the account's, then the target's. all and own say at which of the two it
+// has to be reported to try. The caller holds a.mu.
+func (a *account) ask(tg *target, now time.Duration, last bool) (r Refusal, until time.Duration, all, own bool) {
+	if r, until, all = a.health.ask(now, last); r != Started {
+		return r, until, false, false
+	}
+	r, until, own = tg.health.ask(now, last)
+	return r, until, all, own
+}
+
+// record takes the outcome of a call to the breakers, and reports whether checks have come to be wanted. The caller holds
+// a.mu.
+func (a *account) record(le *lease, o *Outcome, now time.Duration) (wanted bool) {
+	tg := le.target
+	b := le.f.rules.Load()
+	if o.Kind == llm.KindNone {
+		a.succeed(le)
+		a.health.recent.add(now, b.Window, false)
+		tg.health.recent.add(now, b.Window, false)
+		return false
+	}
+	probedAll, probed := a.health.give(le), tg.health.give(le)
+	cause := causeOf(o.Kind, o.Window)
+	scope := scopeOf(cause, o.Scope)
+	h, of := &tg.health, tg
+	if scope != llm.ScopeModel {
+		h, of, probed = &a.health, nil, probedAll
+	}
+	if of != nil && le.trialAll && a.health.cause == Unreachable && answered(o.Kind) && a.health.succeed(true) {
+		a.closed(nil) // whatever it says, it is there
+	}
+	t := troubleOf(cause, scope, o)
+	switch {
+	case cause == NoCause:
+		return false
+	case (cause == MinuteQuota || cause == DayQuota) && o.RetryAfter > 0:
+		if h.rest(t, o.RetryAfter, now) && cause == DayQuota {
+			a.rested(h, of, now)
+		}
+		return false
+	case h.fail(t, o.RetryAfter, probed, now):
+		a.changed(of)
+	}
+	return (h.away() || h.suspect()) && a.want(now, b)
+}
+
+// succeed takes a success to the breakers. The caller holds a.mu.
+func (a *account) succeed(le *lease) (closed bool) {
+	if a.health.succeed(le.trialAll) {
+		a.closed(nil)
+		closed = true
+	}
+	if le.target.health.succeed(le.trial) {
+		a.closed(le.target)
+		closed = true
+	}
+	return closed
+}
+
+// answered reports whether an error of a kind is in an answer of the provider's, so that there is a way to it.
+func answered(k llm.Kind) bool {
+	switch k {
+	case llm.KindRejected, llm.KindContentFilter, llm.KindContextLength, llm.KindProviderAuth, llm.KindRateLimited,
+		llm.KindQuotaExhausted, llm.KindOverloaded, llm.KindServerError, llm.KindProviderStream:
+		return true
+	default:
+		return false
+	}
 }
 
 // room reports which limit keeps the target from starting one more call.
@@ -113,7 +188,7 @@ func (a *account) target(t *llm.Target, f *Fleet) *target {
 		return tg
 	}
 	tg := &target{name: t.Name, quotas: a.covering(t.Model), use: places{limit: a.limits[t.Model]}}
-	tg.health.breaker = &f.breaker
+	tg.health.rules = &f.rules
 	if len(a.targets) >= maxTargets {
 		a.sweep(f.now())
 	}
@@ -176,7 +251,7 @@ func (a *account) update(p *ProviderLimits) {
 func (a *account) idle(now time.Duration) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.use.used > 0 {
+	if a.use.used > 0 || a.check.running || !a.health.settled(now) {
 		return false
 	}
 	for _, tg := range a.targets {

@@ -10,16 +10,21 @@ import (
 // Outcome is how an attempt ended.
 type Outcome struct {
 	Kind       llm.Kind      // KindNone for success
+	Scope      llm.Scope     // what of the provider the error is about; ScopeUnknown leaves that to the kind
+	Window     llm.Window    // of the limit that was hit
+	Status     int           // HTTP status of the provider's answer; 0 if none
+	Code       string        // the provider's own code for the error, for people
 	RetryAfter time.Duration // stated by the provider; 0 if none
 	FirstToken time.Duration // from start to the first content; 0 if there was none
 	Duration   time.Duration // from start to end
+	Whole      bool          // the answer was not streamed: FirstToken is the time of all of it, and no sample of that to a first token
 }
 
 // Lease is the right to have one attempt under way. The zero Lease is not valid.
 type Lease struct {
 	le    *lease
 	turn  uint64
-	trial bool // started while the target was out of use
+	trial bool // started while a breaker was open
 }
 
 // lease is what a Lease stands for. It is used again for other calls: turn tells them apart, so that a lease that is
@@ -34,7 +39,8 @@ type lease struct {
 	target  *target
 	quotas  []*quota
 
-	trial bool // started while the target was out of use, and has not closed the breaker; guarded by account.mu
+	// Guarded by account.mu: started while the breaker of the target, or of all of the account, was open, and has not closed it.
+	trial, trialAll bool
 }
 
 // lease returns one for a new call.
@@ -65,12 +71,16 @@ func (l Lease) Begun() {
 	if !l.trial {
 		return
 	}
-	le.account.mu.Lock()
-	closed := le.trial && le.target.health.succeed(le)
-	le.trial = false
-	le.account.mu.Unlock()
-	if closed && le.f.freed != nil {
-		le.f.freed(le.t)
+	a := le.account
+	a.mu.Lock()
+	closed := (le.trial || le.trialAll) && a.succeed(le)
+	all := le.trialAll
+	le.trial, le.trialAll = false, false
+	changes := a.takeChanges()
+	a.mu.Unlock()
+	le.f.tell(changes)
+	if closed {
+		le.f.free(le.t, all)
 	}
 }
 
@@ -88,12 +98,28 @@ func (l Lease) Done(o Outcome) {
 	for _, q := range le.quotas {
 		q.used--
 	}
-	tg.health.record(le, o, now)
-	le.trial = false
+	wanted := a.record(le, &o, now)
+	tg.observe(&o, now)
+	all := le.trialAll
+	le.trial, le.trialAll = false, false
+	changes := a.takeChanges()
 	a.mu.Unlock()
 	le.t, le.account, le.target, le.quotas = nil, nil, nil, nil
 	f.leases.Put(le)
-	if f.freed != nil {
-		f.freed(t)
+	f.tell(changes)
+	if wanted && f.trouble != nil {
+		f.trouble()
 	}
+	f.free(t, all)
+}
+
+// free reports that t may have become able to start a call, or all targets of its account.
+func (f *Fleet) free(t *llm.Target, all bool) {
+	if f.freed == nil {
+		return
+	}
+	if all {
+		t = nil
+	}
+	f.freed(t)
 }

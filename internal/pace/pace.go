@@ -20,7 +20,7 @@ const (
 	Started     Refusal = iota // it has started: the lease is valid
 	Full                       // a limit of the target or of one of its quotas is reached
 	FullAccount                // the limit of the whole account is reached
-	Open                       // the target's breaker is open
+	Open                       // the breaker of the target or of its account is open
 	Limited                    // the provider asked for a pause that is not over
 )
 
@@ -45,9 +45,12 @@ func (r Refusal) String() string {
 // Fleet is the live state of all targets. It is safe for concurrent use. Calls of different accounts share no lock.
 type Fleet struct {
 	// Set once.
-	breaker Breaker
 	epoch   time.Time
 	freed   func(*llm.Target)
+	trouble func()
+	change  func(Change)
+
+	rules atomic.Pointer[Breaker] // immutable
 
 	leases sync.Pool // of *lease
 
@@ -57,7 +60,8 @@ type Fleet struct {
 
 // New returns a fleet with limits. Zero fields of b get their defaults.
 func New(l Limits, b Breaker) *Fleet {
-	f := &Fleet{breaker: b.withDefaults(), epoch: time.Now()}
+	f := &Fleet{epoch: time.Now()}
+	f.SetBreaker(b)
 	f.accounts.Store(&map[string]*account{})
 	f.Update(l)
 	return f
@@ -67,6 +71,13 @@ func New(l Limits, b Breaker) *Fleet {
 // with the target whose lease has ended, or with nil after Update. Set it before the first TryStart. What becomes
 // possible by the passing of time alone is not reported: TryStart has said when.
 func (f *Fleet) OnFreed(freed func(t *llm.Target)) { f.freed = freed }
+
+// SetBreaker replaces the rules of all breakers. What is out of use stays out as long as it was to. Zero fields get their
+// defaults.
+func (f *Fleet) SetBreaker(b Breaker) {
+	b = b.withDefaults()
+	f.rules.Store(&b)
+}
 
 // now is the time since the fleet was made, which costs half of what time.Now does.
 func (f *Fleet) now() time.Duration { return time.Since(f.epoch) }
@@ -79,12 +90,17 @@ func (f *Fleet) TryStart(t *llm.Target, last bool) (l Lease, r Refusal, until ti
 	a := f.account(t.Provider)
 	a.mu.Lock()
 	tg := a.target(t, f)
-	trial := false
-	if tg.health.troubled() {
+	all, own := false, false
+	if tg.health.troubled() || a.health.troubled() {
 		var at time.Duration
-		r, at, trial = tg.health.ask(f.now(), last)
+		now := f.now()
+		r, at, all, own = a.ask(tg, now, last)
 		if r != Started {
+			wanted := r == Open && (a.health.away() || tg.health.away()) && a.want(now, f.rules.Load())
 			a.mu.Unlock()
+			if wanted && f.trouble != nil {
+				f.trouble()
+			}
 			if at > 0 {
 				until = f.epoch.Add(at)
 			}
@@ -97,10 +113,14 @@ func (f *Fleet) TryStart(t *llm.Target, last bool) (l Lease, r Refusal, until ti
 	}
 	le := f.lease()
 	le.start(t, a, tg)
-	if trial {
+	le.trial, le.trialAll = own, all
+	if own {
 		tg.health.try(le)
 	}
-	l = Lease{le, le.turn.Load(), trial}
+	if all {
+		a.health.try(le)
+	}
+	l = Lease{le, le.turn.Load(), own || all}
 	a.mu.Unlock()
 	return l, Started, until
 }
@@ -121,7 +141,7 @@ func (f *Fleet) addAccount(name string) *account {
 	if a := old[name]; a != nil {
 		return a
 	}
-	a := newAccount(name)
+	a := newAccount(name, f)
 	all := make(map[string]*account, len(old)+1)
 	for n, x := range old {
 		all[n] = x

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"sluice/internal/llm"
 )
 
 // Health is a breaker's state.
@@ -20,15 +22,37 @@ const (
 // String returns the state's name, which is a metric label.
 func (h Health) String() string { return [...]string{"closed", "open", "half_open", "paused"}[h] }
 
+// BreakerState is the state of one breaker at one time.
+type BreakerState struct {
+	Health   Health
+	Cause    Cause     // of the last trouble; NoCause if there is none
+	Scope    llm.Scope // of it
+	Until    time.Time // end of the cool-down or pause; zero if none
+	Error    llm.Kind  // class of the last error; KindNone if there is no trouble
+	Status   int       // the provider's HTTP status with it; 0 if none
+	Code     string    // the provider's own code for it
+	Failures int       // in a row
+	Openings int64     // since the state was made
+	Probes   int64     // live calls that have tried the target after a cool-down, likewise
+}
+
 // TargetState is the state of one target at one time.
 type TargetState struct {
+	BreakerState // the account's where that keeps calls away, else the target's own
+
 	Target   string // provider/model
 	Provider string
 	InUse    int // calls under way
 	Limit    int // of calls under way; 0 if none
-	Health   Health
-	Cause    Cause     // of the last trouble; NoCause if there is none
-	Until    time.Time // end of the cool-down or pause; zero if none
+}
+
+// AccountState is the state of the breaker of a whole account.
+type AccountState struct {
+	BreakerState
+
+	Provider    string
+	Checks      bool // free checks are made
+	CheckFailed bool // the last of them failed
 }
 
 // QuotaState is the state of one concurrency limit.
@@ -41,8 +65,9 @@ type QuotaState struct {
 
 // State is the state of a fleet.
 type State struct {
-	Targets []TargetState // by name
-	Quotas  []QuotaState  // by provider, the account itself first
+	Accounts []AccountState // by provider
+	Targets  []TargetState  // by name
+	Quotas   []QuotaState   // by provider, the account itself first
 }
 
 // Snapshot returns the present state, for metrics and the status page.
@@ -55,25 +80,39 @@ func (f *Fleet) Snapshot() State {
 		for _, q := range a.quotas {
 			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), q.used, q.limit})
 		}
+		whole := a.health.look(now, f.epoch)
+		s.Accounts = append(s.Accounts, AccountState{whole, a.name, a.check.active, a.check.failed})
 		for _, tg := range a.targets {
-			st := TargetState{
-				Target: tg.name, Provider: a.name, InUse: tg.use.used, Limit: tg.use.limit, Cause: tg.health.cause,
-			}
-			var at time.Duration
-			if st.Health, at = tg.health.state(now); at > 0 {
-				st.Until = f.epoch.Add(at)
-			}
-			if st.Health == Paused {
-				st.Cause = RateLimit
+			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit}
+			if whole.Health != Healthy && (st.Health == Healthy || st.Until.Before(whole.Until)) {
+				st.BreakerState = whole
 			}
 			s.Targets = append(s.Targets, st)
 		}
 		a.mu.Unlock()
 	}
+	slices.SortFunc(s.Accounts, func(a, b AccountState) int { return cmp.Compare(a.Provider, b.Provider) })
 	slices.SortFunc(s.Targets, func(a, b TargetState) int { return cmp.Compare(a.Target, b.Target) })
 	slices.SortFunc(s.Quotas, func(a, b QuotaState) int {
 		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Quota, b.Quota))
 	})
+	return s
+}
+
+// look returns the breaker's state for people.
+func (h *health) look(now time.Duration, epoch time.Time) BreakerState {
+	state, at := h.state(now)
+	t := h.trouble
+	if state == Paused {
+		t = h.pause
+	}
+	s := BreakerState{
+		Health: state, Cause: t.cause, Scope: t.scope, Error: t.kind, Status: t.status, Code: t.code,
+		Failures: h.row, Openings: h.openings, Probes: h.probes,
+	}
+	if at > 0 {
+		s.Until = epoch.Add(at)
+	}
 	return s
 }
 

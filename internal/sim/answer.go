@@ -43,6 +43,18 @@ func (s *source) append(dst []byte) ([]byte, int64) {
 	return dst, 0
 }
 
+// all runs the source to its end and returns its text.
+func (s *source) all() []byte {
+	if s.want == 0 {
+		return s.fixed
+	}
+	text := make([]byte, 0, 8*s.want)
+	for !s.done() {
+		text, _ = s.append(text)
+	}
+	return text
+}
+
 // plannedCall is one tool call that the answer will make.
 type plannedCall struct {
 	id, name string

@@ -33,7 +33,8 @@ type openPart struct {
 func (x *exchange) speak(id string) error {
 	d := x.ask.dialect
 	x.head.ID = prefixOf(d) + id
-	choices := newPlanner(x.job, &x.model.cfg, &x.fx, mix(x.s.cfg.Seed), id).plan()
+	choices := newPlanner(x, id).plan()
+	x.fx.settle(planned(choices), &x.rng)
 	for i := range choices {
 		renameCalls(&choices[i], d)
 	}
@@ -217,8 +218,27 @@ func (v *codecVoice) close(k *streamer) {
 	}
 	if !v.x.fx.noDone {
 		v.raw = v.writer.End(v.raw[:0])
+		if v.x.fx.noEnd {
+			v.raw = v.raw[:v.ending()]
+		}
 		v.emit(k, v.raw)
 	}
+}
+
+// ending returns where in the end of an answer its last event begins. Gemini's stream has none that says no more than that.
+func (v *codecVoice) ending() int {
+	switch {
+	case v.x.ask.dialect == llm.Gemini && v.x.ask.array:
+		return max(bytes.LastIndexByte(v.raw, ']'), 0)
+	case v.x.ask.dialect == llm.Gemini:
+		return len(v.raw)
+	case v.x.ask.dialect == llm.Converse:
+		return lastFrame(v.raw)
+	}
+	if at := bytes.LastIndex(bytes.TrimRight(v.raw, "\n"), []byte("\n\n")); at >= 0 {
+		return at + len("\n\n")
+	}
+	return 0
 }
 
 // write has the codec write the current event.
@@ -309,6 +329,10 @@ func (v *codecVoice) half(k *streamer) {
 	if v.frames != nil {
 		frame := appendFrame(nil, eventHeaders(name), []byte(data))
 		k.buf = append(k.buf, frame[:len(frame)/2]...)
+		return
+	}
+	if v.x.ask.array {
+		k.buf = append(k.buf, ",\r\n"+data...)
 		return
 	}
 	if name != "" {

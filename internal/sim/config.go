@@ -27,6 +27,8 @@ type Config struct {
 	MaxBody int64 `yaml:"max_body"`
 	// Record keeps the last N requests with headers and bodies for /sim/requests; 0 keeps none.
 	Record int `yaml:"record"`
+	// RecordLight keeps the last N requests without headers and bodies, about half a kilobyte each, in place of Record; 0 keeps none.
+	RecordLight int `yaml:"record_light"`
 	// Models are served models; empty means the default ones (see DefaultModels).
 	Models []ModelConfig `yaml:"models"`
 	// ErrorLog is told of connections that fail; nil is the log package's own.
@@ -65,6 +67,10 @@ type ModelConfig struct {
 	// Rejects are the things that requests to this model must not have: "temperature" (nor top_p and top_k), "max_tokens" (by
 	// OpenAI's old name), "prefill" (an assistant's turn at the end), "forced_tools", "budget" (a fixed budget for thinking).
 	Rejects []string `yaml:"rejects"`
+	// Continue says how the model goes on with a partial answer of its own that a request ends with (or that it is asked to continue):
+	// "exact" (default), "overlap" (it says the last 20 bytes again), "restart" (from the start), "chatty" (after a phrase) or "ignore"
+	// (it answers as if it were any other request).
+	Continue string `yaml:"continue"`
 	// RPM is the limit of requests a minute; 0 means none.
 	RPM int64 `yaml:"rpm"`
 	// TPM is the limit of tokens a minute; 0 means none.
@@ -133,7 +139,7 @@ type Range struct {
 	Max int `yaml:"max"`
 }
 
-// FaultRule applies a fault to some of the requests.
+// FaultRule applies a fault to some of the requests, at all times or by a schedule.
 type FaultRule struct {
 	// Fault is what happens, in the grammar of model name suffixes, for example "429;after=2".
 	Fault string `yaml:"fault"`
@@ -143,6 +149,12 @@ type FaultRule struct {
 	Probability float64 `yaml:"probability"`
 	// First limits the fault to the first N requests of each model; 0 means no limit.
 	First int `yaml:"first"`
+	// From is when the rule begins to apply, since the start of the simulator or of its schedule (POST /sim/schedule/start).
+	From time.Duration `yaml:"from"`
+	// For is how long it applies; 0 means for ever.
+	For time.Duration `yaml:"for"`
+	// Every has it apply again, for the same time, each time that so much has passed since it began; 0 means once. It needs For.
+	Every time.Duration `yaml:"every"`
 }
 
 // DefaultModels returns the models that are served when the configuration names none.
@@ -182,6 +194,9 @@ func (c *Config) Validate(fail func(key, message string)) {
 	if c.MaxBody < 0 || c.Record < 0 || c.Clock < 0 {
 		fail("max_body", "must not be negative, nor must record and clock")
 	}
+	if c.RecordLight < 0 || c.RecordLight > maxLight || c.RecordLight > 0 && c.Record > 0 {
+		fail("record_light", fmt.Sprintf("%d is not from 0 to %d, or record is set too", c.RecordLight, maxLight))
+	}
 	seen := map[string]bool{}
 	for i := range c.Models {
 		m := &c.Models[i]
@@ -201,19 +216,8 @@ func (c *Config) Validate(fail func(key, message string)) {
 	if err := c.Google.check(); err != nil {
 		fail("google", err.Error())
 	}
-	for i, r := range c.Faults {
-		key := fmt.Sprintf("faults[%d].", i)
-		if r.Fault == "" {
-			fail(key+"fault", "is missing")
-		} else if _, err := parseFaults(r.Fault); err != nil {
-			fail(key+"fault", err.Error())
-		}
-		if r.Probability < 0 || r.Probability > 1 {
-			fail(key+"probability", "must be from 0 to 1")
-		}
-		if r.First < 0 {
-			fail(key+"first", "must not be negative")
-		}
+	for i := range c.Faults {
+		c.Faults[i].Validate(func(key, message string) { fail(fmt.Sprintf("faults[%d].%s", i, key), message) })
 	}
 }
 
@@ -228,6 +232,9 @@ func (m *ModelConfig) validate(fail func(key, message string)) {
 		if !slices.Contains(traits[:], name) {
 			fail(fmt.Sprintf("rejects[%d]", i), fmt.Sprintf("%q is none of %s", name, strings.Join(traits[:], ", ")))
 		}
+	}
+	if c := m.Continue; c != "" && c != "exact" && !slices.Contains(strings.Split(goings, "|"), c) {
+		fail("continue", fmt.Sprintf("%q is none of exact|%s", c, goings))
 	}
 	if m.Output.Min < 0 || m.Output.Max < m.Output.Min {
 		fail("output", fmt.Sprintf("%d to %d is no range", m.Output.Min, m.Output.Max))

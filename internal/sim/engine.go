@@ -106,9 +106,12 @@ func mix(z uint64) uint64 {
 // hashString adds s to h (FNV-1a). Start with hashStart.
 func hashString[T ~string | ~[]byte](h uint64, s T) uint64 {
 	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 0x100000001b3
+		h = (h ^ uint64(s[i])) * hashPrime
 	}
 	return h
 }
 
-const hashStart = 0xcbf29ce484222325
+const (
+	hashStart = 0xcbf29ce484222325
+	hashPrime = 0x100000001b3
+)

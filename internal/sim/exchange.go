@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -39,10 +39,11 @@ type exchange struct {
 	record *RequestRecord
 	watch  stopwatch
 
-	status  int
-	usage   llm.Usage // billed so far
-	aborted bool
-	reset   bool // the stream is to be reset by the HTTP server, since there is no connection to break
+	status   int
+	usage    llm.Usage    // billed so far
+	canceled atomic.Int64 // when the client left, in Unix nanoseconds; 0 if it has not
+	aborted  bool
+	reset    bool // the stream is to be reset by the HTTP server, since there is no connection to break
 }
 
 // errBroken ends an answer that a fault has broken off; the connection is already dealt with.
@@ -55,6 +56,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, a *ask) {
 	defer context.AfterFunc(s.life, func() { cancel(ErrClosed) })()
 	x := &exchange{s: s, w: w, r: r, ctx: ctx, start: time.Now(), seq: s.seq.Add(1), ask: a, fx: noEffects()}
 	x.rng = rng(mix(s.cfg.Seed ^ mix(x.seq)))
+	defer context.AfterFunc(r.Context(), func() { x.canceled.Store(time.Now().UnixNano()) })()
 	s.book.begin(x)
 	defer s.book.finish(x)
 	if s.cfg.Clock != 0 {
@@ -79,6 +81,9 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, a *ask) {
 
 // run takes the request through its stages. A refusal is still to be sent; an error means that the answer ended early.
 func (x *exchange) run() (*refusal, error) {
+	if rule, _ := x.s.down(x.start); rule != nil {
+		return x.lieDown(rule)
+	}
 	if x.r.Method != http.MethodPost {
 		return refuseMethod(x.r, http.MethodPost), nil
 	}
@@ -98,7 +103,8 @@ func (x *exchange) run() (*refusal, error) {
 		return ref, nil
 	}
 	job := x.job
-	if ref := x.choose(); ref != nil {
+	ref = x.choose()
+	if x.s.book.known(x); ref != nil {
 		return ref, nil
 	}
 	x.body = nil
@@ -118,6 +124,15 @@ func (x *exchange) run() (*refusal, error) {
 	}
 	defer func() { x.model.limits.settle(time.Now(), estimate, x.usage.Total()) }()
 	return x.answer()
+}
+
+// lieDown answers for a provider that is down. Nothing of the request is read.
+func (x *exchange) lieDown(r *rule) (*refusal, error) {
+	r.struck.Add(1)
+	for i := range r.faults {
+		r.faults[i].apply(&x.fx)
+	}
+	return x.before()
 }
 
 // read reads the body. A client that goes away meanwhile is an error.
@@ -162,15 +177,28 @@ func (x *exchange) choose() *refusal {
 		return ref
 	}
 	x.deviate()
-	if len(faults) == 0 {
-		faults = x.s.ruled(base, &x.rng)
-	}
-	for i := range faults {
-		if x.s.happens(&faults[i], key+" "+strconv.Itoa(i), &x.rng) {
-			faults[i].apply(&x.fx)
-		}
+	if len(faults) > 0 {
+		x.strike(faults, key)
+	} else if rule := x.s.ruled(base, x.start, &x.rng); rule != nil && x.strike(rule.faults, key) {
+		rule.struck.Add(1)
 	}
 	return nil
+}
+
+// strike applies those of the faults that happen. It reports whether there was one.
+func (x *exchange) strike(faults []fault, key string) (struck bool) {
+	for i := range faults {
+		f := &faults[i]
+		if !x.s.happens(f, key+" "+strconv.Itoa(i), &x.rng) {
+			continue
+		}
+		if f.args.once && x.s.begun(f.name+" at "+x.base, x.job.said.first) {
+			continue
+		}
+		f.apply(&x.fx)
+		struck = true
+	}
+	return struck
 }
 
 // suits checks what depends on the model that was asked for.
@@ -188,6 +216,8 @@ func (x *exchange) suits() *refusal {
 			status: 400, kind: "invalid_request_error", code: "unsupported_parameter", param: "max_tokens",
 			text: "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
 		}
+	case x.ask.dialect == llm.OpenAI && x.job.talk != nil && m.rejects("prefill") && x.job.said.last.role == "assistant":
+		return refuseField("messages", "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant")
 	case x.ask.dialect == llm.OpenAI && x.job.talk != nil && (looksReasoning(x.base) || m.rejects("temperature")) && sampling(x.body) != "":
 		return refuseSampling(sampling(x.body))
 	case embedding && checkEmbedding(x.job) != nil:
@@ -214,25 +244,6 @@ func sampling(body []byte) string {
 		}
 	}
 	return ""
-}
-
-// ruled returns the faults that the configuration wants for this request: those of the first rule that applies.
-func (s *Server) ruled(name string, r *rng) []fault {
-	for i := range s.cfg.Faults {
-		rule := &s.cfg.Faults[i]
-		if !matches(rule.Models, name) || rule.Probability > 0 && r.float() >= rule.Probability {
-			continue
-		}
-		if rule.First > 0 && s.count("rule "+strconv.Itoa(i)+" "+name) > int64(rule.First) {
-			continue
-		}
-		faults, err := parseFaults(rule.Fault)
-		if err != nil {
-			panic("BUG: fault rule was not checked: " + err.Error())
-		}
-		return faults
-	}
-	return nil
 }
 
 // happens decides by first, skip and p whether a fault takes place. key tells the counters apart.
@@ -273,7 +284,32 @@ func (x *exchange) before() (*refusal, error) {
 	if x.fx.reset != "" {
 		return nil, x.breakOff(x.fx.reset)
 	}
-	return x.fx.refusal, nil
+	return x.inOwnWords(x.fx.refusal), nil
+}
+
+// inOwnWords gives a refusal the status and the headers that the provider has for it.
+func (x *exchange) inOwnWords(r *refusal) *refusal {
+	fx := &x.fx
+	switch {
+	case r == nil:
+	case fx.overloaded:
+		status := http.StatusServiceUnavailable
+		switch {
+		case fx.quirk != nil && fx.quirk.name == "groq":
+			status = 498
+		case x.ask.dialect == llm.Anthropic && x.ask.host != onBedrock:
+			status = 529
+		}
+		own := refuseStatus(status, -1, "")
+		own.wait, own.form = r.wait, r.form
+		return own
+	case fx.limited:
+		r.kind, r.text = "requests", "Rate limit reached for "+x.base+" in organization org-sim on requests per min (RPM): Limit 60, Used 60, "+
+			"Requested 1. Please try again in "+r.wait.String()+"."
+		spent := limits{requests: bucket{limit: 60, spent: r.wait, at: x.start}}
+		spent.describe(x.w.Header(), x.start, x.ask)
+	}
+	return r
 }
 
 // answer waits for the engine and answers.
@@ -308,7 +344,8 @@ func (x *exchange) answer() (*refusal, error) {
 	if x.job.talk != nil && x.job.talk.tier != "" {
 		x.head.ServiceTier = servedTier(x.job.talk.tier)
 	}
-	choices := newPlanner(x.job, &x.model.cfg, &x.fx, mix(x.s.cfg.Seed), x.head.ID).plan()
+	choices := newPlanner(x, x.head.ID).plan()
+	x.fx.settle(planned(choices), &x.rng)
 	x.job.release()
 	if !x.job.stream {
 		return nil, x.whole(choices)
@@ -358,6 +395,16 @@ func (x *exchange) makeID() string {
 	return string(b[:])
 }
 
+// canceledAt is when it was noticed that the client has left: as soon as its connection was found closed or, at the latest, when the
+// request ended, which took so long.
+func (x *exchange) canceledAt(took time.Duration) time.Time {
+	end := x.start.Add(took)
+	if at := x.canceled.Load(); at != 0 && time.Unix(0, at).Before(end) {
+		return time.Unix(0, at)
+	}
+	return end
+}
+
 // sleep waits for the duration, unless the client leaves before.
 func (x *exchange) sleep(d time.Duration) error { return x.until(time.Now().Add(d)) }
 
@@ -388,14 +435,16 @@ func (x *exchange) breakOff(how cutForm) error {
 	if how == cutEOF {
 		return errBroken
 	}
-	conn, _, err := http.NewResponseController(x.w).Hijack()
-	if err != nil {
-		x.reset = true
-		return errBroken
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok && how == cutRST {
-		_ = tcp.SetLinger(0) // close sends a reset then; without it the close is only softer
-	}
-	_ = conn.Close() // broken on purpose
+	x.reset = !sever(x.w, how)
 	return errBroken
+}
+
+// sever breaks the connection of a request in the given form. It reports whether there is one to break: over HTTP/2 there is not.
+func sever(w http.ResponseWriter, how cutForm) bool {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	hangUp(conn, how)
+	return true
 }

@@ -15,8 +15,10 @@ import (
 //	faults = fault *( "+" fault )
 //	fault  = name *( ";" key "=" value )
 //
-// Every fault takes first=N (only the first N requests that name it), skip=N (not the first N) and p=0.3 (share of
-// requests, decided by the seed); the other keys are in the table of faults.
+// Every fault takes first=N (only the first N requests that name it), skip=N (not the first N), p=0.3 (share of requests,
+// decided by the seed) and once=1 (only the first request of a conversation); the other keys are in the table of faults.
+//
+//	position = N / LOW "-" HIGH / "random"
 
 // FaultInfo describes one fault for users.
 type FaultInfo struct {
@@ -79,7 +81,9 @@ type effects struct {
 	errorAfter           int64
 	errorForm            string
 	malformedAfter       int64
+	drawn                drawn // what of the positions is drawn once the length of the answer is known
 	noDone, noUsage      bool
+	noEnd                bool
 	noFinish, noBlank    bool
 	truncate             bool
 	shortBody            bool
@@ -96,8 +100,18 @@ type effects struct {
 	roleEach, arrayContent, noIndex, toolOne bool
 
 	// Text.
-	repeat, gibberish, unicode bool
-	tokens                     int64
+	gibberish, unicode bool
+	tokens             int64
+	repeat             repetition
+	badJSON            string // form; empty: none
+	going              string // form in which a partial answer is gone on with; empty is the model's own
+	overlap            int64  // bytes that are said twice, for going "overlap"
+
+	// Refusals whose status or headers depend on the dialect.
+	overloaded, limited bool
+
+	drip      time.Duration // between tokens, in place of the engine's steps; 0: none
+	dripAfter int64
 
 	// Other dialects and providers.
 	unnamed   bool   // events have no names
@@ -108,12 +122,13 @@ type effects struct {
 }
 
 func noEffects() effects {
-	return effects{stallAfter: -1, cutAfter: -1, errorAfter: -1, malformedAfter: -1, ping: " SIM PROCESSING"}
+	return effects{overlap: 20, stallAfter: -1, cutAfter: -1, errorAfter: -1, malformedAfter: -1, ping: " SIM PROCESSING"}
 }
 
 // args are the values of a fault's keys.
 type args struct {
 	after         int64
+	upTo          int64 // after is from after to upTo; 0: exactly after; anywhere: over the whole answer
 	delay, every  time.Duration
 	form          string
 	tokens, bytes int64
@@ -121,6 +136,7 @@ type args struct {
 	first, skip   int64
 	events        int64
 	p             float64
+	once          bool // only the first request of a conversation
 }
 
 // faultRow is one fault. defaults holds the values that keys have when they are not given.
@@ -153,8 +169,10 @@ func parseFaults(s string) ([]fault, error) {
 
 func parseFault(s string) (fault, error) {
 	name, rest, _ := strings.Cut(s, ";")
-	if as, ok := strings.CutPrefix(strings.TrimSpace(name), "deviate="); ok {
-		name, rest = "deviate", strings.TrimSuffix("form="+as+";"+rest, ";")
+	for _, short := range []string{"deviate", "continue"} { // the form may stand at the name
+		if as, ok := strings.CutPrefix(strings.TrimSpace(name), short+"="); ok {
+			name, rest = short, strings.TrimSuffix("form="+as+";"+rest, ";")
+		}
 	}
 	f, ok := findFault(strings.TrimSpace(name))
 	if !ok {
@@ -178,7 +196,13 @@ func parseFault(s string) (fault, error) {
 		if !takesKey(params, key) {
 			return fault{}, fmt.Errorf("fault %q takes no %q (it takes %s)", f.name, key, allKeys(params))
 		}
-		if err := f.args.set(key, value, forms); err != nil {
+		var err error
+		if key == "after" && strings.Contains(params, ranged) {
+			f.args.after, f.args.upTo, err = position(value)
+		} else {
+			err = f.args.set(key, value, forms)
+		}
+		if err != nil {
 			return fault{}, fmt.Errorf("fault %q: read %s: %w", f.name, key, err)
 		}
 	}
@@ -202,10 +226,14 @@ func findFault(name string) (fault, bool) {
 }
 
 func allKeys(params string) string {
-	if params == "" {
-		return "first, skip, p"
+	all := "first, skip, p"
+	if !strings.Contains(params, "once") {
+		all += ", once"
 	}
-	return params + ", first, skip, p"
+	if params == "" {
+		return all
+	}
+	return params + ", " + all
 }
 
 func takesKey(params, key string) bool {
@@ -241,6 +269,10 @@ func (a *args) set(key, value, forms string) (err error) {
 			err = fmt.Errorf("%d is no error status", n)
 		}
 		a.status = int(n)
+	case "once":
+		if a.once = value == "1"; !a.once && value != "0" {
+			err = fmt.Errorf("%q is neither 0 nor 1", value)
+		}
 	case "p":
 		if a.p, err = strconv.ParseFloat(value, 64); err == nil && !(a.p >= 0 && a.p <= 1) {
 			err = fmt.Errorf("%s is not from 0 to 1", value)

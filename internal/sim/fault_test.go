@@ -61,6 +61,9 @@ func faultCases() map[string]faultCase {
 	for name, one := range slowCases() {
 		cases[name] = one
 	}
+	for name, one := range ruleCases() {
+		cases[name] = one
+	}
 	return cases
 }
 

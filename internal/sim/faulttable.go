@@ -76,25 +76,27 @@ var faultRows = [...]faultRow{
 		func(e *effects, a *args) { e.tokenDelay = a.delay },
 	},
 	{
-		"stall", "after=5, delay=0s, every=0s",
+		"stall", "after=5" + ranged + ", delay=0s, every=0s",
 		"after the tokens nothing comes for the delay (0s: for ever); every=1s sends comments meanwhile",
 		args{after: 5, delay: never},
 		"",
-		func(e *effects, a *args) { e.stallAfter, e.stallFor, e.stallPings = a.after, a.delay, a.every },
+		func(e *effects, a *args) {
+			e.stallAfter, e.stallFor, e.stallPings = e.drawn.at(atStall, a), a.delay, a.every
+		},
 	},
 	{
-		"cut", "after=5, form=rst|fin|eof|mid",
+		"cut", "after=5" + ranged + ", form=rst|fin|eof|mid",
 		"the answer ends after the tokens: TCP reset, TCP close, clean end of the body, or close inside an event",
 		args{after: 5},
 		"rst|fin|eof|mid",
-		func(e *effects, a *args) { e.cutAfter, e.cutHow = a.after, cutForm(a.form) },
+		func(e *effects, a *args) { e.cutAfter, e.cutHow = e.drawn.at(atCut, a), cutForm(a.form) },
 	},
 	{
-		"stream-error", "after=5, form=object|string|code|event|finish",
+		"stream-error", "after=5" + ranged + ", form=object|string|code|event|finish",
 		"an error object inside the 200 stream after the tokens; the stream then ends without [DONE]",
 		args{after: 5},
 		"object|string|code|event|finish",
-		func(e *effects, a *args) { e.errorAfter, e.errorForm = a.after, a.form },
+		func(e *effects, a *args) { e.errorAfter, e.errorForm = e.drawn.at(atError, a), a.form },
 	},
 	{
 		"error-200", "form=object|string|code", "status 200 with an error object as the body",
@@ -137,10 +139,10 @@ var faultRows = [...]faultRow{
 		func(e *effects, _ *args) { e.finish = "content_filter" },
 	},
 	{
-		"malformed", "after=3", "one event that is no JSON, after the tokens",
+		"malformed", "after=3" + ranged, "one event that is no JSON, after the tokens",
 		args{after: 3},
 		"",
-		func(e *effects, a *args) { e.malformedAfter = a.after },
+		func(e *effects, a *args) { e.malformedAfter = e.drawn.at(atMalformed, a) },
 	},
 	{"crlf", "", "lines end with CR LF", args{}, "", func(e *effects, _ *args) { e.crlf = true }},
 	{"bom", "", "the stream begins with a byte order mark", args{}, "", func(e *effects, _ *args) { e.bom = true }},
@@ -181,10 +183,11 @@ var faultRows = [...]faultRow{
 		func(e *effects, _ *args) { e.toolOne = true },
 	},
 	{
-		"repeat", "tokens=2000", "the same word for ever",
+		"repeat", "tokens=2000, after=0, form=text|thinking|tool",
+		"the same word for ever (so many tokens), after so many tokens, in the text, the thoughts or a tool's arguments",
 		args{tokens: 2000},
-		"",
-		func(e *effects, a *args) { e.repeat, e.tokens = true, a.tokens },
+		"text|thinking|tool",
+		func(e *effects, a *args) { e.repeat = repetition{form: a.form, after: a.after, tokens: a.tokens} },
 	},
 	{
 		"gibberish", "tokens=400", "debris in place of sentences",
@@ -217,6 +220,59 @@ var faultRows = [...]faultRow{
 		func(e *effects, a *args) { e.pingFlood = int(a.events) },
 	},
 	{
+		"down", "form=503|reset|refuse",
+		"the provider is down: 503, a reset, or (with for in a rule) a closed port; in a rule for every request, the list of models too",
+		args{},
+		"503|reset|refuse",
+		func(e *effects, a *args) {
+			if e.refusal = refuseStatus(503, -1, ""); a.form != "503" {
+				e.refusal, e.reset = nil, cutRST
+			}
+		},
+	},
+	{
+		"overloaded", "after, form=seconds|ms|date", "529 in Anthropic's dialect, 498 with deviate=groq, 503 elsewhere; after=SECONDS adds Retry-After",
+		args{after: -1},
+		"seconds|ms|date",
+		func(e *effects, a *args) {
+			e.refusal, e.overloaded = refuseStatus(503, a.after, a.form), true
+		},
+	},
+	{
+		"rate-limit", "after=2", "429 with the wait in all of the provider's own words: headers of what is left, texts, RetryInfo",
+		args{after: 2},
+		"",
+		func(e *effects, a *args) {
+			e.refusal, e.limited = refuseStatus(429, a.after, "both"), true
+		},
+	},
+	{
+		"drip", "delay=1s, after=0", "one token every delay, in place of the engine's speed, after so many tokens",
+		args{delay: sec},
+		"",
+		func(e *effects, a *args) { e.drip, e.dripAfter = a.delay, a.after },
+	},
+	{
+		"invalid-json", "form=prose|fence|cut|schema, once=1",
+		"structured output or tool arguments with text around, in a code fence, cut off, or that break the schema; the next try of a conversation is good",
+		args{once: true},
+		"prose|fence|cut|schema",
+		func(e *effects, a *args) { e.badJSON = a.form },
+	},
+	{
+		"no-end", "", "a complete stream without the event that ends it: [DONE], message_stop, response.completed, Gemini's ], Converse's metadata",
+		args{},
+		"",
+		func(e *effects, _ *args) { e.noEnd = true },
+	},
+	{
+		"continue", "form=" + goings + ", bytes=20",
+		"how a partial answer is gone on with: saying its last bytes again, from the start, after a phrase, or not; may be written continue=overlap",
+		args{bytes: 20},
+		goings,
+		func(e *effects, a *args) { e.going, e.overlap = a.form, a.bytes },
+	},
+	{
 		"deviate", "form=" + quirkForms,
 		"OpenAI's dialect as another provider speaks it; may be written deviate=groq",
 		args{},
@@ -224,6 +280,9 @@ var faultRows = [...]faultRow{
 		func(e *effects, a *args) { quirkOf(a.form).apply(e) },
 	},
 }
+
+// goings are the ways to go on with a partial answer, other than exactly.
+const goings = "overlap|restart|chatty|ignore"
 
 // quirkForms are the names of the quirks.
 const quirkForms = "groq|together|fireworks|openrouter|deepseek|mistral|xai|cerebras|ollama|vllm|llamacpp|azure|perplexity|gemini"

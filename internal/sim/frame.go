@@ -40,6 +40,15 @@ func appendFrame(dst []byte, headers []header, payload []byte) []byte {
 	return binary.BigEndian.AppendUint32(dst, crc32.ChecksumIEEE(dst[start:]))
 }
 
+// lastFrame returns where the last of some frames begins.
+func lastFrame(frames []byte) (last int) {
+	for at := 0; at+4 <= len(frames); {
+		last = at
+		at += int(binary.BigEndian.Uint32(frames[at:]))
+	}
+	return last
+}
+
 // framer puts the events of Anthropic's protocol into frames, as Bedrock streams them.
 type framer struct {
 	payload []byte

@@ -17,8 +17,8 @@ type job struct {
 	eachUsage bool
 	input     int64  // tokens of the input
 	text      []byte // all input as one text
-	asked     string // the last message of the user, or the prompt
-	maxTokens int64  // output limit; 0 if none
+	said      conversation
+	maxTokens int64 // output limit; 0 if none
 	choices   int
 
 	stops  []string // stop sequences
@@ -96,6 +96,7 @@ func chatJob(r *openai.ChatRequest) *job {
 		m := &r.Messages[i]
 		j.addMessage(m.Role, m.Name, m.Text)
 		for _, c := range m.ToolCalls {
+			j.said.call(c.Name)
 			j.add(c.Name)
 			j.add(string(c.Arguments))
 		}
@@ -133,9 +134,7 @@ func (j *job) addMessage(role, name, text string) {
 	j.text = append(append(j.text, role...), 0)
 	j.add(name)
 	j.add(text)
-	if role == "user" {
-		j.asked = text
-	}
+	j.said.add(role, text)
 }
 
 func (j *job) add(text string) {
@@ -147,12 +146,14 @@ func (j *job) addInputs(inputs []openai.Input) {
 	for _, in := range inputs {
 		if in.Tokens == nil {
 			j.add(in.Text)
-			j.asked = in.Text
+			j.said.add("user", in.Text)
 			continue
 		}
+		at := len(j.text)
 		for _, t := range in.Tokens {
 			j.text = append(strconv.AppendInt(j.text, t, 10), ' ')
 		}
+		j.said.add("user", string(j.text[at:]))
 		j.text = append(j.text, '\n')
 		j.input += int64(len(in.Tokens))
 	}
@@ -160,7 +161,7 @@ func (j *job) addInputs(inputs []openai.Input) {
 
 // release lets go of the input, which a stream that runs for minutes has no more use for.
 func (j *job) release() {
-	j.text, j.asked = nil, ""
+	j.text, j.said = nil, conversation{}
 	j.prompts, j.stops, j.chat, j.strict = nil, nil, nil, nil
 	if j.talk != nil {
 		j.talk.tools, j.talk.schema = nil, nil

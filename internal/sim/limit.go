@@ -21,7 +21,8 @@ type limits struct {
 type bucket struct {
 	limit int64 // a minute; 0 means none
 	level float64
-	at    time.Time // when level was right
+	at    time.Time     // when level was right
+	spent time.Duration // until there is something left, whatever the level (for a fault)
 }
 
 func newLimits(rpm, tpm int64) *limits {
@@ -37,6 +38,9 @@ func (b *bucket) refill(now time.Time) {
 
 // wait returns how long it takes until the bucket holds n.
 func (b *bucket) wait(n float64) time.Duration {
+	if b.spent > 0 {
+		return b.spent
+	}
 	if b.limit == 0 || b.level >= n {
 		return 0
 	}

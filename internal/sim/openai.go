@@ -129,7 +129,7 @@ func (v *openAIVoice) close(k *streamer) {
 			k.event("", v.data)
 		}
 	}
-	if !x.fx.noDone {
+	if !x.fx.noDone && !x.fx.noEnd {
 		k.event("", []byte("[DONE]"))
 	}
 }

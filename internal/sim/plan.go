@@ -9,19 +9,68 @@ import (
 
 // planner makes the choices of one request.
 type planner struct {
-	job    *job
-	model  *ModelConfig
-	fx     *effects
-	id     string // of the answer; ids of tool calls are made of it
-	seed   uint64 // of the server and the prompt
-	wishes directives
+	job       *job
+	dialect   llm.Dialect
+	model     *ModelConfig
+	fx        *effects
+	id        string // of the answer; ids of tool calls are made of it
+	server    uint64 // its seed
+	seed      uint64 // of the server, the model and the conversation
+	wishes    directives
+	asked     string
+	afterTool bool   // the conversation ends with a tool's result
+	partial   string // of an answer that is gone on with; empty if there is none, or it is not this model's
+	going     string // how it is gone on with; empty is exactly
 }
 
-func newPlanner(j *job, m *ModelConfig, fx *effects, seed uint64, id string) *planner {
-	return &planner{
-		job: j, model: m, fx: fx, id: id, wishes: readDirectives(j.asked),
-		seed: mix(hashString(hashString(seed^hashStart, m.Name), j.text)),
+// newPlanner plans the answer to a request. The text depends on the server's seed, the model and the conversation, however
+// that was written: the dialect makes no difference.
+func newPlanner(x *exchange, id string) *planner {
+	p := &planner{
+		job: x.job, dialect: x.ask.dialect, model: &x.model.cfg, fx: &x.fx, id: id,
+		server: mix(x.s.cfg.Seed),
 	}
+	said := &x.job.said
+	if p.going = x.fx.going; p.going == "" {
+		p.going = x.model.cfg.Continue
+	}
+	if t := said.partial(); t != nil && p.going != "ignore" {
+		p.speakTo(t.before, t.asked, t.after)
+		if _, ok := goOn(p.text(), t.text, p.going, p.fx.overlap); ok {
+			p.partial = t.text
+			return p
+		}
+	}
+	p.speakTo(said.hash, said.asked, said.last.role)
+	return p
+}
+
+// speakTo sets the conversation that is answered: its hash, the last text of the user, and the role of its last turn.
+func (p *planner) speakTo(hash uint64, asked, last string) {
+	p.seed = mix(hashString(mix(p.server^hash), p.model.Name))
+	p.asked, p.wishes, p.afterTool = asked, readDirectives(asked), last == "tool"
+}
+
+// text returns the text of the first choice.
+func (p *planner) text() string {
+	c, r := choice{left: -1}, rng(mix(p.seed))
+	if p.job.talk != nil {
+		p.reason(&c, &r)
+		if p.callTools(&c, &r) {
+			return ""
+		}
+	}
+	p.speak(&c, &r)
+	return string(c.content.all())
+}
+
+// resume leaves out of a choice what the client has of it.
+func (p *planner) resume(c *choice) {
+	rest, ok := goOn(string(c.content.all()), p.partial, p.going, p.fx.overlap)
+	if !ok {
+		return // another of several choices
+	}
+	c.content, c.reasoning = source{fixed: []byte(rest)}, source{}
 }
 
 // plan returns the choices.
@@ -46,6 +95,9 @@ func (p *planner) plan() []choice {
 			}
 		}
 		p.speak(c, &r)
+		if p.partial != "" {
+			p.resume(c)
+		}
 		if p.job.echo {
 			c.echo = []byte(p.job.prompts[i/p.job.each].Text)
 		}
@@ -55,6 +107,10 @@ func (p *planner) plan() []choice {
 
 // reason gives a reasoning model its hidden thoughts: their number follows the wanted effort.
 func (p *planner) reason(c *choice, r *rng) {
+	if p.fx.repeat.in("thinking") && !p.job.talk.off {
+		c.reasoning = p.fx.repeat.prose(rng(r.next()), &english)
+		return
+	}
 	if p.model.Reasoning == 0 {
 		return
 	}
@@ -91,12 +147,16 @@ func (p *planner) speak(c *choice, r *rng) {
 		length = p.wishes.tokens
 	}
 	length = p.atLeast(c, length)
-	c.content.prose = prose{rng: rng(r.next()), words: &english, repeat: p.fx.repeat, noise: p.fx.gibberish}
+	words := &english
 	if p.fx.unicode {
-		c.content.prose.words = &manyScripts
+		words = &manyScripts
 	}
-	c.content.want = length
-	if fixed := p.fixed(c, r); fixed != nil {
+	seed := rng(r.next())
+	c.content = source{want: length, prose: prose{rng: seed, words: words, noise: p.fx.gibberish}}
+	if p.fx.repeat.in("text") {
+		c.content = p.fx.repeat.prose(seed, words)
+	}
+	if fixed := p.fixed(r); fixed != nil {
 		c.content.fixed, c.content.want = fixed, 0
 	}
 	p.stopAt(c)
@@ -112,7 +172,7 @@ func (p *planner) atLeast(c *choice, length int64) int64 {
 }
 
 // fixed returns the text that the request asks for; nil if it leaves the text to the model.
-func (p *planner) fixed(c *choice, r *rng) []byte {
+func (p *planner) fixed(r *rng) []byte {
 	if p.wishes.said {
 		return []byte(p.wishes.say)
 	}
@@ -124,9 +184,9 @@ func (p *planner) fixed(c *choice, r *rng) []byte {
 	}
 	switch p.job.talk.format {
 	case "json_object":
-		return appendValue(nil, []byte(anyObject), r)
+		return distort(p.fx.badJSON, appendValue(nil, []byte(anyObject), r), []byte(anyObject))
 	case "json_schema":
-		return appendValue(nil, p.job.talk.schema, r)
+		return distort(p.fx.badJSON, appendValue(nil, p.job.talk.schema, r), p.job.talk.schema)
 	}
 	return nil
 }
@@ -137,17 +197,14 @@ func (p *planner) stopAt(c *choice) {
 	if len(stops) == 0 {
 		return
 	}
-	var text []byte
-	for !c.content.done() {
-		text, _ = c.content.append(text)
-	}
+	text := c.content.all()
 	end := len(text)
 	for _, s := range stops {
 		if i := strings.Index(string(text), s); s != "" && i >= 0 && (i < end || c.stop == "") {
 			end, c.stop = min(end, i), s
 		}
 	}
-	c.content.fixed = text[:end]
+	c.content = source{fixed: text[:end]}
 }
 
 // callTools plans tool calls if the request or the prompt asks for them.
@@ -158,10 +215,14 @@ func (p *planner) callTools(c *choice, r *rng) bool {
 		if len(schema) == 0 {
 			schema = []byte(`{"type":"object"}`)
 		}
+		args := p.distortCall(appendValue(nil, schema, r), schema)
+		if p.fx.repeat.in("tool") && i == 0 {
+			args = p.fx.repeat.arguments(schema, rng(r.next()))
+		}
 		c.calls = append(c.calls, plannedCall{
 			id:   fmt.Sprintf("call_%s_%d_%d", strings.TrimPrefix(p.id, "chatcmpl-"), c.index, i),
 			name: t.name,
-			args: source{fixed: appendValue(nil, schema, r)},
+			args: source{fixed: args},
 		})
 	}
 	if len(tools) > 0 {
@@ -179,14 +240,14 @@ func (p *planner) chosenTools() []tool {
 	t := p.job.talk
 	var named []tool
 	for _, one := range t.tools {
-		if strings.Contains(p.job.asked, one.name) {
+		if strings.Contains(p.asked, one.name) {
 			named = append(named, one)
 		}
 		if one.name != "" && one.name == t.named {
 			return []tool{one}
 		}
 	}
-	if len(t.tools) == 0 || t.choice == "none" || t.afterTool && t.choice != "required" {
+	if len(t.tools) == 0 || t.choice == "none" || p.afterTool && t.choice != "required" {
 		return nil
 	}
 	chosen := named
@@ -196,7 +257,7 @@ func (p *planner) chosenTools() []tool {
 			chosen = append(chosen, t.tools[i%len(t.tools)])
 		}
 	}
-	if len(chosen) == 0 && t.choice == "required" {
+	if len(chosen) == 0 && (t.choice == "required" || p.fx.repeat.in("tool")) {
 		chosen = t.tools[:1]
 	}
 	if !t.parallel && len(chosen) > 1 {

@@ -34,8 +34,8 @@ func (x *exchange) whole(choices []choice) error {
 
 // decoded waits until an answer of so many steps would be there in one piece, and bills it.
 func (x *exchange) decoded(choices []choice, longest int64) error {
-	for range longest {
-		x.due = x.due.Add(x.model.engine.step(&x.rng) + x.fx.tokenDelay)
+	for i := range longest {
+		x.due = x.due.Add(x.step(i + 1))
 	}
 	due := x.due.Add(x.fx.roleDelay)
 	if err := x.until(due); err != nil {
@@ -47,6 +47,15 @@ func (x *exchange) decoded(choices []choice, longest int64) error {
 		x.usage.Reasoning += choices[i].reasoned
 	}
 	return nil
+}
+
+// step is the time from a token to the next one, when so many are out.
+func (x *exchange) step(tokens int64) time.Duration {
+	d := x.model.engine.step(&x.rng)
+	if x.fx.drip > 0 && tokens >= x.fx.dripAfter {
+		d = x.fx.drip
+	}
+	return d + x.fx.tokenDelay
 }
 
 // decorate adds what the request or a fault wants to a finished choice.
@@ -82,8 +91,10 @@ func (x *exchange) sendAs(media string, body []byte) error {
 	switch {
 	case x.fx.emptyBody:
 		body, length, part = nil, 0, 0
+		x.usage = llm.Usage{} // what is no answer costs nothing
 	case x.fx.error200 || x.fx.errorAfter >= 0:
 		body = x.errorBody()
+		x.usage = llm.Usage{}
 		length, part = len(body), len(body)
 	case x.fx.malformedAfter >= 0:
 		body = []byte(malformedData)
@@ -93,11 +104,12 @@ func (x *exchange) sendAs(media string, body []byte) error {
 	case x.fx.truncate:
 		part, length = len(body)/2, len(body)/2
 	case x.fx.cutAfter >= 0 && x.fx.cutHow == cutEOF:
-		part, length = len(body)/2, len(body)/2
+		part = x.fx.brokenAt(len(body))
+		length = part
 	case x.fx.cutAfter >= 0:
-		part, how = len(body)/2, x.fx.cutHow
+		part, how = x.fx.brokenAt(len(body)), x.fx.cutHow
 	case x.fx.stallAfter >= 0:
-		part = len(body) / 2
+		part = x.fx.brokenAt(len(body))
 	}
 	h.Set("Content-Length", strconv.Itoa(length))
 	x.watch.sent(time.Since(x.start))

@@ -37,6 +37,9 @@ type Server struct {
 	life     context.Context   // ends with Close
 	end      context.CancelCauseFunc
 
+	rules atomic.Pointer[[]*rule]
+	epoch atomic.Pointer[time.Time] // when the schedule of the rules began
+
 	seq    atomic.Uint64
 	book   book
 	shelf  shelf
@@ -44,7 +47,8 @@ type Server struct {
 
 	mu       sync.Mutex
 	listener net.Listener
-	firsts   map[string]int64 // requests seen by key of a fault with first or skip
+	firsts   map[string]int64    // requests seen by key of a fault with first or skip
+	onces    map[uint64]struct{} // conversations that faults with once have struck
 	closed   bool
 
 	handlers sync.WaitGroup // requests under way
@@ -70,7 +74,7 @@ func New(c Config) (*Server, error) {
 		c.MaxBody = defaultMaxBody
 	}
 	s := &Server{cfg: c, models: make(map[string]*model, len(c.Models)), firsts: map[string]int64{}}
-	s.book.keep(c.Record)
+	s.book.keep(c.Record, c.RecordLight)
 	s.standIns = standIns(c.Models)
 	for _, mc := range c.Models {
 		if c.Latency == "none" {
@@ -83,6 +87,10 @@ func New(c Config) (*Server, error) {
 		s.order = append(s.order, m)
 		s.models[mc.Name] = m
 	}
+	if err := s.SetFaults(c.Faults); err != nil {
+		return nil, err
+	}
+	s.StartSchedule()
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 30 * time.Second, ErrorLog: c.ErrorLog, Protocols: new(http.Protocols)}
 	s.http.Protocols.SetHTTP1(true)
@@ -105,7 +113,7 @@ func (s *Server) Listen(addr string) (string, error) {
 		_ = l.Close() // never used
 		return "", errors.New("listen for simulator: already listening or closed")
 	}
-	s.listener = l
+	s.listener = newGate(s, l)
 	return "http://" + l.Addr().String() + "/v1", nil
 }
 
@@ -147,7 +155,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.handlers.Done()
 	a, ok := route(r)
+	var down *rule
+	if a.action != actCall && a.action != actOwn || !ok {
+		down, _ = s.down(time.Now())
+	}
 	switch {
+	case down != nil:
+		s.lieDown(w, r, &a, down)
 	case !ok:
 		s.book.note(r, 404)
 		refuseURL(r).send(w, s.now())
@@ -223,4 +237,22 @@ func looksReasoning(name string) bool {
 		}
 	}
 	return strings.Contains(base, "reason") || strings.Contains(base, "thinking")
+}
+
+// lieDown answers a request other than a call for a provider that is down.
+func (s *Server) lieDown(w http.ResponseWriter, r *http.Request, a *ask, down *rule) {
+	down.struck.Add(1)
+	fx := noEffects()
+	for i := range down.faults {
+		down.faults[i].apply(&fx)
+	}
+	if fx.reset == "" {
+		s.book.note(r, http.StatusServiceUnavailable)
+		s.refuse(w, refuseStatus(http.StatusServiceUnavailable, -1, ""), a, "", nil)
+		return
+	}
+	s.book.note(r, 0)
+	if !sever(w, fx.reset) {
+		panic(http.ErrAbortHandler) // the way to reset a stream of HTTP/2
+	}
 }

@@ -74,9 +74,9 @@ func TestStatsAndRequests(t *testing.T) {
 		t.Errorf("/sim/requests %+v", over)
 	}
 	var faults []FaultInfo
-	decode(t, root.do("GET", "/sim/faults", ""), &faults)
+	decode(t, root.do("GET", "/sim/faults/known", ""), &faults)
 	if diff := cmp.Diff(Faults(), faults); diff != "" {
-		t.Errorf("/sim/faults (-want +got):\n%s", diff)
+		t.Errorf("/sim/faults/known (-want +got):\n%s", diff)
 	}
 	if a := root.do("POST", "/sim/reset", ""); a.status != 204 || s.Stats().Requests != 0 || len(s.Requests()) != 0 {
 		t.Errorf("reset: %d, %+v", a.status, s.Stats())
@@ -246,7 +246,7 @@ func TestConfigIsChecked(t *testing.T) {
 	f(Config{Models: []ModelConfig{{Name: "a", RPM: -1}}}, "models[0].rpm: -1 is negative")
 	f(Config{Models: []ModelConfig{{Name: "a", Dimensions: 1 << 20}}}, "dimensions")
 	f(Config{Models: []ModelConfig{{Name: "a", Speed: Speed{Jitter: 4}}}}, "jitter")
-	f(Config{Faults: []FaultRule{{}}}, "missing")
+	f(Config{Faults: []FaultRule{{}}}, "faults[0].fault: is missing")
 	f(Config{Faults: []FaultRule{{Fault: "x"}}}, "unknown fault")
 	f(Config{Faults: []FaultRule{{Fault: "503", Probability: 2}}}, "probability")
 	f(Config{Latency: "x", Faults: []FaultRule{{Fault: "x"}}}, "latency")

@@ -60,7 +60,7 @@ func (x *exchange) stream(choices []choice, v voice) error {
 			}
 		}
 		for range max(x.model.cfg.TokensPerEvent, 1) {
-			x.due = x.due.Add(x.model.engine.step(&x.rng) + x.fx.tokenDelay)
+			x.due = x.due.Add(x.step(k.tokens))
 		}
 	}
 	k.voice.close(k)

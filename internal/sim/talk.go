@@ -109,6 +109,7 @@ func (j *job) addTurn(m *llm.Turn, t *talk) {
 	}
 	j.addMessage(m.Role.String(), m.Name, string(text))
 	for _, p := range calls {
+		j.said.call(p.Name)
 		j.add(p.Name)
 		j.add(p.Text)
 	}

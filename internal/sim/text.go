@@ -86,8 +86,9 @@ type prose struct {
 	words   *vocabulary
 	pattern string // rest of the sentence
 	begun   bool   // a first token was made
-	repeat  bool   // the same phrase for ever
-	noise   bool   // no sentences, only debris
+	repeat  bool   // the same word for ever, once fresh tokens are out
+	fresh   int64
+	noise   bool // no sentences, only debris
 }
 
 const debris = `{}[]()<>#@%&*=+~^|\/;:`
@@ -95,14 +96,16 @@ const debris = `{}[]()<>#@%&*=+~^|\/;:`
 // append adds the next token to dst. last asks for the end of the text.
 func (p *prose) append(dst []byte, last bool) []byte {
 	if p.noise && !last {
+		p.begun = true
 		if n := p.rng.below(3 * len(debris)); n < len(debris) {
 			return append(dst, debris[n])
 		}
 		return append(dst, p.words.nouns[p.rng.below(len(p.words.nouns))]...)
 	}
-	if p.repeat {
+	if p.repeat && p.fresh == 0 {
 		return append(dst, p.words.nouns[0]...)
 	}
+	p.fresh = max(p.fresh-1, 0)
 	if last && p.begun {
 		return append(dst, '.')
 	}

@@ -147,7 +147,9 @@ func (g *guard) timeout(end bool) *llm.Error {
 	case llm.KindTotalTimeout:
 		e = totalTimeout(g.limits.EndSetting)
 	case llm.KindConnectTimeout:
-		return llm.Errorf(g.kind, "no connection to the provider within %v (timeouts.connect)", g.limits.Connect)
+		e = llm.Errorf(g.kind, "no connection to the provider within %v (timeouts.connect)", g.limits.Connect)
+		e.Scope = llm.ScopeAccount
+		return e
 	case llm.KindHeaderTimeout:
 		e = llm.Errorf(g.kind, "no response headers within %v (timeouts.headers)", g.limits.Headers)
 	case llm.KindFirstToken:
@@ -203,7 +205,7 @@ func (a *Account) sendError(g *guard, err error) *llm.Error {
 	}
 	e := &llm.Error{Kind: llm.KindUnreachable, Err: err}
 	if g.conn.Load() == 0 {
-		e.Message = "cannot connect to the provider " + a.name
+		e.Message, e.Scope = "cannot connect to the provider "+a.name, llm.ScopeAccount
 		return e
 	}
 	e.Sent = llm.WasSent

@@ -130,7 +130,9 @@ func (t *tokens) ask(ctx context.Context) *grant {
 	case ctx.Err() != nil:
 		return &grant{err: Cause(ctx)}
 	case limited.Err() != nil:
-		return &grant{err: llm.Errorf(llm.KindUnreachable, "no access token for provider %s within %v", t.account, tokenLimit)}
+		e := llm.Errorf(llm.KindUnreachable, "no access token for provider %s within %v", t.account, tokenLimit)
+		e.Scope = llm.ScopeAccount
+		return &grant{err: e}
 	}
 	return &grant{err: t.classify(err)}
 }
@@ -140,7 +142,7 @@ func (t *tokens) ask(ctx context.Context) *grant {
 func (t *tokens) classify(err error) *llm.Error {
 	refusal, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok || refusal.Response == nil {
-		return &llm.Error{Kind: llm.KindUnreachable, Message: "cannot get an access token for provider " + t.account, Err: err}
+		return &llm.Error{Kind: llm.KindUnreachable, Scope: llm.ScopeAccount, Message: "cannot get an access token for provider " + t.account, Err: err}
 	}
 	status := refusal.Response.StatusCode
 	code := refusal.ErrorCode
@@ -156,6 +158,7 @@ func (t *tokens) classify(err error) *llm.Error {
 		t.account, status, cmp.Or(code, "no error code"))
 	if status >= 500 || status == http.StatusTooManyRequests {
 		e = llm.Errorf(llm.KindUnreachable, "the token endpoint of provider %s answered with status %d", t.account, status)
+		e.Scope = llm.ScopeAccount
 	}
 	e.ProviderCode = code
 	return e

@@ -11,15 +11,22 @@ import (
 // MaxWait bounds what an answer may ask to wait; what is longer is cut to it.
 const MaxWait = 7 * 24 * time.Hour
 
-// RetryAfter returns the wait of a Retry-After header: seconds, which may have a fraction, or a date (RFC 9110 section 10.2.3). A
-// time in the past is no wait at all. ok is false if there is none, or it cannot be read.
+// RetryAfter returns the wait that an answer asks for: retry-after-ms, which official clients prefer (PROVIDERS.md 1.1), or else
+// Retry-After in seconds, which may have a fraction, as a date (RFC 9110 section 10.2.3), or as a Go duration. A time in the past is
+// no wait at all. ok is false if there is neither, or they cannot be read.
 func RetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) {
+	if wait, ok = ParseWait(h.Get("Retry-After-Ms"), time.Millisecond); ok {
+		return wait, true
+	}
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if wait, ok = ParseWait(text, time.Second); ok {
 		return wait, true
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(at.Sub(now), 0), MaxWait), true
+	}
+	if wait, err := time.ParseDuration(text); err == nil {
+		return min(max(wait, 0), MaxWait), true
 	}
 	return 0, false
 }

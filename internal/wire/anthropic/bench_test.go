@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -39,4 +40,23 @@ func BenchmarkChunk(b *testing.B) {
 			out = w.Write(out[:0], &e)
 		}
 	})
+}
+
+// BenchmarkPieces compares a forwarded delta without and with its pieces.
+func BenchmarkPieces(b *testing.B) {
+	data := []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" a token"}}`)
+	raw := wire.AppendEvent(nil, blockDelta, data)
+	ev := wire.Event{Name: []byte(blockDelta), Raw: raw, At: strings.Index(string(raw), "{"), Data: data}
+	for _, pieces := range []bool{false, true} {
+		b.Run(fmt.Sprintf("pieces=%t", pieces), func(b *testing.B) {
+			var s Stream
+			s.Reset(wire.FollowOptions{Pieces: pieces})
+			follow(b, &s, strings.NewReader(stream(startEvent, textStart)))
+			b.ReportAllocs()
+			for b.Loop() {
+				one := ev
+				s.Observe(&one)
+			}
+		})
+	}
 }

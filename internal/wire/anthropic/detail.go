@@ -2,9 +2,7 @@ package anthropic
 
 import (
 	"bytes"
-	"net/http"
 	"strings"
-	"time"
 
 	"sluice/internal/wire"
 )
@@ -128,15 +126,6 @@ func (d *detail) inDetails(sc *wire.Scanner, body []byte) {
 		}
 		sc.Value()
 	}
-}
-
-// retryAfter returns the wait that a provider asks for: retry-after-ms, or else retry-after. ok is false if neither header can be
-// read.
-func retryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) {
-	if wait, ok = wire.ParseWait(h.Get("Retry-After-Ms"), time.Millisecond); ok {
-		return wait, true
-	}
-	return wire.RetryAfter(h, now)
 }
 
 // maskAccounts replaces ids of the operator's organization or workspace in text, JSON or not: the texts of rate limits have

@@ -24,12 +24,17 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		Message:        fmt.Sprintf("provider answered %d", status),
 		Param:          d.param(),
 		Sent:           llm.WasSent,
+		Scope:          scopeOf(status, &d),
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
 		Advice:         wire.Advice(h),
 	}
-	if wait, ok := retryAfter(h, now); ok {
-		e.RetryAfter = wait
+	e.RetryAfter, _ = wire.RetryAfter(h, now)
+	switch {
+	case wire.Blocked(status, body):
+		e.Kind, e.Scope = llm.KindBadAnswer, llm.ScopeModel
+	case e.Kind == llm.KindRateLimited && wire.Daily(d.message):
+		wire.MarkDay(e)
 	}
 	wire.Describe(e, d.message, d.refusal(body), maskAccounts)
 	return e
@@ -44,11 +49,34 @@ func streamError(data []byte) *llm.Error {
 		Message:        "provider sent an error in its answer",
 		Param:          d.param(),
 		Sent:           llm.WasSent,
+		Scope:          scopeOf(http.StatusOK, &d),
 		ProviderStatus: http.StatusOK,
 		ProviderCode:   d.name(),
 	}
 	wire.Describe(e, d.message, d.refusal(bytes.Clone(data)), maskAccounts)
 	return e
+}
+
+// scopeOf returns what an error is about beyond what its kind says. permission_error is mostly about one model or feature; what is
+// wrong with the organization has a code.
+func scopeOf(status int, d *detail) llm.Scope {
+	switch {
+	case wholeAccount(d.code):
+		return llm.ScopeAccount
+	case status == http.StatusForbidden, d.typ == "permission_error":
+		return llm.ScopeModel
+	}
+	return llm.ScopeUnknown
+}
+
+// wholeAccount reports whether a code says that the operator's account is refused, whatever the status says.
+func wholeAccount(code string) bool {
+	switch code {
+	case "organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked", "organization_type_not_supported",
+		"parent_organization_required", "sandbox_egress_restricted":
+		return true
+	}
+	return false
 }
 
 // kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.
@@ -57,9 +85,9 @@ func kindOf(status int, d *detail) llm.Kind {
 	case "enforced_spend_limit_reached", "contract_spend_limit_reached", "linked_organization_spend_limit_reached",
 		"linked_organization_billing_unavailable":
 		return llm.KindQuotaExhausted
-	case "organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked", "organization_type_not_supported",
-		"parent_organization_required", "sandbox_egress_restricted":
-		return llm.KindProviderAuth // the operator's account, whatever the status says
+	}
+	if wholeAccount(d.code) {
+		return llm.KindProviderAuth
 	}
 	if k := kindByStatus(status, d); k != llm.KindNone {
 		return k

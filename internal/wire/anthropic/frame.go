@@ -8,15 +8,18 @@ type frame struct {
 	kind string // one of the event names, "" for others
 	typ  wire.Span
 
-	index int
-	id    wire.Span // of message_start
-	model wire.Span
-	usage wire.Span // of message or of the event itself, if it is an object
+	index   int
+	message wire.Span // if it is an object
+	id      wire.Span // of message_start
+	model   wire.Span
+	usage   wire.Span // of message or of the event itself, if it is an object
 
 	block     wire.Span // content_block as a whole
 	blockType wire.Span
 	blockName wire.Span
+	blockID   wire.Span
 
+	whole        wire.Span // delta as a whole
 	delta        wire.Span // type of the delta
 	text         wire.Span // text, thinking or partial_json
 	size         int       // of text, unescaped
@@ -91,6 +94,8 @@ func only(want, kind wire.Kind, v wire.Span) wire.Span {
 
 // readMessage reads the message of message_start.
 func (f *frame) readMessage(sc *wire.Scanner) {
+	sc.Kind()
+	start := sc.Pos()
 	if !sc.Object() {
 		sc.Value()
 		return
@@ -112,6 +117,7 @@ func (f *frame) readMessage(sc *wire.Scanner) {
 			sc.Value()
 		}
 	}
+	f.message = wire.Span{Start: start, End: sc.Pos()}
 }
 
 // readBlock reads content_block. What text it brings along counts as a delta's does.
@@ -133,6 +139,8 @@ func (f *frame) readBlock(sc *wire.Scanner) {
 			f.blockType = only(wire.String, kind, sc.Value())
 		case "name":
 			f.blockName = only(wire.String, kind, sc.Value())
+		case "id":
+			f.blockID = only(wire.String, kind, sc.Value())
 		case "text", "thinking":
 			f.take(sc, kind)
 		default:
@@ -144,6 +152,8 @@ func (f *frame) readBlock(sc *wire.Scanner) {
 
 // readDelta reads the delta of a block or of the message.
 func (f *frame) readDelta(sc *wire.Scanner) {
+	sc.Kind()
+	start := sc.Pos()
 	if !sc.Object() {
 		sc.Value()
 		return
@@ -151,6 +161,7 @@ func (f *frame) readDelta(sc *wire.Scanner) {
 	for {
 		name, ok := sc.Member()
 		if !ok {
+			f.whole = wire.Span{Start: start, End: sc.Pos()}
 			return
 		}
 		kind := sc.Kind()

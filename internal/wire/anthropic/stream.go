@@ -6,10 +6,14 @@ import (
 	"sluice/internal/wire"
 )
 
-const keepScratch = 16 << 10 // a larger scratch buffer is given back after use
+// What is kept for the next stream.
+const (
+	keepScratch = 16 << 10 // bytes of scratch
+	keepPieces  = 16
+)
 
 // Stream follows one streamed answer that is forwarded. It is used by one goroutine, and is ready after Reset. It is a
-// wire.Follower.
+// wire.Follower and a wire.Resumer.
 type Stream struct {
 	wire.Progress
 
@@ -18,6 +22,7 @@ type Stream struct {
 	final    bool // the usage of message_delta has been seen
 	finished bool // there is a stop_reason
 	scratch  []byte
+	track    track // if options.Pieces
 }
 
 // NewFollower returns a follower of streams that are forwarded. It must be reset before use.
@@ -29,7 +34,13 @@ func (s *Stream) Reset(o wire.FollowOptions) {
 	if cap(scratch) > keepScratch {
 		scratch = nil
 	}
+	pieces := s.Pieces[:0]
+	if cap(pieces) > keepPieces {
+		pieces = nil
+	}
+	clear(pieces[:cap(pieces)])
 	*s = Stream{options: o, scratch: scratch[:0]}
+	s.Pieces = pieces
 }
 
 // State returns what was seen so far. Until the provider has stated the usage of the whole answer, which it does with the
@@ -44,6 +55,9 @@ func (s *Stream) Finished() bool { return s.Err == nil && s.finished }
 // official clients pass over unnamed events without a word (PROVIDERS.md 0.4). Events of kinds that are not known are
 // forwarded; data that cannot be read would end the stream for the official clients, and is dropped.
 func (s *Stream) Observe(ev *wire.Event) wire.Action {
+	if s.options.Pieces {
+		s.Pieces = s.Pieces[:0]
+	}
 	switch {
 	case s.Done || s.Err != nil:
 		return wire.Drop
@@ -59,6 +73,9 @@ func (s *Stream) Observe(ev *wire.Event) wire.Action {
 		return wire.Drop
 	}
 	s.take(&f, ev.Data)
+	if s.options.Pieces {
+		s.tell(&f, ev.Data)
+	}
 	edit := s.options.Model != "" && f.kind == messageStart && f.model.Len() > 0 && !wire.EqualString(f.model.Of(ev.Data), s.options.Model)
 	if edit || len(ev.Name) == 0 {
 		s.rewrite(&f, ev, edit)

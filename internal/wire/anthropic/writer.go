@@ -37,6 +37,9 @@ type writer struct {
 	usage  llm.Usage
 	tier   string
 	told   string // the tier that message_start stated
+
+	stopped bool // a message_delta with the reason for the stop was there before this writer: see Stream.Resume
+	ended   bool // so was message_stop
 }
 
 // Write appends the bytes of the stream that an event stands for.
@@ -228,6 +231,13 @@ func (w *writer) End(dst []byte) []byte {
 	if w.open {
 		dst = w.closeBlock(dst)
 	}
+	const stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+	switch {
+	case w.ended:
+		return dst
+	case w.stopped:
+		return append(dst, stop...)
+	}
 	reason := stopReason(w.finish, w.tools, w.refused)
 	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":"...)
 	dst = wire.AppendString(dst, reason)
@@ -238,7 +248,7 @@ func (w *writer) End(dst []byte) []byte {
 	if w.tier != w.told { // the protocol has its place in message_start, which is gone by now
 		dst = appendTier(dst, w.tier)
 	}
-	return append(dst, "}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+	return append(append(dst, "}}\n\n"...), stop...)
 }
 
 // Fail appends what tells the client that the answer ends here with an error.

@@ -378,7 +378,8 @@ func TestClassifyError(t *testing.T) {
 	f(400, "ValidationException", `{"message":"The model returned the following errors: Input is too long for requested model."}`, llm.KindContextLength)
 	f(400, "", `{"__type":"com.amazon.coral#ValidationException","message":"bad"}`, llm.KindRejected)
 	f(403, "AccessDeniedException", `{"Message":"no"}`, llm.KindProviderAuth)
-	f(403, "", `<html>`, llm.KindProviderAuth)
+	f(403, "", `<html>`, llm.KindBadAnswer) // of a firewall: it knows no credentials
+	f(403, "", ``, llm.KindProviderAuth)
 	f(404, "ResourceNotFoundException", `{"message":"no model"}`, llm.KindRejected)
 	f(408, "ModelTimeoutException", `{}`, llm.KindServerError)
 	f(424, "ModelErrorException", `{}`, llm.KindServerError)

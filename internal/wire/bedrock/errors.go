@@ -87,8 +87,25 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		ProviderCode:   code,
 	}
 	e.RetryAfter, _ = wire.RetryAfter(h, now)
+	e.Advice = wire.Advice(h)
+	if code == "" && wire.Blocked(status, body) {
+		e.Kind, e.Scope = llm.KindBadAnswer, llm.ScopeModel
+	}
+	narrow(e, f.Message)
 	describe(e, f.Message)
 	return e
+}
+
+// narrow notes what an error is about beyond what its kind says. Access and quotas are those of a model; what is wrong with the
+// signature is so for all.
+func narrow(e *llm.Error, text string) {
+	switch {
+	case e.Kind == llm.KindProviderAuth && (exceptionOf(e.ProviderCode).name == "AccessDenied" || e.ProviderCode == "" && e.ProviderStatus == http.StatusForbidden),
+		e.Kind == llm.KindQuotaExhausted:
+		e.Scope = llm.ScopeModel
+	case e.Kind == llm.KindRateLimited && wire.Daily(text):
+		wire.MarkDay(e)
+	}
 }
 
 // describe adds what the provider said to the message. What it says of the operator's credentials stays inside.
@@ -140,7 +157,7 @@ func kindOf(code string, status int, message string) llm.Kind {
 		return llm.KindProviderAuth
 	case status == http.StatusTooManyRequests:
 		return llm.KindRateLimited
-	case status == http.StatusServiceUnavailable, status == 529:
+	case status == http.StatusServiceUnavailable, status == 529, status == 498:
 		return llm.KindOverloaded
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == http.StatusFailedDependency:
 		return llm.KindServerError
@@ -173,6 +190,7 @@ func streamError(name, data []byte) *llm.Error {
 	if e.Kind == llm.KindServerError || e.Kind == llm.KindBadAnswer {
 		e.Kind = llm.KindProviderStream
 	}
+	narrow(e, f.Message)
 	describe(e, f.Message)
 	return e
 }

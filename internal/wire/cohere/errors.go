@@ -18,10 +18,19 @@ func (s Shape) ClassifyError(status int, h http.Header, body []byte, now time.Ti
 	message, param := detail(body)
 	e := &llm.Error{Message: fmt.Sprintf("provider answered %d", status), Sent: llm.WasSent, ProviderStatus: status}
 	e.RetryAfter, _ = wire.RetryAfter(h, now)
+	e.Advice = wire.Advice(h)
+	if text := bytes.TrimSpace(body); len(text) > 0 && !wire.Valid(text) {
+		message = wire.Plain(text)
+	}
 	switch lower := strings.ToLower(message); {
+	case wire.Blocked(status, body):
+		e.Kind, e.Scope = llm.KindBadAnswer, llm.ScopeModel
 	case status == http.StatusUnauthorized, status == http.StatusForbidden && !strings.Contains(lower, "balance"):
 		// The text may repeat the operator's credentials: clients are told only that.
 		e.Kind, e.Message = llm.KindProviderAuth, fmt.Sprintf("provider refused Sluice's credentials: it answered %d", status)
+		if status == http.StatusForbidden {
+			e.Scope = llm.ScopeModel
+		}
 		return e
 	case status == http.StatusPaymentRequired, status == http.StatusForbidden:
 		e.Kind = llm.KindQuotaExhausted
@@ -29,6 +38,8 @@ func (s Shape) ClassifyError(status int, h http.Header, body []byte, now time.Ti
 		e.Kind = llm.KindRateLimited
 		if strings.Contains(lower, "trial key") && strings.Contains(lower, "month") {
 			e.Kind = llm.KindQuotaExhausted // Cohere: so many calls a month
+		} else if wire.Daily(message) {
+			wire.MarkDay(e)
 		}
 	case status == http.StatusServiceUnavailable, status == 498, status == 529:
 		e.Kind = llm.KindOverloaded

@@ -137,9 +137,11 @@ func only(want, kind wire.Kind, v wire.Span) wire.Span {
 type sight struct {
 	index   int
 	ended   bool
-	content bool // something that the model made
-	text    bool // content that is no thought
-	bytes   int  // of text, thoughts and arguments
+	content bool      // something that the model made
+	text    bool      // content that is no thought
+	bytes   int       // of text, thoughts and arguments
+	lone    wire.Span // the last text that is not empty, with its quotes
+	lones   int       // texts; what is no plain text counts as several
 }
 
 // look reads the candidate ahead. n is its place, which is its index if it does not say.
@@ -200,6 +202,7 @@ func (s *sight) part(sc *wire.Scanner, b []byte) {
 		return
 	}
 	thought, size, act := false, 0, false
+	lone := wire.Span{}
 	for {
 		name, ok := sc.Member()
 		if !ok {
@@ -210,7 +213,7 @@ func (s *sight) part(sc *wire.Scanner, b []byte) {
 		case "text":
 			v := sc.Value()
 			if kind == wire.String && v.Len() > 0 {
-				size = sc.StringLen(v)
+				size, lone = sc.StringLen(v), v
 			}
 		case "thought":
 			v := sc.Value()
@@ -220,10 +223,18 @@ func (s *sight) part(sc *wire.Scanner, b []byte) {
 			act = true
 		case "thoughtSignature", "thought_signature", "partMetadata", "part_metadata":
 			sc.Value()
+			s.lones += 2
 		default:
 			sc.Value()
 			act = true // inlineData, executableCode and what else the model makes
 		}
+	}
+	if act {
+		s.lones += 2
+	}
+	if size > 0 {
+		s.lone = lone
+		s.lones++
 	}
 	s.bytes += size
 	s.content = s.content || size > 0 || act

@@ -22,13 +22,19 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		Message:        fmt.Sprintf("provider answered %d", status),
 		Param:          d.param,
 		Sent:           llm.WasSent,
+		Scope:          scopeOf(status, &d),
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
-		RetryAfter:     d.retry,
+		RetryAfter:     d.wait(),
+		Advice:         wire.Advice(h),
 	}
 	if e.RetryAfter == 0 {
 		e.RetryAfter, _ = wire.RetryAfter(h, now)
 	}
+	if wire.Blocked(status, body) {
+		e.Kind, e.Scope = llm.KindBadAnswer, llm.ScopeModel
+	}
+	d.markDay(e)
 	wire.Describe(e, d.message, d.refusal(body), maskProjects)
 	return e
 }
@@ -45,9 +51,10 @@ func streamError(data []byte) *llm.Error {
 		Message:        "provider sent an error in its answer",
 		Param:          d.param,
 		Sent:           llm.WasSent,
+		Scope:          scopeOf(status, &d),
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
-		RetryAfter:     d.retry,
+		RetryAfter:     d.wait(),
 	}
 	if status == http.StatusOK {
 		if e.Kind = kindByMessage(d.message); e.Kind != llm.KindContextLength {
@@ -56,9 +63,45 @@ func streamError(data []byte) *llm.Error {
 	} else if e.Kind = kindOf(status, &d); e.Kind == llm.KindServerError {
 		e.Kind = llm.KindProviderStream
 	}
+	d.markDay(e)
 	wire.Describe(e, d.message, d.refusal(bytes.Clone(data)), maskProjects)
 	return e
 }
+
+// wait returns the wait of RetryInfo, where it can be meant.
+func (d *detail) wait() time.Duration {
+	if d.daily {
+		return wire.DayWait(d.retry)
+	}
+	return d.retry
+}
+
+// markDay tells a limit of a day from others.
+func (d *detail) markDay(e *llm.Error) {
+	limit := e.Kind == llm.KindRateLimited || e.Kind == llm.KindQuotaExhausted
+	if limit && !d.nothing && (d.daily || e.Kind == llm.KindRateLimited && wire.Daily(d.message)) {
+		wire.MarkDay(e)
+	}
+}
+
+// scopeOf returns what an error is about beyond what its kind says. PERMISSION_DENIED is mostly about one model, if no reason says
+// that it is about the project; a limit of zero is that of one model.
+func scopeOf(status int, d *detail) llm.Scope {
+	switch d.reason {
+	case "SERVICE_DISABLED", "CONSUMER_INVALID", "BILLING_DISABLED":
+		return llm.ScopeAccount
+	case "API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "ACCESS_TOKEN_EXPIRED", "CREDENTIALS_MISSING":
+		return llm.ScopeKey
+	}
+	switch {
+	case status == http.StatusForbidden, status == http.StatusTooManyRequests && d.noLimit():
+		return llm.ScopeModel
+	}
+	return llm.ScopeUnknown
+}
+
+// noLimit reports whether a limit of zero says that the model is not on the account's plan.
+func (d *detail) noLimit() bool { return d.nothing || wire.Mentions(d.message, "limit: 0,") }
 
 // bareError reads what stands between events. Google sends an error within a stream as a bare line of JSON (docs/PROVIDERS.md, 3.3).
 // It returns nil if there is none.
@@ -90,11 +133,11 @@ func kindOf(status int, d *detail) llm.Kind {
 	case status == http.StatusPaymentRequired:
 		return llm.KindQuotaExhausted
 	case status == http.StatusTooManyRequests:
-		if d.daily || d.nothing || wire.Mentions(d.message, "limit: 0,", "credits are depleted") {
+		if d.daily || d.noLimit() || wire.Mentions(d.message, "credits are depleted") {
 			return llm.KindQuotaExhausted
 		}
 		return llm.KindRateLimited
-	case status == http.StatusServiceUnavailable:
+	case status == http.StatusServiceUnavailable, status == 529, status == 498:
 		return llm.KindOverloaded
 	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusConflict, status == 499:
 		return llm.KindServerError

@@ -37,7 +37,8 @@ func TestFixtureErrors(t *testing.T) {
 	}
 	f(429, "", quota, llm.KindRateLimited, 12500*time.Millisecond, "You exceeded")
 	f(429, "", "["+quota+"]", llm.KindRateLimited, 12500*time.Millisecond, "You exceeded")
-	f(429, "", strings.Replace(quota, "PerMinute", "PerDay", 1), llm.KindQuotaExhausted, 12500*time.Millisecond, "You exceeded")
+	f(429, "", strings.Replace(quota, "PerMinute", "PerDay", 1), llm.KindQuotaExhausted, 0, // a day is not over in 12.5 s
+		"You exceeded")
 	f(429, "", strings.Replace(quota, `"20"`, `"0"`, 1), llm.KindQuotaExhausted, 12500*time.Millisecond, "You exceeded")
 	f(429, "7", google("429", "RESOURCE_EXHAUSTED", "Resource exhausted."), llm.KindRateLimited, 7*time.Second, "Resource exhausted")
 	f(429, "Fri, 20 Nov 2026 12:00:09 GMT", "", llm.KindRateLimited, 9*time.Second, "empty body")

@@ -25,8 +25,9 @@ type Stream struct {
 	begun   bool // its bracket has been sent
 	seen    indexes
 	ended   indexes
-	blocked bool   // the prompt was
-	scratch []byte // bytes of the last event that was changed
+	blocked bool    // the prompt was
+	scratch []byte  // bytes of the last event that was changed
+	trails  *trails // what pieces are made by, and a resumption; nil until they are asked for
 }
 
 // indexes is a set of candidates.
@@ -34,6 +35,9 @@ type indexes struct {
 	bits [maxCandidates / 64]uint64
 	n    int
 }
+
+// has reports whether i is in the set.
+func (s *indexes) has(i int) bool { return s.bits[i/64]>>(i%64)&1 != 0 }
 
 func (s *indexes) add(i int) {
 	if bit := uint64(1) << (i % 64); s.bits[i/64]&bit == 0 {
@@ -51,7 +55,13 @@ func NewArrayFollower() wire.Follower { return &Stream{array: true} }
 
 // Reset begins the stream of an answer.
 func (s *Stream) Reset(o wire.FollowOptions) {
-	*s = Stream{options: o, array: s.array, scratch: s.scratch[:0]}
+	*s = Stream{options: o, array: s.array, scratch: s.scratch[:0], trails: s.trails, Progress: wire.Progress{Pieces: s.Pieces[:0]}}
+	if o.Pieces && s.trails == nil {
+		s.trails = new(trails)
+	}
+	if s.trails != nil {
+		s.trails.reset()
+	}
 }
 
 // State returns what was seen so far.
@@ -72,6 +82,7 @@ func (s *Stream) Finished() bool {
 // Observe reads an event and says what to do with it. Nothing is allocated in the long run. An event counts as a whole or
 // not at all.
 func (s *Stream) Observe(ev *wire.Event) wire.Action {
+	s.Pieces = s.Pieces[:0]
 	if cap(s.scratch) > keepScratch {
 		s.scratch = nil
 	}
@@ -93,6 +104,9 @@ func (s *Stream) Observe(ev *wire.Event) wire.Action {
 		return wire.Drop
 	}
 	s.account(&c, ev.Data)
+	if s.options.Pieces {
+		s.gather(&c, ev.Data) // frame leaves the data where they are
+	}
 	s.frame(&c, ev)
 	return wire.Forward
 }

@@ -50,6 +50,10 @@ func scanPart(sc *wire.Scanner, b []byte) (p rawPart) {
 			thought = kind == wire.Bool && b[v.Start] == 't'
 		case "thoughtSignature", "thought_signature":
 			p.signature = only(wire.String, kind, sc.Value())
+		case "functionCall":
+			if v := sc.Value(); kind == wire.Object {
+				p.kind, p.value = llm.PartToolCall, v
+			}
 		default:
 			name := string(member) // valid until the value is read
 			p.member(name, kind, sc.Value(), b)

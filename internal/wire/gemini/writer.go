@@ -17,6 +17,7 @@ type writer struct {
 	id, model string
 	tail      []byte // what ends each chunk
 	begun     bool   // the array's bracket has been written
+	resumed   bool   // the beginning was forwarded
 	usage     llm.Usage
 	used      bool
 	tier      string
@@ -32,6 +33,7 @@ type writing struct {
 	args   []byte
 	media  *llm.Part // that is open; nil for none
 	finish string    // reason; "" until it has ended
+	over   bool      // its finish reason was forwarded: nothing follows
 }
 
 // NewWriter returns a writer of one streamed answer for a client.
@@ -43,6 +45,9 @@ func NewWriter(h *llm.Head) llm.EventWriter {
 
 // Write appends the bytes of the stream that an event stands for.
 func (w *writer) Write(dst []byte, e *llm.Event) []byte {
+	if w.resumed && e.Kind >= llm.EventPart && e.Kind <= llm.EventFinish && w.of(e.Choice).over {
+		return dst
+	}
 	switch e.Kind {
 	case llm.EventStart:
 		w.id, w.model = e.ID, e.Name
@@ -197,6 +202,7 @@ func (w *writer) endFrame(dst []byte) []byte {
 
 // End appends the chunk with the finish reasons and the usage, and the end of the array if it is one.
 func (w *writer) End(dst []byte) []byte {
+	start, begun := len(dst), w.begun
 	dst = append(w.frame(dst), `{"candidates":[`...)
 	n := 0
 	for i := range w.choices {
@@ -213,15 +219,26 @@ func (w *writer) End(dst []byte) []byte {
 		dst = append(strconv.AppendInt(dst, int64(st.index), 10), '}')
 	}
 	dst = append(dst, ']')
+	if w.resumed && n == 0 && !w.used { // all was forwarded
+		w.begun = begun
+		return w.shut(dst[:start])
+	}
 	if w.used {
 		dst = append(dst, `,"usageMetadata":`...)
 		dst = appendUsage(dst, &w.usage, w.tier)
 	}
-	dst = w.endFrame(dst)
-	if w.head.Array {
-		dst = append(dst, ']')
+	return w.shut(w.endFrame(dst))
+}
+
+// shut appends the array's end.
+func (w *writer) shut(dst []byte) []byte {
+	switch {
+	case !w.head.Array:
+		return dst
+	case !w.begun:
+		return append(dst, '[', ']')
 	}
-	return dst
+	return append(dst, ']')
 }
 
 // Fail appends what tells the client, within the stream, that the answer ends here with an error.

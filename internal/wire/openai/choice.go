@@ -6,7 +6,21 @@ import "sluice/internal/wire"
 type reply struct {
 	sc   *wire.Scanner
 	body []byte
+	// What pieces are made of, where a chunk has one text and nothing else, as nearly all have.
+	lone  wire.Span // the last text that is not empty, with its quotes
+	as    lone      // its member
+	lones int       // texts; what is no plain text counts as several
 }
+
+// lone is the member that a text is the value of.
+type lone uint8
+
+const (
+	loneText    lone = iota + 1 // content, or text
+	loneRefusal                 // refusal
+	loneThought                 // reasoning_content
+	loneShort                   // reasoning
+)
 
 // choice is what Sluice reads of one choice.
 type choice struct {
@@ -46,10 +60,13 @@ func (r *reply) next(position int) (c choice, ok bool) {
 			if n, ok := wire.Int(r.sc.Value().Of(r.body)); ok && n >= 0 {
 				c.index = int(min(n, 1<<31-1))
 			}
-		case "delta", "message":
+		case "delta":
+			r.delta(&c)
+		case "message":
+			r.lones += 2
 			r.delta(&c)
 		case "text":
-			r.say(&c)
+			r.said(&c, loneText)
 		case "finish_reason":
 			isText := r.sc.Kind() == wire.String
 			if v := r.sc.Value(); isText && v.Len() > 2 {
@@ -73,11 +90,16 @@ func (r *reply) delta(c *choice) {
 			return
 		}
 		switch string(name) {
-		case "content", "refusal":
-			r.say(c)
-		case "reasoning_content", "reasoning":
-			r.think(c)
+		case "content":
+			r.said(c, loneText)
+		case "refusal":
+			r.said(c, loneRefusal)
+		case "reasoning_content":
+			r.thought(c, loneThought)
+		case "reasoning":
+			r.thought(c, loneShort)
 		case "tool_calls", "function_call", "audio":
+			r.lones += 2
 			before := c.content
 			c.content = false
 			r.parts(c)
@@ -86,11 +108,38 @@ func (r *reply) delta(c *choice) {
 		case "reasoning_details":
 			// Mostly the same text as reasoning, once more; but it may be all there is.
 			v := r.sc.Value()
+			r.lones += 2
 			c.content = c.content || v.Len() > len("null")
+		case "images":
+			r.lones += 2
+			r.sc.Value()
 		default:
 			r.sc.Value()
 		}
 	}
+}
+
+// said reads the text of a member of a choice or its delta.
+func (r *reply) said(c *choice, as lone) {
+	if r.sc.Kind() != wire.String {
+		r.lones += 2
+		r.parts(c)
+		return
+	}
+	v := r.sc.Value()
+	if n := r.sc.StringLen(v); n > 0 {
+		c.content = true
+		c.bytes += n
+		r.lone, r.as = v, as
+		r.lones++
+	}
+}
+
+// thought reads text as said does, which is reasoning.
+func (r *reply) thought(c *choice, as lone) {
+	before := c.bytes
+	r.said(c, as)
+	c.thought += c.bytes - before
 }
 
 // say reads text: a string, or an array of parts (Mistral).
@@ -165,6 +214,14 @@ func (x *indexes) add(i int) {
 		*word |= bit
 		x.n++
 	}
+}
+
+// has reports whether i is in the set.
+func (x *indexes) has(i int) bool {
+	if i < 64 {
+		return x.low>>i&1 != 0
+	}
+	return i/64 <= len(x.high) && x.high[i/64-1]>>(i%64)&1 != 0
 }
 
 func (x *indexes) reset() { *x = indexes{high: x.high[:0]} }

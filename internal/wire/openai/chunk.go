@@ -7,6 +7,9 @@ type chunk struct {
 	choices wire.Span // value, if it is an array
 	count   int       // choices in it
 	first   [4]choice // those that are kept from the validating pass: mostly there is one
+	lone    wire.Span // as in reply, of all choices
+	as      lone
+	lones   int
 	usage   wire.Span // value, if it is an object
 	vendor  wire.Span // value of x_groq, if it is an object
 	model   wire.Span // value, if it is a string
@@ -75,7 +78,7 @@ func (c *chunk) member(name string, sc *wire.Scanner, b []byte, stripUsage bool)
 	}
 	switch name {
 	case "choices":
-		c.choices, c.count = wire.Span{}, 0
+		c.choices, c.count, c.lones = wire.Span{}, 0, 0
 	case "usage":
 		c.usage = only(wire.Object, kind, v)
 		return kind == wire.Null && stripUsage
@@ -102,7 +105,8 @@ func (c *chunk) readChoices(sc *wire.Scanner, b []byte) {
 	start := sc.Pos()
 	c.count = 0
 	sc.Array()
-	for r := (reply{sc: sc, body: b}); ; c.count++ {
+	r := reply{sc: sc, body: b}
+	for ; ; c.count++ {
 		ch, more := r.next(c.count)
 		if !more {
 			break
@@ -112,6 +116,7 @@ func (c *chunk) readChoices(sc *wire.Scanner, b []byte) {
 		}
 	}
 	c.choices = wire.Span{Start: start, End: sc.Pos()}
+	c.lone, c.as, c.lones = r.lone, r.as, r.lones
 }
 
 // each calls take for each choice of the chunk with the body that its places are in, until take returns false; it returns
@@ -185,6 +190,16 @@ func (c *chunk) cuts() bool {
 		}
 	}
 	return true
+}
+
+// shift returns by how many bytes a place moves when the edits are made that stand before it.
+func (c *chunk) shift(at int) (n int) {
+	for _, e := range c.edit[:c.edits] {
+		if e.at.Start < at {
+			n -= e.at.Len()
+		}
+	}
+	return n
 }
 
 // cut makes the edits within the memory of the event, whose data is in one line. It is the common change, and each stream's

@@ -42,6 +42,14 @@ func (d *detail) name() string {
 	return ""
 }
 
+// wait returns the wait of RetryInfo, where it can be meant.
+func (d *detail) wait() time.Duration {
+	if d.daily {
+		return wire.DayWait(d.retry)
+	}
+	return min(d.retry, wire.MaxWait)
+}
+
 // is reports whether the code, the type or the inner code is one of names, whatever the case.
 func (d *detail) is(names ...string) bool {
 	for _, n := range names {

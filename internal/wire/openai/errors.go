@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"sluice/internal/llm"
@@ -22,14 +23,19 @@ func ClassifyError(status int, h http.Header, body []byte, now time.Time) *llm.E
 		Message:        fmt.Sprintf("provider answered %d", status),
 		Param:          d.param,
 		Sent:           llm.WasSent,
+		Scope:          scopeOf(status, h, &d),
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
-		RetryAfter:     d.retry,
+		RetryAfter:     d.wait(),
 		Advice:         wire.Advice(h),
 	}
-	if wait, ok := RetryAfter(h, now); ok {
+	if wait, ok := wire.RetryAfter(h, now); ok {
 		e.RetryAfter = wait
 	}
+	if wire.Blocked(status, body) {
+		e.Kind, e.Scope = llm.KindBadAnswer, llm.ScopeModel
+	}
+	markDay(e, h, &d)
 	wire.Describe(e, d.message, d.refusal(body), maskAccounts)
 	return e
 }
@@ -47,15 +53,59 @@ func streamError(data []byte) *llm.Error {
 		Message:        "provider sent an error in its answer",
 		Param:          d.param,
 		Sent:           llm.WasSent,
+		Scope:          scopeOf(status, nil, &d),
 		ProviderStatus: status,
 		ProviderCode:   d.name(),
-		RetryAfter:     d.retry,
+		RetryAfter:     d.wait(),
 	}
 	if e.Kind == llm.KindServerError {
 		e.Kind = llm.KindProviderStream
 	}
+	markDay(e, nil, &d)
 	wire.Describe(e, d.message, d.refusal(bytes.Clone(data)), maskAccounts)
 	return e
+}
+
+// markDay tells a limit of a day from others. Where there is no better sign, it is one whose reset is more than a minute away: Groq's
+// x-ratelimit-*-requests is a day's, Cerebras has names of its own for it (PROVIDERS.md 4.1, 2026-11).
+func markDay(e *llm.Error, h http.Header, d *detail) {
+	switch {
+	case d.daily && (e.Kind == llm.KindRateLimited || e.Kind == llm.KindQuotaExhausted):
+		wire.MarkDay(e)
+	case e.Kind != llm.KindRateLimited:
+	case wire.Daily(d.message):
+		wire.MarkDay(e)
+	default:
+		for _, name := range [...]string{"Requests-Day", "Tokens-Day", "Requests", "Tokens"} {
+			if count64(h, "X-Ratelimit-Remaining-"+name) != 0 {
+				continue
+			}
+			reset := resetIn(h.Get("X-Ratelimit-Reset-"+name), h)
+			if !strings.HasSuffix(name, "-Day") && reset <= longestMinute {
+				continue
+			}
+			if e.RetryAfter == 0 {
+				e.RetryAfter = reset
+			}
+			wire.MarkDay(e)
+			return
+		}
+	}
+}
+
+// longestMinute is the longest reset of a limit that counts by the minute, with some slack.
+const longestMinute = 65 * time.Second
+
+// scopeOf returns what an error is about beyond what its kind says. A 403 is mostly about one model (not on the plan, not allowed
+// to the project); one about the account has a code that says so.
+func scopeOf(status int, h http.Header, d *detail) llm.Scope {
+	switch {
+	case d.is("unsupported_country", "unsupported_country_region_territory", "account_deactivated", "organization_deactivated"):
+		return llm.ScopeAccount
+	case status == http.StatusForbidden && !spent(d), status == http.StatusTooManyRequests && (noPlan(h) || noLimit(d)):
+		return llm.ScopeModel
+	}
+	return llm.ScopeUnknown
 }
 
 // kindOf classifies an error by its status, where 200 is that of an error within an answer, and by what d says.
@@ -80,7 +130,7 @@ func kindOf(status int, h http.Header, d *detail) llm.Kind {
 		}
 		return llm.KindQuotaExhausted
 	case status == http.StatusTooManyRequests:
-		if noPlan(h) || d.daily {
+		if noPlan(h) || noLimit(d) || d.daily {
 			return llm.KindQuotaExhausted
 		}
 		return llm.KindRateLimited
@@ -115,7 +165,7 @@ func kindByCode(d *detail) llm.Kind {
 	switch {
 	case d.is("insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",
 		"project_spend_limit_exceeded", "organization_usage_limit_exceeded", "enforced_spend_limit_reached",
-		"billing_hard_limit_reached", "billing_not_active"):
+		"contract_spend_limit_reached", "billing_hard_limit_reached", "billing_not_active", "billing_error"):
 		return llm.KindQuotaExhausted
 	case d.is("context_length_exceeded", "context_window_exceeded", "model_context_window_exceeded",
 		"exceed_context_size_error"):
@@ -136,9 +186,19 @@ func kindOfForbidden(d *detail) llm.Kind {
 		return k
 	case wire.Mentions(d.message, "flagged"):
 		return llm.KindContentFilter
+	case spent(d):
+		return llm.KindQuotaExhausted
 	}
 	return llm.KindProviderAuth
 }
+
+// spent reports whether a 403 means that there is no credit (xAI and others).
+func spent(d *detail) bool {
+	return wire.Mentions(d.message, "available credits", "spending limit", "insufficient balance", "insufficient credit", "out of credit")
+}
+
+// noLimit reports whether a limit of zero says that the model is not on the account's plan (Gemini).
+func noLimit(d *detail) bool { return wire.Mentions(d.message, "limit: 0,") }
 
 // kindByMessage classifies a refused request by the wording, for servers that have no code for it. This is the one
 // place where text is matched.

@@ -211,7 +211,7 @@ func TestRetryAfter(t *testing.T) {
 		t.Helper()
 		h := http.Header{}
 		h.Set(name, value)
-		if got, gotOK := RetryAfter(h, noon); got != want || gotOK != ok {
+		if got, gotOK := wire.RetryAfter(h, noon); got != want || gotOK != ok {
 			t.Errorf("%s: %s = %v, %t, want %v, %t", name, value, got, gotOK, want, ok)
 		}
 	}
@@ -231,11 +231,11 @@ func TestRetryAfter(t *testing.T) {
 	f("retry-after-ms", "1500.5", 1500*time.Millisecond+500*time.Microsecond, true)
 
 	both := http.Header{"Retry-After-Ms": {"20"}, "Retry-After": {"9"}}
-	if got, ok := RetryAfter(both, noon); got != 20*time.Millisecond || !ok {
+	if got, ok := wire.RetryAfter(both, noon); got != 20*time.Millisecond || !ok {
 		t.Errorf("both headers: %v, %t", got, ok)
 	}
 	both.Set("Retry-After-Ms", "x")
-	if got, ok := RetryAfter(both, noon); got != 9*time.Second || !ok {
+	if got, ok := wire.RetryAfter(both, noon); got != 9*time.Second || !ok {
 		t.Errorf("unreadable milliseconds: %v, %t", got, ok)
 	}
 }

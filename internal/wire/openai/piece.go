@@ -33,7 +33,9 @@ func (k pieceKind) rank() pieceKind {
 type piece struct {
 	kind   pieceKind
 	custom bool
-	index  int // -1 if there is none
+	short  bool // of thinking: the member is reasoning
+	legacy bool // of a call: it is a function_call
+	index  int  // -1 if there is none
 	text   wire.Span
 	id     wire.Span
 	name   wire.Span // of a tool; of a detail, its type
@@ -157,14 +159,20 @@ func (s *scanner) delta() {
 			s.content(pieceText)
 		case "refusal":
 			s.content(pieceRefusal)
-		case "reasoning_content", "reasoning":
+		case "reasoning_content":
 			s.content(piecePlain)
+		case "reasoning":
+			n := len(s.pieces)
+			s.content(piecePlain)
+			for i := range s.pieces[n:] {
+				s.pieces[n+i].short = true
+			}
 		case "reasoning_details":
 			s.each(pieceDetail)
 		case "tool_calls":
 			s.each(pieceTool)
 		case "function_call":
-			p := piece{kind: pieceTool, index: -1}
+			p := piece{kind: pieceTool, index: -1, legacy: true}
 			s.function(&p)
 			if p.name.Len() > 0 || p.text.Len() > 0 {
 				s.pieces = append(s.pieces, p)

@@ -246,7 +246,7 @@ func (r *reader) takeChoice(dst []llm.Event, h *choiceHead) []llm.Event {
 		}
 		return dst
 	}
-	pieces = unrepeated(t, pieces)
+	pieces = unrepeated(t.plain(), pieces)
 	for i := range pieces {
 		dst = r.takePiece(dst, t, &pieces[i])
 	}

@@ -66,7 +66,8 @@ func (r *reader) say(dst []llm.Event, t *track, p *piece, kind llm.PartKind) []l
 // unrepeated returns the pieces of a delta without thinking that they hold twice. OpenRouter sends the same text as reasoning and in
 // reasoning_details, Together as reasoning and as reasoning_content; Sluice sends it plain, and once more with the signature at
 // the end. Details win, unless the thought under way came plain.
-func unrepeated(t *track, pieces []piece) []piece {
+// plain says that the thought under way came plain.
+func unrepeated(plain bool, pieces []piece) []piece {
 	plains, details := 0, false
 	for i := range pieces {
 		switch p := &pieces[i]; {
@@ -79,8 +80,6 @@ func unrepeated(t *track, pieces []piece) []piece {
 	if plains < 2 && !details {
 		return pieces
 	}
-	last := t.last()
-	plain := last != nil && last.kind == llm.PartThinking && last.plain && last.sign == ""
 	kept, taken := pieces[:0], false
 	for _, p := range pieces {
 		switch {

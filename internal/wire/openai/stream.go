@@ -21,13 +21,20 @@ type Stream struct {
 	seen    indexes // choices that there are
 	ended   indexes // choices that have their finish reason
 	scratch []byte  // bytes of the last event that was changed
+	trails  *trails // what pieces are made by, and a resumption; nil until they are asked for
 }
 
 // Reset begins the stream of an answer.
 func (s *Stream) Reset(o wire.FollowOptions) {
 	s.seen.reset()
 	s.ended.reset()
-	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0]}
+	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0], trails: s.trails, Progress: wire.Progress{Pieces: s.Pieces[:0]}}
+	if o.Pieces && s.trails == nil {
+		s.trails = new(trails)
+	}
+	if s.trails != nil {
+		s.trails.reset()
+	}
 }
 
 // State returns what was seen so far.
@@ -47,6 +54,7 @@ func (s *Stream) Finished() bool {
 // An event counts as a whole or not at all: one that is malformed changes nothing but Malformed, even if a finish
 // reason stands in its readable part.
 func (s *Stream) Observe(ev *wire.Event) wire.Action {
+	s.Pieces = s.Pieces[:0]
 	if cap(s.scratch) > keepScratch {
 		s.scratch = nil
 	}
@@ -128,8 +136,15 @@ func (s *Stream) take(c *chunk, ev *wire.Event) wire.Action {
 	if s.options.StripUsage && c.count == 0 && c.usage.Len() > 0 {
 		return wire.Drop
 	}
-	if c.edits > 0 {
-		s.change(c, ev)
+	if s.options.Pieces && !s.trails.known {
+		s.trails.learn(ev.Data, c.count > 0)
+	}
+	data, shift := ev.Data, 0
+	if c.edits > 0 && s.change(c, ev) {
+		data, shift = ev.Data, c.shift(c.choices.Start)
+	}
+	if s.options.Pieces {
+		s.gather(c, data, shift)
 	}
 	return wire.Forward
 }
@@ -156,8 +171,8 @@ func (s *Stream) takeChoice(c choice, body []byte) bool {
 	return true
 }
 
-// change writes the event anew with the chunk's edits.
-func (s *Stream) change(c *chunk, ev *wire.Event) {
+// change writes the event anew with the chunk's edits. It reports whether that happened where the event stood.
+func (s *Stream) change(c *chunk, ev *wire.Event) (inPlace bool) {
 	switch {
 	case ev.At < 0:
 		// The data came in several lines and cannot be changed in place; ids and comments of the event go.
@@ -166,6 +181,7 @@ func (s *Stream) change(c *chunk, ev *wire.Event) {
 		s.scratch, ev.Raw, ev.Data = out, out, data
 	case c.cuts():
 		c.cut(ev)
+		return true
 	default:
 		out := append(s.scratch[:0], ev.Raw[:ev.At]...)
 		out = c.apply(out, ev.Data)
@@ -173,10 +189,16 @@ func (s *Stream) change(c *chunk, ev *wire.Event) {
 		out = append(out, ev.Raw[ev.At+len(ev.Data):]...)
 		s.scratch, ev.Raw, ev.Data = out, out, out[ev.At:end]
 	}
+	return false
 }
 
-// End appends nothing: a stream that is forwarded has its own end.
-func (s *Stream) End(dst []byte) []byte { return dst }
+// End appends the end mark, if the provider has left it out.
+func (s *Stream) End(dst []byte) []byte {
+	if s.Done {
+		return dst
+	}
+	return append(dst, "data: [DONE]\n\n"...)
+}
 
 // Fail appends an error event.
 func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return AppendStreamError(dst, e) }

@@ -63,6 +63,12 @@ func (t *track) last() *pending {
 	return nil
 }
 
+// plain reports whether a thought is under way that came as plain text.
+func (t *track) plain() bool {
+	last := t.last()
+	return last != nil && last.kind == llm.PartThinking && last.plain && last.sign == ""
+}
+
 // write adds text to a part.
 func (t *track) write(dst []llm.Event, p *pending, text []byte) []llm.Event {
 	if p.kind == llm.PartToolCall && !p.custom {

@@ -22,18 +22,22 @@ type writer struct {
 
 // written is how far a choice has been told.
 type written struct {
-	index    int
-	part     llm.PartKind // the open part; 0 if none
-	custom   bool         // the open part is a call with free text
-	calls    int          // tool calls, the open one included
-	images   int
-	thoughts int // entries of reasoning_details that were told
-	id       string
-	name     string
-	thought  []byte // text of the open part, if it is thinking: a signature is told together with it
-	media    *llm.Part
-	rule     ruler
-	probs    []llm.Logprob
+	index      int
+	part       llm.PartKind // the open part; 0 if none
+	custom     bool         // the open part is a call with free text
+	calls      int          // tool calls, the open one included
+	call       int          // index of the open call
+	unnumbered bool         // calls have no index, as those that were forwarded
+	over       bool         // the finish reason was forwarded: nothing follows
+	forms      thoughtForm  // how thinking is written; 0 for reasoning_content
+	images     int
+	thoughts   int // entries of reasoning_details that were told
+	id         string
+	name       string
+	thought    []byte // text of the open part, if it is thinking: a signature is told together with it
+	media      *llm.Part
+	rule       ruler
+	probs      []llm.Logprob
 }
 
 // NewWriter returns a writer of one streamed answer: chunks of a chat, or of a legacy completion if that is what was asked for.
@@ -74,6 +78,9 @@ func (w *writer) Write(dst []byte, e *llm.Event) []byte {
 		}
 	case llm.EventPart, llm.EventDelta, llm.EventPartEnd, llm.EventFinish:
 		c, fresh := w.of(e.Choice)
+		if c.over {
+			return dst
+		}
 		if w.head.Op == llm.OpCompletion {
 			return w.completion(dst, c, e)
 		}
@@ -153,6 +160,7 @@ func (w *writer) close(dst []byte, finish, stop string) []byte {
 
 // call appends the beginning of a tool call.
 func (w *writer) call(dst []byte, c *written) []byte {
+	c.call = c.calls
 	c.calls++
 	if w.legacy {
 		if c.calls > 1 {
@@ -162,8 +170,7 @@ func (w *writer) call(dst []byte, c *written) []byte {
 		dst = append(wire.AppendString(dst, c.name), `,"arguments":""}`...)
 		return w.shut(dst, c, "", "")
 	}
-	dst = w.openCall(dst, c)
-	dst = wire.AppendString(append(dst, `,"id":`...), c.id)
+	dst = wire.AppendString(append(w.openCall(dst, c), `"id":`...), c.id)
 	if c.custom {
 		dst = append(dst, `,"type":"custom","custom":{"name":`...)
 		dst = append(wire.AppendString(dst, c.name), `,"input":""}}]`...)
@@ -174,10 +181,14 @@ func (w *writer) call(dst []byte, c *written) []byte {
 	return w.shut(dst, c, "", "")
 }
 
-// openCall appends a chunk up to the index of the open call.
+// openCall appends a chunk up to the index of the open call and the comma behind it.
 func (w *writer) openCall(dst []byte, c *written) []byte {
-	dst = append(w.open(dst, c), `"tool_calls":[{"index":`...)
-	return strconv.AppendInt(dst, int64(c.calls-1), 10)
+	dst = append(w.open(dst, c), `"tool_calls":[{`...)
+	if c.unnumbered {
+		return dst
+	}
+	dst = append(dst, `"index":`...)
+	return append(strconv.AppendInt(dst, int64(c.call), 10), ',')
 }
 
 func (w *writer) delta(dst []byte, c *written, e *llm.Event) []byte {
@@ -193,6 +204,9 @@ func (w *writer) delta(dst []byte, c *written, e *llm.Event) []byte {
 	case llm.PartRefusal:
 		dst = append(w.open(dst, c), `"refusal":`...)
 	case llm.PartThinking, llm.PartRedacted:
+		if c.forms != 0 {
+			return w.think(dst, c, e.Text)
+		}
 		c.thought = append(c.thought, e.Text...)
 		dst = append(w.open(dst, c), `"reasoning_content":`...)
 	case llm.PartToolCall:
@@ -215,10 +229,10 @@ func (w *writer) argument(dst []byte, c *written, text []byte) []byte {
 		dst = append(w.open(dst, c), `"function_call":{"arguments":`...)
 		dst = append(wire.AppendString(dst, text), '}')
 	case c.custom:
-		dst = append(w.openCall(dst, c), `,"custom":{"input":`...)
+		dst = append(w.openCall(dst, c), `"custom":{"input":`...)
 		dst = append(wire.AppendString(dst, text), `}}]`...)
 	default:
-		dst = append(w.openCall(dst, c), `,"function":{"arguments":`...)
+		dst = append(w.openCall(dst, c), `"function":{"arguments":`...)
 		dst = append(wire.AppendString(dst, text), `}}]`...)
 	}
 	return w.shut(dst, c, "", "")
@@ -231,6 +245,9 @@ func (w *writer) partEnd(dst []byte, c *written, e *llm.Event) []byte {
 		return w.textEnd(dst, c, e)
 	case llm.PartThinking, llm.PartRedacted:
 		if e.Signature == "" {
+			if c.forms&formDetail != 0 {
+				c.thoughts++ // its entry is over
+			}
 			return dst
 		}
 		// The text is told once more: clients that send the thinking back gather these entries, and a signature without its text is
@@ -248,7 +265,10 @@ func (w *writer) partEnd(dst []byte, c *written, e *llm.Event) []byte {
 		if e.Signature == "" || e.Origin != llm.Gemini || w.legacy {
 			return dst
 		}
-		dst = appendGoogle(w.openCall(dst, c), e.Signature, e.Origin)
+		dst = w.openCall(dst, c)
+		start := len(dst)
+		dst = appendGoogle(dst, e.Signature, e.Origin)
+		dst = append(dst[:start], dst[start+1:]...) // the comma is there
 		return w.shut(append(dst, `,"function":{"arguments":""}}]`...), c, "", "")
 	case llm.PartImage, llm.PartAudio:
 		return w.mediaEnd(dst, c, e)

@@ -38,6 +38,9 @@ func faultOf(data []byte) *llm.Error {
 		Kind: kindOf(code, f.Type, f.Message), Sent: llm.WasSent, ProviderStatus: http.StatusOK, ProviderCode: code,
 		Message: "provider sent an error in its answer", Param: f.Param,
 	}
+	if e.Kind == llm.KindRateLimited && wire.Daily(f.Message) {
+		wire.MarkDay(e)
+	}
 	text := wire.Clip(f.Message, wire.MaxMessage)
 	switch e.Kind {
 	case llm.KindRateLimited, llm.KindQuotaExhausted, llm.KindProviderAuth:
@@ -62,7 +65,8 @@ func kindOf(code, kind, message string) llm.Kind {
 	is := func(names ...string) bool { return slices.Contains(names, code) || slices.Contains(names, kind) }
 	switch {
 	case is("insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded", "project_spend_limit_exceeded",
-		"organization_usage_limit_exceeded", "billing_hard_limit_reached", "billing_not_active"):
+		"organization_usage_limit_exceeded", "billing_hard_limit_reached", "billing_not_active", "billing_error",
+		"enforced_spend_limit_reached", "contract_spend_limit_reached"):
 		return llm.KindQuotaExhausted
 	case is("context_length_exceeded"), strings.Contains(strings.ToLower(message), "context window"):
 		return llm.KindContextLength

@@ -7,10 +7,14 @@ import (
 	"sluice/internal/wire"
 )
 
-// keepScratch is the size up to which a follower's buffers are kept for the next event or stream.
-const keepScratch = 64 << 10
+// What of a follower's buffers is kept for the next event or stream.
+const (
+	keepScratch = 64 << 10 // bytes of each
+	keepPieces  = 16
+	keepItems   = 64
+)
 
-// Stream follows one streamed answer that is forwarded. It is a wire.Follower, used by one goroutine, and ready after Reset.
+// Stream follows one streamed answer that is forwarded. It is a wire.Follower and a wire.Resumer, used by one goroutine, and ready after Reset.
 type Stream struct {
 	wire.Progress
 
@@ -22,6 +26,7 @@ type Stream struct {
 	frame    frame
 	summary  summary
 	scanner  wire.Scanner
+	track    track // if options.Pieces
 }
 
 // NewFollower returns a follower of streams that are forwarded. It must be reset before use.
@@ -35,7 +40,14 @@ func (s *Stream) Reset(o wire.FollowOptions) {
 	if cap(s.scratch) > keepScratch {
 		s.scratch = nil
 	}
-	*s = Stream{options: o, last: -1, final: s.final[:0], scratch: s.scratch[:0]}
+	s.track.reset()
+	pieces := s.Pieces[:0]
+	if cap(pieces) > keepPieces {
+		pieces = nil
+	}
+	clear(pieces[:cap(pieces)])
+	*s = Stream{options: o, last: -1, final: s.final[:0], scratch: s.scratch[:0], track: s.track}
+	s.Pieces = pieces
 }
 
 // State returns what was seen so far.
@@ -53,6 +65,9 @@ func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return appendFailure(ds
 // Observe reads an event and says what to do with it. Errors of the provider, in either of their forms, are not forwarded: Fail
 // tells of them, after another target has been tried where that may help.
 func (s *Stream) Observe(ev *wire.Event) wire.Action {
+	if s.options.Pieces {
+		s.Pieces = s.Pieces[:0]
+	}
 	switch {
 	case s.Done || s.Err != nil:
 		return wire.Drop
@@ -75,13 +90,22 @@ func (s *Stream) Observe(ev *wire.Event) wire.Action {
 		s.Err = faultOf(ev.Data)
 		return wire.Drop
 	}
+	before := s.last
 	if f.sequence >= 0 {
 		s.last = f.sequence
 	}
 	if f.response.Len() > 0 {
-		return s.lifecycle(ev)
+		action := s.lifecycle(ev)
+		if action == wire.Drop {
+			s.last = before
+		}
+		return action
 	}
-	s.take(f.name(ev.Data), ev.Data)
+	name := f.name(ev.Data)
+	s.take(name, ev.Data)
+	if s.options.Pieces {
+		s.tell(name, ev.Data)
+	}
 	return wire.Forward
 }
 
@@ -163,6 +187,9 @@ func (s *Stream) lifecycle(ev *wire.Event) wire.Action {
 		return wire.Drop
 	}
 	s.rename(ev)
+	if s.options.Pieces {
+		s.trackResponse(f.response.Of(ev.Data))
+	}
 	if s.finished && s.options.Keep {
 		s.final = append(s.final[:0], s.frame.response.Of(ev.Data)...)
 		s.Final = s.final

@@ -115,6 +115,55 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
+// FuzzFold: nothing breaks the pieces, the writer that goes on, or the fold; what they write is JSON.
+func FuzzFold(f *testing.F) {
+	f.Add(fixture(f, "native.sse"))
+	f.Add(fixture(f, "story.sse"))
+	f.Add(openText())
+	f.Add(fixture(f, "native.sse")[:8000])
+	f.Add(sse(created, `{"type":"response.reasoning_text.delta","delta":"x"}`, `{"type":"response.content_part.done","part":{"text":1}}`,
+		`{"type":"response.output_item.added","output_index":2,"item":{"type":"function_call","id":"\u0022","call_id":"\u005c"}}`, ended))
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		fl := responses.NewFollower()
+		fl.Reset(wire.FollowOptions{Pieces: true})
+		fold := responses.NewFold(llm.OpChat)
+		var g gathered
+		var r wire.Reader
+		src := bytes.NewReader(stream)
+		for _, err := r.Fill(src); err == nil; _, err = r.Fill(src) {
+			for {
+				ev, ok, _ := r.Next()
+				if !ok {
+					break
+				}
+				if fl.Observe(&ev) == wire.Forward && !ev.Comment {
+					fold.Add(ev.Name, ev.Data)
+				}
+				pieces := fl.State().Pieces
+				for i := range pieces {
+					g.add(&pieces[i])
+				}
+			}
+		}
+		if out, ok := fold.Append(nil); ok && !wire.Valid(out) {
+			t.Fatalf("fold is %q", out)
+		}
+		w, open := fl.(wire.Resumer).Resume(head(), g.answer())
+		var out []byte
+		if open {
+			kind := g.parts[len(g.parts)-1].Kind
+			out = w.Write(out, &llm.Event{Kind: llm.EventDelta, Part: kind, Text: []byte("x")})
+			out = w.Write(out, &llm.Event{Kind: llm.EventPartEnd, Part: kind})
+		}
+		out = w.Write(out, &llm.Event{Kind: llm.EventPart, Part: llm.PartText})
+		for _, ev := range events(t, w.End(out), 4096) {
+			if !wire.Valid(ev.Data) {
+				t.Fatalf("writer made %q", ev.Raw)
+			}
+		}
+	})
+}
+
 // FuzzSeal: whatever a client makes of an encrypted_content, it is read or refused.
 func FuzzSeal(f *testing.F) {
 	f.Add("sluice1.eyJvIjoiYW50aHJvcGljIiwicyI6InNpZy1hIn0")

@@ -52,8 +52,12 @@ func (w *writer) status() status {
 // appendResponse appends the response with the items that are finished.
 func (w *writer) appendResponse(dst []byte, s status) []byte {
 	dst = append(dst, `{"id":"`...)
-	dst = append(dst, responseID...)
-	dst = append(dst, w.base...)
+	if w.given != "" {
+		dst = append(dst, w.given...)
+	} else {
+		dst = append(dst, responseID...)
+		dst = append(dst, w.base...)
+	}
 	dst = append(dst, `","object":"response","created_at":`...)
 	dst = strconv.AppendInt(dst, max(w.created.Unix(), 0), 10)
 	dst = append(dst, `,"status":"`...)
@@ -154,14 +158,33 @@ func (w *writer) appendCall(dst []byte, s status) []byte {
 // appendReasoning appends the reasoning item under way. Its text is shown once it is whole.
 func (w *writer) appendReasoning(dst []byte, encrypted string) []byte {
 	dst = w.beginItem(dst, "reasoning", "")
-	dst = append(dst, `,"summary":[`...)
+	if w.plain {
+		dst = append(dst, `,"summary":[],"content":[`...)
+	} else {
+		dst = append(dst, `,"summary":[`...)
+	}
+	dst = append(dst, w.content...)
 	if w.shown && len(w.text) > 0 {
-		dst = append(dst, `{"type":"summary_text"`...)
-		dst = append(appendValue(dst, "text", w.quoted), '}')
+		if len(w.content) > 0 {
+			dst = append(dst, ',')
+		}
+		dst = w.appendSection(dst, w.quoted)
 	}
 	dst = append(dst, ']')
 	dst = appendText(dst, "encrypted_content", encrypted)
 	return append(dst, '}')
+}
+
+// appendSection appends a section of reasoning, whose text is given as JSON.
+func (w *writer) appendSection(dst, quoted []byte) []byte {
+	kind := "summary_text"
+	if w.plain {
+		kind = "reasoning_text"
+	}
+	dst = append(dst, `{"type":"`...)
+	dst = append(dst, kind...)
+	dst = append(dst, '"')
+	return append(appendValue(dst, "text", quoted), '}')
 }
 
 // appendCitation appends an annotation of text. Indexes count characters.

@@ -1,6 +1,7 @@
 package responses
 
 import (
+	"bytes"
 	"strconv"
 
 	"sluice/internal/llm"
@@ -13,7 +14,11 @@ func (w *writer) part(dst []byte, e *llm.Event) []byte {
 		dst = w.partEnd(dst, &llm.Event{})
 	}
 	content := e.Part == llm.PartText || e.Part == llm.PartRefusal
-	if !content {
+	if w.idle && e.Part == llm.PartThinking { // it is the one that was announced
+		w.idle, w.kind = false, e.Part
+		return dst
+	}
+	if !content || w.idle {
 		dst = w.closeMessage(dst)
 	}
 	w.kind, w.id, w.name, w.custom, w.shown, w.markCount = e.Part, e.ID, e.Name, e.Custom, false, 0
@@ -26,7 +31,7 @@ func (w *writer) part(dst []byte, e *llm.Event) []byte {
 	case llm.PartToolCall:
 		return w.beginCall(dst)
 	case llm.PartThinking, llm.PartRedacted:
-		w.newItem(reasoningID)
+		w.newReasoning()
 		if e.Part == llm.PartThinking {
 			dst = w.added(dst, w.appendReasoning(nil, ""))
 		}
@@ -67,6 +72,12 @@ func (w *writer) beginCall(dst []byte) []byte {
 	return w.added(dst, w.appendCall(nil, inProgress))
 }
 
+// newReasoning begins a reasoning item, without any section.
+func (w *writer) newReasoning() {
+	w.newItem(reasoningID)
+	w.content, w.section, w.plain = w.content[:0], 0, false
+}
+
 // media writes a part that comes whole.
 func (w *writer) media(dst []byte, p *llm.Part) []byte {
 	var item []byte
@@ -94,7 +105,11 @@ func (w *writer) delta(dst []byte, e *llm.Event) []byte {
 	if w.kind == 0 {
 		return dst
 	}
-	w.text = append(w.text, e.Text...)
+	text := e.Text
+	if w.trim {
+		text, w.trim = bytes.TrimPrefix(text, []byte(partBreak)), false
+	}
+	w.text = append(w.text, text...)
 	if len(e.Logprobs) > 0 && w.kind == llm.PartText {
 		if len(w.logprobs) > 0 {
 			w.logprobs = append(w.logprobs, ',')
@@ -107,24 +122,24 @@ func (w *writer) delta(dst []byte, e *llm.Event) []byte {
 	switch w.kind {
 	case llm.PartText:
 		dst = w.inContent(dst, "response.output_text.delta")
-		dst = appendDelta(dst, e.Text)
+		dst = appendDelta(dst, text)
 		dst = append(dst, `,"logprobs":[`...)
 		dst = append(appendLogprobs(dst, e.Logprobs, true), ']')
 	case llm.PartRefusal:
-		dst = appendDelta(w.inContent(dst, "response.refusal.delta"), e.Text)
+		dst = appendDelta(w.inContent(dst, "response.refusal.delta"), text)
 	case llm.PartToolCall:
 		name := "response.function_call_arguments.delta"
 		if w.custom {
 			name = "response.custom_tool_call_input.delta"
 		}
-		dst = appendDelta(w.within(dst, name), e.Text)
+		dst = appendDelta(w.within(dst, name), text)
 	case llm.PartThinking:
 		if !w.shown {
 			w.shown = true
-			dst = append(w.inSummary(dst, "response.reasoning_summary_part.added"), `,"part":{"type":"summary_text","text":""}`...)
-			dst = w.close(dst)
+			dst = w.inSection(dst, "response.reasoning_summary_part.added", "response.content_part.added")
+			dst = w.close(w.appendSection(append(dst, `,"part":`...), []byte(`""`)))
 		}
-		dst = appendDelta(w.inSummary(dst, "response.reasoning_summary_text.delta"), e.Text)
+		dst = appendDelta(w.inSection(dst, "response.reasoning_summary_text.delta", "response.reasoning_text.delta"), text)
 	default:
 		return dst
 	}
@@ -181,7 +196,7 @@ func (w *writer) citations(dst []byte, all []llm.Citation) []byte {
 
 // endContent ends a part of a message.
 func (w *writer) endContent(dst []byte, name, member string) []byte {
-	if w.parts > 0 {
+	if len(w.content) > 0 {
 		w.content = append(w.content, ',')
 	}
 	start := len(w.content)
@@ -205,6 +220,10 @@ func (w *writer) endContent(dst []byte, name, member string) []byte {
 func (w *writer) closeMessage(dst []byte) []byte {
 	if w.kind != 0 {
 		dst = w.partEnd(dst, &llm.Event{})
+	}
+	if w.idle {
+		w.idle, w.text, w.kind = false, w.text[:0], llm.PartThinking
+		return w.partEnd(dst, &llm.Event{})
 	}
 	if !w.message {
 		return dst
@@ -238,9 +257,10 @@ func (w *writer) endReasoning(dst []byte, e *llm.Event) []byte {
 		dst = w.added(dst, w.appendReasoning(nil, ""))
 	}
 	if w.shown && !w.mute {
-		dst = w.close(appendValue(w.inSummary(dst, "response.reasoning_summary_text.done"), "text", w.quoted))
-		dst = append(w.inSummary(dst, "response.reasoning_summary_part.done"), `,"part":{"type":"summary_text"`...)
-		dst = w.close(append(appendValue(dst, "text", w.quoted), '}'))
+		dst = w.inSection(dst, "response.reasoning_summary_text.done", "response.reasoning_text.done")
+		dst = w.close(appendValue(dst, "text", w.quoted))
+		dst = append(w.inSection(dst, "response.reasoning_summary_part.done", "response.content_part.done"), `,"part":`...)
+		dst = w.close(w.appendSection(dst, w.quoted))
 	}
 	w.shown = len(w.text) > 0
 	return w.done(dst, w.appendReasoning(nil, encrypted))
@@ -253,7 +273,7 @@ func (w *writer) sealed(dst []byte, e *llm.Event, kind llm.PartKind) []byte {
 	if kind == llm.PartToolCall {
 		s.Call = w.id
 	}
-	w.newItem(reasoningID)
+	w.newReasoning()
 	w.shown = false
 	item := w.appendReasoning(nil, s.encode())
 	return w.done(w.added(dst, item), item)

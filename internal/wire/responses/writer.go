@@ -24,6 +24,14 @@ type writer struct {
 	base string // of the ids of items
 	mute bool   // only the items are wanted, not the events
 
+	// Of an answer that is gone on with; see Stream.Resume.
+	given   string // the response's id, as it stands between the quotes; "" to make one of base
+	next    int    // index after those of all items that were forwarded
+	idle    bool   // the item under way is reasoning that was announced, and no part has begun
+	trim    bool   // the next delta begins with the break after the section before, which is not part of it
+	pending []byte // events that come before any other
+	ended   bool   // there is nothing more to be written
+
 	sequence int64
 	model    string
 	created  time.Time
@@ -41,7 +49,9 @@ type writer struct {
 	itemID  string
 	message bool   // it is a message
 	parts   int    // finished parts of its content
-	content []byte // finished parts, with commas between
+	content []byte // finished parts, or sections of reasoning, with commas between
+	section int    // of reasoning: index of the one under way
+	plain   bool   // the reasoning's sections are its content, not a summary
 
 	// The part under way.
 	kind      llm.PartKind // 0 if there is none
@@ -78,6 +88,7 @@ func (w *writer) Write(dst []byte, e *llm.Event) []byte {
 	if e.Choice != 0 || w.over() {
 		return dst // the protocol has one choice
 	}
+	dst = w.catchUp(dst)
 	switch e.Kind {
 	case llm.EventStart:
 		dst = w.start(dst, e)
@@ -98,6 +109,10 @@ func (w *writer) Write(dst []byte, e *llm.Event) []byte {
 
 // End appends the terminal event.
 func (w *writer) End(dst []byte) []byte {
+	if w.ended {
+		return dst
+	}
+	dst = w.catchUp(dst)
 	if w.over() {
 		return w.Fail(dst, llm.Errorf(llm.KindBadAnswer, "the answer is over %d bytes, which is the limit of what is kept of one", maxOutput))
 	}
@@ -113,7 +128,17 @@ func (w *writer) End(dst []byte) []byte {
 // Fail appends an error event. It has the members of the documented form beside each other, which SDKs type, and once more under
 // error, by which openai-go and openai-python know a failure (PROVIDERS.md 6.4, 2026-11).
 func (w *writer) Fail(dst []byte, e *llm.Error) []byte {
-	return appendFailure(dst, e, w.sequence)
+	return appendFailure(w.catchUp(dst), e, w.sequence)
+}
+
+// catchUp appends what comes before any other event.
+func (w *writer) catchUp(dst []byte) []byte {
+	if len(w.pending) == 0 {
+		return dst
+	}
+	dst = append(dst, w.pending...)
+	w.pending = nil
+	return dst
 }
 
 func (w *writer) over() bool { return len(w.out)+len(w.content)+len(w.text) > maxOutput }
@@ -174,9 +199,15 @@ func (w *writer) inContent(dst []byte, name string) []byte {
 	return strconv.AppendInt(dst, int64(w.parts), 10)
 }
 
-// inSummary begins an event of a reasoning item's summary. There is one part, whatever the provider had.
-func (w *writer) inSummary(dst []byte, name string) []byte {
-	return append(w.within(dst, name), `,"summary_index":0`...)
+// inSection begins an event of a section of reasoning, by its name for a summary or for content. There is one section, whatever the provider
+// had, unless an answer is gone on with.
+func (w *writer) inSection(dst []byte, summary, content string) []byte {
+	if w.plain {
+		dst = append(w.within(dst, content), `,"content_index":`...)
+	} else {
+		dst = append(w.within(dst, summary), `,"summary_index":`...)
+	}
+	return strconv.AppendInt(dst, int64(w.section), 10)
 }
 
 // lifecycle appends an event with the response as it is.
@@ -201,12 +232,17 @@ func (w *writer) added(dst []byte, item []byte) []byte {
 // done appends the whole item and keeps it.
 func (w *writer) done(dst []byte, item []byte) []byte {
 	dst = w.itemEvent(dst, "response.output_item.done", item)
-	if w.items > 0 {
+	w.keep(item)
+	w.items = max(w.items+1, w.next)
+	return dst
+}
+
+// keep adds an item to those that the end repeats.
+func (w *writer) keep(item []byte) {
+	if len(w.out) > 0 {
 		w.out = append(w.out, ',')
 	}
 	w.out = append(w.out, item...)
-	w.items++
-	return dst
 }
 
 func (w *writer) itemEvent(dst []byte, name string, item []byte) []byte {

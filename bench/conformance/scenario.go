@@ -1,0 +1,152 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"sluice/bench/caller"
+	"sluice/internal/llm"
+)
+
+// The limits that the gateway under test has, unless a scenario sets others. They are short so that faults cost little time.
+const (
+	headerLimit = 700 * time.Millisecond
+	firstLimit  = 700 * time.Millisecond
+	idleLimit   = 500 * time.Millisecond
+	answerTime  = 800 * time.Millisecond // of an answer without any fault, on a busy machine
+	timing      = 300 * time.Millisecond // by which a limit may be overrun
+)
+
+// settings are the gateway's, for all models.
+const settings = `
+timeouts: {connect: 1s, headers: 700ms, first_token: 700ms, idle: 500ms, total: 20s}
+retry: {attempts: 4, base: 20ms, max: 100ms, budget: 100%}
+log: {level: warn}
+`
+
+// asking is what a scenario asks the model for.
+type asking uint8
+
+const (
+	forText asking = iota
+	forTool
+	forJSON
+)
+
+// outcome is what a scenario shall end with.
+type outcome uint8
+
+const (
+	answered outcome = iota // the whole right answer
+	refused                 // an error in the client's dialect, before anything else
+	filtered                // an answer that says that a content filter ended it
+	blocked                 // as refused; or as filtered, in Gemini's dialect, where a prompt that is refused is an answer
+	either                  // answered or broken
+	broken                  // part of the right answer, and an error in the stream
+	marked                  // an error of that code in the stream, whatever came before it
+	unlooped                // a whole answer that begins with a loop which was stopped, and then goes on otherwise
+)
+
+// span is an allowed range, both ends included.
+type span struct{ low, high int }
+
+func exactly(n int) span { return span{n, n} }
+
+// want is what is right.
+type want struct {
+	end    outcome
+	status int    // of a refusal; 0 for any
+	code   string // of a refusal, in Sluice's words; "" for any
+	by     string // who answers: a, b, or ab for one after the other
+	a, b   span   // requests that each target sees
+	// wait is the time between the first target's refusal and its next request.
+	waitLow, waitHigh time.Duration
+	first             time.Duration // longest time to the first content of a stream; 0 for no limit
+	gap               time.Duration // longest silence in a stream; 0 for no limit
+	wall              time.Duration // longest time in all; 0 for no limit
+	retry             string        // value of X-Should-Retry; "" for any
+	loop              int64         // longest loop, in tokens
+}
+
+// scenario is one row of the matrix.
+type scenario struct {
+	name string
+	row  string // of table F, or where else it comes from
+	doc  string // what happens, and what is right
+
+	only   string        // stream or whole; "" for both
+	fronts []llm.Dialect // nil for all
+	ask    asking
+	one    bool   // there is no second target
+	a, b   string // faults of the first and the second target, in the grammar of sluice sim
+	set    string // settings of the gateway's model, in YAML's flow style
+	outage string // the first target is at a simulator that is down for a while, in this form
+	header [2]string
+
+	want  want
+	whole *want // of the form that is not streamed, where it differs
+	quick bool  // belongs to the subset that CI runs
+	play  func(ctx context.Context, l *lab, c *cell) *played
+}
+
+// wants returns what is right for a form.
+func (s *scenario) wants(stream bool) *want {
+	if !stream && s.whole != nil {
+		return s.whole
+	}
+	return &s.want
+}
+
+// chat returns the request of a scenario.
+func (s *scenario) chat(model string, stream bool) *llm.Chat {
+	c := &llm.Chat{
+		Model: model, Stream: stream, StreamUsage: true, MaxTokens: 4000, Choices: 1,
+		Messages: []llm.Turn{{Role: llm.RoleUser, Parts: []llm.Part{{Kind: llm.PartText, Text: "Scenario " + s.name + ": what does a sluice do?"}}}},
+	}
+	const schema = `{"type":"object","properties":{"river":{"type":"string"},"gate":{"type":"string"},"level":{"type":"integer"},"keeper":{"type":"string"}},` +
+		`"required":["river","gate","level","keeper"],"additionalProperties":false}`
+	strict := true
+	switch s.ask {
+	case forTool:
+		c.Tools = []llm.Function{{Name: "open_gate", Description: "Opens a gate.", Parameters: schema, Strict: &strict}}
+		c.ToolChoice = llm.ToolChoice{Mode: llm.ToolsRequired}
+	case forJSON:
+		c.Format = llm.Format{Kind: llm.FormatSchema, Name: "gate", Schema: schema, Strict: &strict}
+	}
+	return c
+}
+
+// fits reports whether a scenario is run at a front.
+func (s *scenario) fits(d llm.Dialect) bool {
+	return len(s.fronts) == 0 || slices.Contains(s.fronts, d)
+}
+
+// cell is a scenario in one form, at one front.
+type cell struct {
+	*scenario
+	id     string // also the model's public name, and its name at the first target; the second target's has a b behind it
+	front  caller.Front
+	stream bool
+	target llm.Dialect // that the providers speak
+	glob   string      // of the ids of the scenario's cells
+}
+
+// form names the cell's form.
+func (c *cell) form() string {
+	if c.stream {
+		return "stream"
+	}
+	return "whole"
+}
+
+// name names the cell.
+func (c *cell) fullName() string {
+	n := c.scenario.name + "/" + c.front.Name
+	if c.target != c.front.Dialect {
+		n += ">" + c.target.String()
+	}
+	return n + "/" + c.form()
+}

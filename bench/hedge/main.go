@@ -1,0 +1,139 @@
+//go:build linux
+
+// Command hedge measures what hedging does to the time to first token, on whole processes: a simulated provider whose calls stall at
+// times before their first token, the gateway in front of it, and clients that stream. It prints the times of a healthy target, of one
+// that stalls, and of that one hedged, and how many calls more the provider has seen. It exits with 1 if a bar is missed. docs/RESILIENCE.md
+// says what can be reached.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"sluice/bench/rig"
+)
+
+// The bars.
+const (
+	maxRatio = 1.3  // p99 of the hedged target to that of the healthy one
+	maxExtra = 0.02 // calls that the provider has seen beyond those that were made
+)
+
+// options of a run, from flags.
+type options struct {
+	calls, warm, users int
+	stalls, budget     float64
+	spread             float64
+	median             time.Duration
+	after              string
+	seed               uint64
+	out, sluice        string
+}
+
+func main() {
+	runtime.LockOSThread() // children die with the thread that started them; see rig.Start
+	if err := run(os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "hedge:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	f := flag.NewFlagSet("hedge", flag.ContinueOnError)
+	f.IntVar(&o.calls, "calls", 6000, "calls of each target that are measured")
+	f.IntVar(&o.warm, "warm", 1000, "calls before, from which the gateway learns the target's times; they count for the bar of extra calls")
+	f.IntVar(&o.users, "users", 100, "clients, each with one call at a time")
+	f.Float64Var(&o.stalls, "stalls", 0.01, "share of calls that stall for ever before the first token")
+	f.Float64Var(&o.budget, "budget", 0.02, "hedge.budget")
+	f.StringVar(&o.after, "after", "p95", "hedge.after")
+	f.DurationVar(&o.median, "median", 150*time.Millisecond, "median time to first token of a healthy call")
+	f.Float64Var(&o.spread, "spread", 0.6, "sigma of its lognormal spread; 0.6 makes the 99th percentile four times the median")
+	f.Uint64Var(&o.seed, "seed", 7, "seed of the simulated provider")
+	f.StringVar(&o.out, "out", "bench-out", "directory for the record of the run")
+	f.StringVar(&o.sluice, "sluice", "", "sluice binary (default: built from ./cmd/sluice)")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	dir, err := os.MkdirTemp("", "sluice-hedge-")
+	if err != nil {
+		return fmt.Errorf("make temporary directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	rec, err := measure(ctx, &o, dir)
+	if err != nil {
+		return err
+	}
+	name, err := rig.Save(o.out, "hedge", rec.Time, rec)
+	if err != nil {
+		return err
+	}
+	rec.print(os.Stdout)
+	fmt.Printf("\nrecord: %s\n", name)
+	return rec.judge()
+}
+
+// measure starts the processes and puts the load on each target in turn.
+func measure(ctx context.Context, o *options, dir string) (*record, error) {
+	var err error
+	if o.sluice == "" {
+		fmt.Fprintln(os.Stderr, "building sluice")
+		o.sluice, err = rig.Build(ctx, dir)
+	} else {
+		o.sluice, err = filepath.Abs(o.sluice)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sim, simAddr, err := startSim(ctx, o, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer sim.Stop()
+	gate, addr, err := startGateway(ctx, o, dir, simAddr)
+	if err != nil {
+		return nil, err
+	}
+	defer gate.Stop()
+	rec := &record{Time: time.Now(), Machine: rig.ReadMachine(0, "").String(), Commit: rig.Commit(ctx), Budget: o.budget, Stalls: o.stalls, Spread: o.spread}
+	for _, target := range []string{healthy, stalling, hedged} {
+		fmt.Fprintf(os.Stderr, "%s: %d calls\n", target, o.warm+o.calls)
+		res, err := load(ctx, o, addr, target)
+		if err != nil {
+			return nil, gate.Failure(fmt.Errorf("%s: %w", target, err))
+		}
+		if res.Seen, err = seen(simAddr, target); err != nil {
+			return nil, err
+		}
+		if res.Hedges, err = hedges(addr, target); err != nil {
+			return nil, err
+		}
+		rec.Targets = append(rec.Targets, res)
+	}
+	rec.Took = time.Since(rec.Time).Round(time.Second).String()
+	return rec, nil
+}
+
+// freeAddr returns an address on which nothing listens.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}

@@ -1,0 +1,28 @@
+package dialect
+
+import "sluice/internal/llm"
+
+// FinishOf returns why the first choice of a stream has ended, as one of its events says; FinishUnset if that event does not. name is
+// nil where the framing has none.
+func FinishOf(d llm.Dialect, name, data []byte) llm.Finish {
+	reader := Of(d).NewReader()
+	events, e := reader.Read(nil, name, data)
+	if e != nil {
+		return llm.FinishUnset
+	}
+	finish := finishIn(events)
+	if finish == llm.FinishUnset {
+		events, _ = reader.End(nil) // what it held back counts, though the stream it saw is none
+		finish = finishIn(events)
+	}
+	return finish
+}
+
+func finishIn(events []llm.Event) llm.Finish {
+	for i := range events {
+		if events[i].Kind == llm.EventFinish && events[i].Choice == 0 {
+			return events[i].Finish
+		}
+	}
+	return llm.FinishUnset
+}

@@ -1,0 +1,76 @@
+package dialect
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// sure is how many equal bytes are no coincidence, wherever they stand.
+const sure = 16
+
+// overlap returns how much of the beginning of next is left out where next goes on with sofar: what it repeats of the end of sofar, and what
+// a model says before it does so. exact says that next is meant to follow on directly.
+//
+//  1. The longest end of sofar that next begins with, if it begins at a word, or is too long to be chance.
+//  2. Unless exact: next begins with all of sofar (the model has begun anew).
+//  3. Unless exact: a long end of sofar further on in next: what stands before it is talk.
+func overlap(sofar, next []byte, exact bool) int {
+	if len(sofar) == 0 || len(next) == 0 {
+		return 0
+	}
+	if !exact && len(next) >= len(sofar) && len(sofar) >= sure && bytes.HasPrefix(next, sofar) {
+		return len(sofar)
+	}
+	for n := min(len(sofar), len(next)); n > 0; n-- {
+		if bytes.HasSuffix(sofar, next[:n]) && repeats(sofar, next, n, exact) {
+			return n
+		}
+	}
+	if exact {
+		return 0
+	}
+	for n := min(len(sofar), 8*sure, len(next)); n >= sure; n-- {
+		if i := bytes.Index(next, sofar[len(sofar)-n:]); i >= 0 {
+			return i + n
+		}
+	}
+	return 0
+}
+
+// repeats reports whether n equal bytes at the end of sofar and the beginning of next are a repetition rather than chance: a few
+// letters at the place of the cut are equal easily.
+func repeats(sofar, next []byte, n int, exact bool) bool {
+	if n >= sure {
+		return true
+	}
+	blank := len(bytes.TrimSpace(next[:n])) == 0
+	if blank { // white space that was cut off what the model was given, and that it writes again
+		return true
+	}
+	if exact || n < 2 || !wordStart(sofar, len(sofar)-n) {
+		return false
+	}
+	if n == len(next) {
+		return true
+	}
+	// The last word again, whole, or the end of sofar is a part of a word that next begins with whole.
+	return n >= 3 || !wordRune(next, n)
+}
+
+// wordStart reports whether a word, or something that is none, begins at i.
+func wordStart(b []byte, i int) bool {
+	if i == 0 {
+		return true
+	}
+	before, _ := utf8.DecodeLastRune(b[:i])
+	after, _ := utf8.DecodeRune(b[i:])
+	return !wordy(before) || !wordy(after)
+}
+
+func wordRune(b []byte, i int) bool {
+	r, _ := utf8.DecodeRune(b[i:])
+	return wordy(r)
+}
+
+func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }

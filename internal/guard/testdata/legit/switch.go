@@ -1,0 +1,802 @@
+switch op {
+case 0:
+	return "op0"
+case 1:
+	return "op1"
+case 2:
+	return "op2"
+case 3:
+	return "op3"
+case 4:
+	return "op4"
+case 5:
+	return "op5"
+case 6:
+	return "op6"
+case 7:
+	return "op7"
+case 8:
+	return "op8"
+case 9:
+	return "op9"
+case 10:
+	return "op10"
+case 11:
+	return "op11"
+case 12:
+	return "op12"
+case 13:
+	return "op13"
+case 14:
+	return "op14"
+case 15:
+	return "op15"
+case 16:
+	return "op16"
+case 17:
+	return "op17"
+case 18:
+	return "op18"
+case 19:
+	return "op19"
+case 20:
+	return "op20"
+case 21:
+	return "op21"
+case 22:
+	return "op22"
+case 23:
+	return "op23"
+case 24:
+	return "op24"
+case 25:
+	return "op25"
+case 26:
+	return "op26"
+case 27:
+	return "op27"
+case 28:
+	return "op28"
+case 29:
+	return "op29"
+case 30:
+	return "op30"
+case 31:
+	return "op31"
+case 32:
+	return "op32"
+case 33:
+	return "op33"
+case 34:
+	return "op34"
+case 35:
+	return "op35"
+case 36:
+	return "op36"
+case 37:
+	return "op37"
+case 38:
+	return "op38"
+case 39:
+	return "op39"
+case 40:
+	return "op40"
+case 41:
+	return "op41"
+case 42:
+	return "op42"
+case 43:
+	return "op43"
+case 44:
+	return "op44"
+case 45:
+	return "op45"
+case 46:
+	return "op46"
+case 47:
+	return "op47"
+case 48:
+	return "op48"
+case 49:
+	return "op49"
+case 50:
+	return "op50"
+case 51:
+	return "op51"
+case 52:
+	return "op52"
+case 53:
+	return "op53"
+case 54:
+	return "op54"
+case 55:
+	return "op55"
+case 56:
+	return "op56"
+case 57:
+	return "op57"
+case 58:
+	return "op58"
+case 59:
+	return "op59"
+case 60:
+	return "op60"
+case 61:
+	return "op61"
+case 62:
+	return "op62"
+case 63:
+	return "op63"
+case 64:
+	return "op64"
+case 65:
+	return "op65"
+case 66:
+	return "op66"
+case 67:
+	return "op67"
+case 68:
+	return "op68"
+case 69:
+	return "op69"
+case 70:
+	return "op70"
+case 71:
+	return "op71"
+case 72:
+	return "op72"
+case 73:
+	return "op73"
+case 74:
+	return "op74"
+case 75:
+	return "op75"
+case 76:
+	return "op76"
+case 77:
+	return "op77"
+case 78:
+	return "op78"
+case 79:
+	return "op79"
+case 80:
+	return "op80"
+case 81:
+	return "op81"
+case 82:
+	return "op82"
+case 83:
+	return "op83"
+case 84:
+	return "op84"
+case 85:
+	return "op85"
+case 86:
+	return "op86"
+case 87:
+	return "op87"
+case 88:
+	return "op88"
+case 89:
+	return "op89"
+case 90:
+	return "op90"
+case 91:
+	return "op91"
+case 92:
+	return "op92"
+case 93:
+	return "op93"
+case 94:
+	return "op94"
+case 95:
+	return "op95"
+case 96:
+	return "op96"
+case 97:
+	return "op97"
+case 98:
+	return "op98"
+case 99:
+	return "op99"
+case 100:
+	return "op100"
+case 101:
+	return "op101"
+case 102:
+	return "op102"
+case 103:
+	return "op103"
+case 104:
+	return "op104"
+case 105:
+	return "op105"
+case 106:
+	return "op106"
+case 107:
+	return "op107"
+case 108:
+	return "op108"
+case 109:
+	return "op109"
+case 110:
+	return "op110"
+case 111:
+	return "op111"
+case 112:
+	return "op112"
+case 113:
+	return "op113"
+case 114:
+	return "op114"
+case 115:
+	return "op115"
+case 116:
+	return "op116"
+case 117:
+	return "op117"
+case 118:
+	return "op118"
+case 119:
+	return "op119"
+case 120:
+	return "op120"
+case 121:
+	return "op121"
+case 122:
+	return "op122"
+case 123:
+	return "op123"
+case 124:
+	return "op124"
+case 125:
+	return "op125"
+case 126:
+	return "op126"
+case 127:
+	return "op127"
+case 128:
+	return "op128"
+case 129:
+	return "op129"
+case 130:
+	return "op130"
+case 131:
+	return "op131"
+case 132:
+	return "op132"
+case 133:
+	return "op133"
+case 134:
+	return "op134"
+case 135:
+	return "op135"
+case 136:
+	return "op136"
+case 137:
+	return "op137"
+case 138:
+	return "op138"
+case 139:
+	return "op139"
+case 140:
+	return "op140"
+case 141:
+	return "op141"
+case 142:
+	return "op142"
+case 143:
+	return "op143"
+case 144:
+	return "op144"
+case 145:
+	return "op145"
+case 146:
+	return "op146"
+case 147:
+	return "op147"
+case 148:
+	return "op148"
+case 149:
+	return "op149"
+case 150:
+	return "op150"
+case 151:
+	return "op151"
+case 152:
+	return "op152"
+case 153:
+	return "op153"
+case 154:
+	return "op154"
+case 155:
+	return "op155"
+case 156:
+	return "op156"
+case 157:
+	return "op157"
+case 158:
+	return "op158"
+case 159:
+	return "op159"
+case 160:
+	return "op160"
+case 161:
+	return "op161"
+case 162:
+	return "op162"
+case 163:
+	return "op163"
+case 164:
+	return "op164"
+case 165:
+	return "op165"
+case 166:
+	return "op166"
+case 167:
+	return "op167"
+case 168:
+	return "op168"
+case 169:
+	return "op169"
+case 170:
+	return "op170"
+case 171:
+	return "op171"
+case 172:
+	return "op172"
+case 173:
+	return "op173"
+case 174:
+	return "op174"
+case 175:
+	return "op175"
+case 176:
+	return "op176"
+case 177:
+	return "op177"
+case 178:
+	return "op178"
+case 179:
+	return "op179"
+case 180:
+	return "op180"
+case 181:
+	return "op181"
+case 182:
+	return "op182"
+case 183:
+	return "op183"
+case 184:
+	return "op184"
+case 185:
+	return "op185"
+case 186:
+	return "op186"
+case 187:
+	return "op187"
+case 188:
+	return "op188"
+case 189:
+	return "op189"
+case 190:
+	return "op190"
+case 191:
+	return "op191"
+case 192:
+	return "op192"
+case 193:
+	return "op193"
+case 194:
+	return "op194"
+case 195:
+	return "op195"
+case 196:
+	return "op196"
+case 197:
+	return "op197"
+case 198:
+	return "op198"
+case 199:
+	return "op199"
+case 200:
+	return "op200"
+case 201:
+	return "op201"
+case 202:
+	return "op202"
+case 203:
+	return "op203"
+case 204:
+	return "op204"
+case 205:
+	return "op205"
+case 206:
+	return "op206"
+case 207:
+	return "op207"
+case 208:
+	return "op208"
+case 209:
+	return "op209"
+case 210:
+	return "op210"
+case 211:
+	return "op211"
+case 212:
+	return "op212"
+case 213:
+	return "op213"
+case 214:
+	return "op214"
+case 215:
+	return "op215"
+case 216:
+	return "op216"
+case 217:
+	return "op217"
+case 218:
+	return "op218"
+case 219:
+	return "op219"
+case 220:
+	return "op220"
+case 221:
+	return "op221"
+case 222:
+	return "op222"
+case 223:
+	return "op223"
+case 224:
+	return "op224"
+case 225:
+	return "op225"
+case 226:
+	return "op226"
+case 227:
+	return "op227"
+case 228:
+	return "op228"
+case 229:
+	return "op229"
+case 230:
+	return "op230"
+case 231:
+	return "op231"
+case 232:
+	return "op232"
+case 233:
+	return "op233"
+case 234:
+	return "op234"
+case 235:
+	return "op235"
+case 236:
+	return "op236"
+case 237:
+	return "op237"
+case 238:
+	return "op238"
+case 239:
+	return "op239"
+case 240:
+	return "op240"
+case 241:
+	return "op241"
+case 242:
+	return "op242"
+case 243:
+	return "op243"
+case 244:
+	return "op244"
+case 245:
+	return "op245"
+case 246:
+	return "op246"
+case 247:
+	return "op247"
+case 248:
+	return "op248"
+case 249:
+	return "op249"
+case 250:
+	return "op250"
+case 251:
+	return "op251"
+case 252:
+	return "op252"
+case 253:
+	return "op253"
+case 254:
+	return "op254"
+case 255:
+	return "op255"
+case 256:
+	return "op256"
+case 257:
+	return "op257"
+case 258:
+	return "op258"
+case 259:
+	return "op259"
+case 260:
+	return "op260"
+case 261:
+	return "op261"
+case 262:
+	return "op262"
+case 263:
+	return "op263"
+case 264:
+	return "op264"
+case 265:
+	return "op265"
+case 266:
+	return "op266"
+case 267:
+	return "op267"
+case 268:
+	return "op268"
+case 269:
+	return "op269"
+case 270:
+	return "op270"
+case 271:
+	return "op271"
+case 272:
+	return "op272"
+case 273:
+	return "op273"
+case 274:
+	return "op274"
+case 275:
+	return "op275"
+case 276:
+	return "op276"
+case 277:
+	return "op277"
+case 278:
+	return "op278"
+case 279:
+	return "op279"
+case 280:
+	return "op280"
+case 281:
+	return "op281"
+case 282:
+	return "op282"
+case 283:
+	return "op283"
+case 284:
+	return "op284"
+case 285:
+	return "op285"
+case 286:
+	return "op286"
+case 287:
+	return "op287"
+case 288:
+	return "op288"
+case 289:
+	return "op289"
+case 290:
+	return "op290"
+case 291:
+	return "op291"
+case 292:
+	return "op292"
+case 293:
+	return "op293"
+case 294:
+	return "op294"
+case 295:
+	return "op295"
+case 296:
+	return "op296"
+case 297:
+	return "op297"
+case 298:
+	return "op298"
+case 299:
+	return "op299"
+case 300:
+	return "op300"
+case 301:
+	return "op301"
+case 302:
+	return "op302"
+case 303:
+	return "op303"
+case 304:
+	return "op304"
+case 305:
+	return "op305"
+case 306:
+	return "op306"
+case 307:
+	return "op307"
+case 308:
+	return "op308"
+case 309:
+	return "op309"
+case 310:
+	return "op310"
+case 311:
+	return "op311"
+case 312:
+	return "op312"
+case 313:
+	return "op313"
+case 314:
+	return "op314"
+case 315:
+	return "op315"
+case 316:
+	return "op316"
+case 317:
+	return "op317"
+case 318:
+	return "op318"
+case 319:
+	return "op319"
+case 320:
+	return "op320"
+case 321:
+	return "op321"
+case 322:
+	return "op322"
+case 323:
+	return "op323"
+case 324:
+	return "op324"
+case 325:
+	return "op325"
+case 326:
+	return "op326"
+case 327:
+	return "op327"
+case 328:
+	return "op328"
+case 329:
+	return "op329"
+case 330:
+	return "op330"
+case 331:
+	return "op331"
+case 332:
+	return "op332"
+case 333:
+	return "op333"
+case 334:
+	return "op334"
+case 335:
+	return "op335"
+case 336:
+	return "op336"
+case 337:
+	return "op337"
+case 338:
+	return "op338"
+case 339:
+	return "op339"
+case 340:
+	return "op340"
+case 341:
+	return "op341"
+case 342:
+	return "op342"
+case 343:
+	return "op343"
+case 344:
+	return "op344"
+case 345:
+	return "op345"
+case 346:
+	return "op346"
+case 347:
+	return "op347"
+case 348:
+	return "op348"
+case 349:
+	return "op349"
+case 350:
+	return "op350"
+case 351:
+	return "op351"
+case 352:
+	return "op352"
+case 353:
+	return "op353"
+case 354:
+	return "op354"
+case 355:
+	return "op355"
+case 356:
+	return "op356"
+case 357:
+	return "op357"
+case 358:
+	return "op358"
+case 359:
+	return "op359"
+case 360:
+	return "op360"
+case 361:
+	return "op361"
+case 362:
+	return "op362"
+case 363:
+	return "op363"
+case 364:
+	return "op364"
+case 365:
+	return "op365"
+case 366:
+	return "op366"
+case 367:
+	return "op367"
+case 368:
+	return "op368"
+case 369:
+	return "op369"
+case 370:
+	return "op370"
+case 371:
+	return "op371"
+case 372:
+	return "op372"
+case 373:
+	return "op373"
+case 374:
+	return "op374"
+case 375:
+	return "op375"
+case 376:
+	return "op376"
+case 377:
+	return "op377"
+case 378:
+	return "op378"
+case 379:
+	return "op379"
+case 380:
+	return "op380"
+case 381:
+	return "op381"
+case 382:
+	return "op382"
+case 383:
+	return "op383"
+case 384:
+	return "op384"
+case 385:
+	return "op385"
+case 386:
+	return "op386"
+case 387:
+	return "op387"
+case 388:
+	return "op388"
+case 389:
+	return "op389"
+case 390:
+	return "op390"
+case 391:
+	return "op391"
+case 392:
+	return "op392"
+case 393:
+	return "op393"
+case 394:
+	return "op394"
+case 395:
+	return "op395"
+case 396:
+	return "op396"
+case 397:
+	return "op397"
+case 398:
+	return "op398"
+case 399:
+	return "op399"
+}
