@@ -75,8 +75,13 @@ type gate struct {
 // start runs a gateway with a configuration, to which an address and a directory are added. It ends with the test.
 func start(t testing.TB, yaml string) *gate {
 	t.Helper()
-	dir := t.TempDir()
-	g := &gate{t: t, file: filepath.Join(dir, "sluice.yaml"), data: filepath.Join(dir, "data"), ended: make(chan struct{})}
+	return startIn(t, filepath.Join(t.TempDir(), "data"), yaml)
+}
+
+// startIn is start with a data directory that may have been another gateway's.
+func startIn(t testing.TB, data, yaml string) *gate {
+	t.Helper()
+	g := &gate{t: t, file: filepath.Join(t.TempDir(), "sluice.yaml"), data: data, ended: make(chan struct{})}
 	g.configure(yaml)
 	c, err := config.Load(g.file, noEnv)
 	if err != nil {
