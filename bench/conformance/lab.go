@@ -26,6 +26,7 @@ import (
 // is locked to its thread (rig.Start); cells run in goroutines of their own.
 type lab struct {
 	gateway, first, second *rig.Product
+	strict                 *rig.Product            // as the second, with a model that refuses to go on with its own words
 	down                   map[string]*rig.Product // simulators that are down for a while, by the form of it
 	client                 *http.Client
 	outage                 time.Duration // how long they are
@@ -53,6 +54,9 @@ func (l *lab) start(ctx context.Context, program, dir string, cells []*cell) (er
 		return err
 	}
 	if l.second, err = rig.StartSim(ctx, program, dir, "second", simConfig(cells, false)); err != nil {
+		return err
+	}
+	if l.strict, err = rig.StartSim(ctx, program, dir, "strict", strings.Replace(models, "max: 60}}", "max: 60}, rejects: [prefill]}", 1)); err != nil {
 		return err
 	}
 	for _, c := range cells {
@@ -86,7 +90,7 @@ func (l *lab) start(ctx context.Context, program, dir string, cells []*cell) (er
 
 func (l *lab) stop() {
 	l.client.CloseIdleConnections()
-	for _, p := range append([]*rig.Product{l.gateway, l.first, l.second}, slices.Collect(maps.Values(l.down))...) {
+	for _, p := range append([]*rig.Product{l.gateway, l.first, l.second, l.strict}, slices.Collect(maps.Values(l.down))...) {
 		if p != nil {
 			p.Stop()
 		}
@@ -102,6 +106,21 @@ models:
   - {name: steady, speed: {overhead: 5ms, step: 3ms}, output: {min: 60, max: 60}}
   - {name: embed, kind: embedding}
 `
+
+// firstOf and secondOf return the simulators of a cell's targets.
+func (l *lab) firstOf(c *cell) *rig.Product {
+	if c.outage != "" {
+		return l.down[c.outage]
+	}
+	return l.first
+}
+
+func (l *lab) secondOf(c *cell) *rig.Product {
+	if c.strict {
+		return l.strict
+	}
+	return l.second
+}
 
 // simConfig returns a simulator's configuration.
 func simConfig(cells []*cell, first bool) string {
@@ -139,14 +158,10 @@ func (l *lab) gatewayConfig(cells []*cell) string {
 		}
 	}
 	for _, c := range cells {
-		first := l.first
-		if c.outage != "" {
-			first = l.down[c.outage]
-		}
-		account(c.id+"-1", first.URL(), c.target)
+		account(c.id+"-1", l.firstOf(c).URL(), c.target)
 		targets := c.id + "-1/" + c.id
 		if !c.one {
-			account(c.id+"-2", l.second.URL(), c.other)
+			account(c.id+"-2", l.secondOf(c).URL(), c.other)
 			targets += ", " + c.id + "-2/" + c.id + "b"
 		}
 		set := c.set
@@ -298,7 +313,7 @@ func (l *lab) run(ctx context.Context, cells []*cell, workers int, tell func(don
 // the gateway does.
 func (l *lab) collect(ctx context.Context, all []*played) error {
 	seen := map[*rig.Product]map[string][]sim.RequestRecord{}
-	for _, p := range append([]*rig.Product{l.first, l.second}, slices.Collect(maps.Values(l.down))...) {
+	for _, p := range append([]*rig.Product{l.first, l.second, l.strict}, slices.Collect(maps.Values(l.down))...) {
 		if err := settle(ctx, p); err != nil {
 			return err
 		}
@@ -313,11 +328,7 @@ func (l *lab) collect(ctx context.Context, all []*played) error {
 		}
 	}
 	for _, p := range all {
-		first := l.first
-		if p.cell.outage != "" {
-			first = l.down[p.cell.outage]
-		}
-		p.seenA, p.seenB = seen[first][p.cell.id], seen[l.second][p.cell.id]
+		p.seenA, p.seenB = seen[l.firstOf(p.cell)][p.cell.id], seen[l.secondOf(p.cell)][p.cell.id]
 	}
 	return nil
 }

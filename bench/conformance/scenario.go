@@ -86,6 +86,7 @@ type scenario struct {
 	a, b    string // faults of the first and the second target, in the grammar of sluice sim
 	set     string // settings of the gateway's model, in YAML's flow style
 	windows [2]int // of the targets' models, in tokens, as the gateway is told; 0 for unknown
+	strict  bool   // the second target's model refuses to go on with its own words
 	outage  string // the first target is at a simulator that is down for a while, in this form
 	header  [2]string
 
