@@ -235,8 +235,13 @@ func nameIn(lit []byte) []byte {
 	return name
 }
 
-// End appends nothing: a stream that is forwarded has its own end.
-func (s *Stream) End(dst []byte) []byte { return dst }
+// End appends the last event, if the provider has left it out.
+func (s *Stream) End(dst []byte) []byte {
+	if s.Done {
+		return dst
+	}
+	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+}
 
 // Fail appends an error event.
 func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return appendErrorEvent(dst, e, s.options.ID) }
