@@ -9,14 +9,13 @@ import (
 
 // anthropicChecker knows Messages.
 type anthropicChecker struct {
-	res      *Result
-	begun    bool
-	open     int // index of the open block; -1 if none is
-	next     int // index of the next block
-	stopped  bool
-	done     bool
-	over     bool
-	blockEnd bool
+	res     *Result
+	begun   bool
+	open    int // index of the open block; -1 if none is
+	next    int // index of the next block
+	stopped bool
+	done    bool
+	over    bool
 }
 
 type anthropicEvent struct {
