@@ -22,7 +22,6 @@ const maxDeparture = 50 * time.Millisecond
 func departures() []scenario {
 	const doc = "the client leaves: the connection to the provider is closed within 50 ms; "
 	gone := want{a: exactly(1), b: exactly(0)}
-	const patient = "timeouts: {headers: 20s, first_token: 20s, idle: 20s}"
 	of := func(name, what, fault string, send func(ctx context.Context, l *lab, c *cell) (*http.Request, error), fronts ...llm.Dialect) scenario {
 		return scenario{
 			name: "gone-" + name, row: "R10", doc: doc + what, a: fault, set: patient, one: true, only: "whole", fronts: fronts, want: gone,

@@ -72,7 +72,7 @@ func direct() []scenario {
 			want: want{end: filtered, by: "a", a: exactly(1), b: exactly(0), wall: answerTime},
 		},
 		{
-			name: "filter-opt-in", fronts: []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic}, row: "R2", // Gemini has no such error, but an answer doc: "the same refusal with failover_on: [content_filter]: the other target answers", a: "content-filter", set: "failover_on: [content_filter]",
+			name: "filter-opt-in", fronts: []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic}, row: "R2", doc: "the same refusal with failover_on: [content_filter]: the other target answers", a: "content-filter", set: "failover_on: [content_filter]",
 			want: second,
 		},
 		{
@@ -85,8 +85,12 @@ func direct() []scenario {
 		},
 		{name: "auth-opt-in", row: "R2", doc: "401 with failover_on: [auth]: the other target answers", a: "401", set: "failover_on: [auth]", want: second},
 		{
-			name: "context", row: "R2", doc: "the prompt is too long for the first target's window: the second has a larger one, and answers", a: "context-length",
+			name: "context", row: "R2", doc: "the prompt is too long for the first target's window: the second has a larger one, and answers", a: "context-length", windows: [2]int{1000, 100_000},
 			want: second,
+		},
+		{
+			name: "context-equal", row: "R2", doc: "the same, and the second window is no larger: the error, without a second request", a: "context-length", windows: [2]int{1000, 1000},
+			want: want{end: refused, status: 400, a: exactly(1), b: exactly(0), wall: answerTime},
 		},
 		{
 			name: "context-only", row: "R2", doc: "the same at the only target: the error, without a second request", one: true, a: "context-length",

@@ -113,6 +113,9 @@ func (j *judging) grade() (grade, why string) {
 	case len(res.Bad) > 0:
 		return fail, "protocol: " + strings.Join(res.Bad, "; ")
 	}
+	if j.w.end == either && res.Told != nil && res.Told.Status != http.StatusOK {
+		return pass, ""
+	}
 	if j.w.end == refused || j.w.end == blocked && (res.Told != nil || j.p.cell.target != llm.Gemini) {
 		return j.gradeRefusal()
 	}
@@ -168,8 +171,8 @@ func (j *judging) gradeAnswer() (grade, why string) {
 			return fail, "the answer does not say that a content filter ended it"
 		}
 		return pass, ""
-	case unlooped:
-		return j.gradeLoop()
+	case fitting:
+		return gradeForm(got)
 	}
 	if diff := caller.Same(j.p.ref, got); diff != "" {
 		if text := caller.Text(got); text != "" && strings.HasPrefix(caller.Text(j.p.ref), text) {
@@ -180,16 +183,18 @@ func (j *judging) gradeAnswer() (grade, why string) {
 	return pass, ""
 }
 
-// gradeLoop judges an answer that fell into a loop. What was sent of that cannot be taken back; then something else must follow.
-func (j *judging) gradeLoop() (grade, why string) {
-	words := strings.Fields(caller.Text(j.p.res.Answer))
-	tail := words[max(len(words)-20, 0):]
-	different := map[string]bool{}
-	for _, w := range tail {
-		different[w] = true
+// gradeForm judges an answer that was to have a form.
+func gradeForm(got *llm.Answer) (grade, why string) {
+	text := caller.Text(got)
+	for i := range got.Choices {
+		for _, p := range got.Choices[i].Parts {
+			if p.Kind == llm.PartToolCall {
+				text = p.Text
+			}
+		}
 	}
-	if len(different) < 8 {
-		return fail, fmt.Sprintf("%d words that end in %q", len(words), strings.Join(tail, " "))
+	if bad := fits(text); bad != "" {
+		return fail, fmt.Sprintf("the answer does not fit the schema: %s: %.200s", bad, text)
 	}
 	return pass, ""
 }
@@ -219,7 +224,7 @@ func (j *judging) answerer() {
 	switch {
 	case j.w.end != answered && j.w.end != either:
 	case strings.HasSuffix(j.w.by, "ab"): // several legs: each has cost something
-		if got.Output < right.Output || got.Input < right.Input {
+		if got.Output < right.Output || got.Input < right.Input && c.target == c.other { // dialects count a request in their own ways
 			j.miss("usage %d in and %d out, want at least %d and %d", got.Input, got.Output, right.Input, right.Output)
 		}
 	case got.Input != right.Input || got.Output != right.Output:

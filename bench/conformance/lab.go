@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ import (
 // is locked to its thread (rig.Start); cells run in goroutines of their own.
 type lab struct {
 	gateway, first, second *rig.Product
+	strict                 *rig.Product            // as the second, with a model that refuses to go on with its own words
 	down                   map[string]*rig.Product // simulators that are down for a while, by the form of it
 	client                 *http.Client
 	outage                 time.Duration // how long they are
@@ -54,31 +56,41 @@ func (l *lab) start(ctx context.Context, program, dir string, cells []*cell) (er
 	if l.second, err = rig.StartSim(ctx, program, dir, "second", simConfig(cells, false)); err != nil {
 		return err
 	}
+	if l.strict, err = rig.StartSim(ctx, program, dir, "strict", strings.Replace(models, "max: 60}}", "max: 60}, rejects: [prefill]}", 1)); err != nil {
+		return err
+	}
 	for _, c := range cells {
 		if c.outage == "" || l.down[c.outage] != nil {
 			continue
 		}
-		text := models + fmt.Sprintf("faults:\n  - {fault: \"down;form=%s\", from: %s, for: %s}\n", c.outage, outageFrom, l.outage)
-		if l.down[c.outage], err = rig.StartSim(ctx, program, dir, "down-"+c.outage, text); err != nil {
+		if l.down[c.outage], err = rig.StartSim(ctx, program, dir, "down-"+c.outage, models); err != nil {
 			delete(l.down, c.outage)
 			return err
 		}
 	}
-	if l.gateway, err = rig.StartGateway(ctx, program, dir, "gateway", l.gatewayConfig(cells)); err != nil {
+	prices := filepath.Join(dir, "prices.json")
+	if err := rig.SaveAs(prices, priceTable(cells)); err != nil {
 		return err
 	}
-	for _, p := range l.down {
-		if status, _, err := l.post(ctx, p.URL()+"/sim/schedule/start", nil); err != nil || status >= 300 {
-			return fmt.Errorf("start schedule of a simulator: status %d: %w", status, err)
-		}
+	if l.gateway, err = rig.StartGateway(ctx, program, dir, "gateway", "prices_file: "+prices+"\n"+l.gatewayConfig(cells)); err != nil {
+		return err
 	}
 	l.epoch = time.Now()
+	for form, p := range l.down { // not by their configuration: all other processes must be there before they go
+		rule := map[string]string{"fault": "down;form=" + form, "from": outageFrom.String(), "for": l.outage.String()}
+		if err := l.post(ctx, p.URL()+"/sim/schedule/start", nil); err != nil {
+			return err
+		}
+		if err := l.post(ctx, p.URL()+"/sim/faults", []map[string]string{rule}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 func (l *lab) stop() {
 	l.client.CloseIdleConnections()
-	for _, p := range append([]*rig.Product{l.gateway, l.first, l.second}, slices.Collect(maps.Values(l.down))...) {
+	for _, p := range append([]*rig.Product{l.gateway, l.first, l.second, l.strict}, slices.Collect(maps.Values(l.down))...) {
 		if p != nil {
 			p.Stop()
 		}
@@ -94,6 +106,21 @@ models:
   - {name: steady, speed: {overhead: 5ms, step: 3ms}, output: {min: 60, max: 60}}
   - {name: embed, kind: embedding}
 `
+
+// firstOf and secondOf return the simulators of a cell's targets.
+func (l *lab) firstOf(c *cell) *rig.Product {
+	if c.outage != "" {
+		return l.down[c.outage]
+	}
+	return l.first
+}
+
+func (l *lab) secondOf(c *cell) *rig.Product {
+	if c.strict {
+		return l.strict
+	}
+	return l.second
+}
 
 // simConfig returns a simulator's configuration.
 func simConfig(cells []*cell, first bool) string {
@@ -131,14 +158,10 @@ func (l *lab) gatewayConfig(cells []*cell) string {
 		}
 	}
 	for _, c := range cells {
-		first := l.first
-		if c.outage != "" {
-			first = l.down[c.outage]
-		}
-		account(c.id+"-1", first.URL(), c.target)
+		account(c.id+"-1", l.firstOf(c).URL(), c.target)
 		targets := c.id + "-1/" + c.id
 		if !c.one {
-			account(c.id+"-2", l.second.URL(), c.target)
+			account(c.id+"-2", l.secondOf(c).URL(), c.other)
 			targets += ", " + c.id + "-2/" + c.id + "b"
 		}
 		set := c.set
@@ -153,6 +176,26 @@ func (l *lab) gatewayConfig(cells []*cell) string {
 		fmt.Fprintf(&names, "  right-%s: {targets: [right-%s/right]}\n", f.Name, f.Name)
 	}
 	return b.String() + "models:\n" + names.String()
+}
+
+// priceRow is a row of a gateway's price table, which says how large a model's window is.
+type priceRow struct {
+	Provider string  `json:"provider"`
+	Model    string  `json:"model"`
+	Input    float64 `json:"input_per_mtok"`
+	Output   float64 `json:"output_per_mtok"`
+	Window   int     `json:"context_window"`
+}
+
+// priceTable tells the gateway the windows that scenarios want known.
+func priceTable(cells []*cell) map[string][]priceRow {
+	rows := []priceRow{}
+	for _, c := range cells {
+		if c.windows[0] > 0 {
+			rows = append(rows, priceRow{c.id + "-1", c.id, 1, 1, c.windows[0]}, priceRow{c.id + "-2", c.id + "b", 1, 1, c.windows[1]})
+		}
+	}
+	return map[string][]priceRow{"models": rows}
 }
 
 // played is what came of a cell.
@@ -270,7 +313,7 @@ func (l *lab) run(ctx context.Context, cells []*cell, workers int, tell func(don
 // the gateway does.
 func (l *lab) collect(ctx context.Context, all []*played) error {
 	seen := map[*rig.Product]map[string][]sim.RequestRecord{}
-	for _, p := range append([]*rig.Product{l.first, l.second}, slices.Collect(maps.Values(l.down))...) {
+	for _, p := range append([]*rig.Product{l.first, l.second, l.strict}, slices.Collect(maps.Values(l.down))...) {
 		if err := settle(ctx, p); err != nil {
 			return err
 		}
@@ -285,11 +328,7 @@ func (l *lab) collect(ctx context.Context, all []*played) error {
 		}
 	}
 	for _, p := range all {
-		first := l.first
-		if p.cell.outage != "" {
-			first = l.down[p.cell.outage]
-		}
-		p.seenA, p.seenB = seen[first][p.cell.id], seen[l.second][p.cell.id]
+		p.seenA, p.seenB = seen[l.firstOf(p.cell)][p.cell.id], seen[l.secondOf(p.cell)][p.cell.id]
 	}
 	return nil
 }
@@ -322,22 +361,23 @@ func requests(p *rig.Product) ([]sim.RequestRecord, error) {
 	return all, nil
 }
 
-// post sends JSON and returns status and body.
-func (l *lab) post(ctx context.Context, url string, body any) (int, []byte, error) {
+// post sends JSON to a simulator.
+func (l *lab) post(ctx context.Context, url string, body any) error {
 	b, err := json.Marshal(body)
 	if err != nil {
-		return 0, nil, fmt.Errorf("encode request: %w", err)
+		return fmt.Errorf("encode request: %w", err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
 	if err != nil {
-		return 0, nil, fmt.Errorf("make request: %w", err)
+		return fmt.Errorf("make request: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
 	resp, err := l.client.Do(r)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	defer resp.Body.Close()
-	b, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, b, err
+	if b, err = io.ReadAll(resp.Body); err == nil && resp.StatusCode >= 300 {
+		err = fmt.Errorf("post %s: status %d: %.200s", url, resp.StatusCode, b)
+	}
+	return err
 }

@@ -16,9 +16,10 @@ func scenarios() []scenario {
 	return slices.Concat(direct(), streams(), outages(), departures())
 }
 
-// crossed are the scenarios that are also run with targets of another dialect than the front's, and crossing says of which.
+// crossed are the scenarios that are also run with targets of another dialect than the front's: both, or one of them, where there are two.
+// crossing says of which.
 func crossed() []string {
-	return []string{"healthy", "503", "cut-rst", "cut-eof", "cut-first", "stall", "error-after", "error-before", "malformed", "no-finish", "tool-cut", "filter-400"}
+	return []string{"healthy", "503", "cut-rst", "cut-eof", "cut-first", "stall", "error-after", "error-before", "malformed", "no-finish", "tool-cut", "tool-no-finish", "json-cut", "filter-400"}
 }
 
 func crossing(front llm.Dialect) llm.Dialect {
@@ -35,8 +36,8 @@ func matrix(all []scenario, wanted func(name string) bool) []*cell {
 		cross[name] = true
 	}
 	var cells []*cell
-	add := func(s *scenario, i int, f caller.Front, stream bool, target llm.Dialect) {
-		c := &cell{scenario: s, front: f, stream: stream, target: target, glob: fmt.Sprintf("s%d-*", i)}
+	add := func(s *scenario, i int, f caller.Front, stream bool, target, other llm.Dialect) {
+		c := &cell{scenario: s, front: f, stream: stream, target: target, other: other, glob: fmt.Sprintf("s%d-*", i)}
 		if (s.only == "" || s.only == c.form()) && s.fits(f.Dialect) && wanted(c.fullName()) {
 			c.id = fmt.Sprintf("s%d-%d", i, len(cells))
 			cells = append(cells, c)
@@ -45,9 +46,14 @@ func matrix(all []scenario, wanted func(name string) bool) []*cell {
 	for i := range all {
 		for _, f := range caller.Fronts() {
 			for _, stream := range []bool{true, false} {
-				add(&all[i], i, f, stream, f.Dialect)
+				own, foreign := f.Dialect, crossing(f.Dialect)
+				add(&all[i], i, f, stream, own, own)
 				if cross[all[i].name] {
-					add(&all[i], i, f, stream, crossing(f.Dialect))
+					add(&all[i], i, f, stream, foreign, foreign)
+				}
+				if cross[all[i].name] && !all[i].one {
+					add(&all[i], i, f, stream, own, foreign)
+					add(&all[i], i, f, stream, foreign, own)
 				}
 			}
 		}

@@ -21,11 +21,14 @@ const (
 	maxReturn    = 2 * time.Second        // until a target that is back is used again
 )
 
+// patient are limits that only a machine in trouble reaches.
+const patient = "timeouts: {headers: 20s, first_token: 20s, idle: 20s}"
+
 // outages are failures that last.
 func outages() []scenario {
 	outage := func(form, doc string, fronts ...llm.Dialect) scenario {
 		return scenario{
-			name: "outage-" + form, row: "R3", only: "stream", fronts: fronts, outage: form, play: playOutage,
+			name: "outage-" + form, row: "R3", only: "stream", fronts: fronts, outage: form, play: playOutage, set: patient,
 			doc: doc + " for 20 s (60 s with -full) under 10 calls a second: each gets its whole answer, at most 3 requests find out whether it is back, and 2 s after it is back it is used again",
 			want: want{
 				a: span{1, 1_000_000}, b: span{1, 1_000_000},
@@ -37,7 +40,7 @@ func outages() []scenario {
 		outage("reset", "the first target resets connections", llm.OpenAI),
 		outage("refuse", "the first target's port is closed", llm.OpenAI),
 		{
-			name: "storm", row: "direct: 429", one: true, a: "429;after=1;first=10", play: playStorm,
+			name: "storm", row: "direct: 429", one: true, a: "429;after=1;first=10", play: playStorm, set: patient,
 			doc:  "40 calls at once; the only target refuses the first ten with 429 and Retry-After: 1: all get the whole answer, none asks again before the second is over",
 			want: want{a: span{40, 50}, wall: time.Second + 3*answerTime},
 		},

@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/bench/caller"
@@ -44,10 +46,10 @@ const (
 	refused                 // an error in the client's dialect, before anything else
 	filtered                // an answer that says that a content filter ended it
 	blocked                 // as refused; or as filtered, in Gemini's dialect, where a prompt that is refused is an answer
-	either                  // answered or broken
+	either                  // answered, or broken, or refused
+	fitting                 // structured output or a tool call that fits the schema, whatever it says
 	broken                  // part of the right answer, and an error in the stream
 	marked                  // an error of that code in the stream, whatever came before it
-	unlooped                // a whole answer that begins with a loop which was stopped, and then goes on otherwise
 )
 
 // span is an allowed range, both ends included.
@@ -77,14 +79,16 @@ type scenario struct {
 	row  string // of table F, or where else it comes from
 	doc  string // what happens, and what is right
 
-	only   string        // stream or whole; "" for both
-	fronts []llm.Dialect // nil for all
-	ask    asking
-	one    bool   // there is no second target
-	a, b   string // faults of the first and the second target, in the grammar of sluice sim
-	set    string // settings of the gateway's model, in YAML's flow style
-	outage string // the first target is at a simulator that is down for a while, in this form
-	header [2]string
+	only    string        // stream or whole; "" for both
+	fronts  []llm.Dialect // nil for all
+	ask     asking
+	one     bool   // there is no second target
+	a, b    string // faults of the first and the second target, in the grammar of sluice sim
+	set     string // settings of the gateway's model, in YAML's flow style
+	windows [2]int // of the targets' models, in tokens, as the gateway is told; 0 for unknown
+	strict  bool   // the second target's model refuses to go on with its own words
+	outage  string // the first target is at a simulator that is down for a while, in this form
+	header  [2]string
 
 	want  want
 	whole *want // of the form that is not streamed, where it differs
@@ -100,14 +104,35 @@ func (s *scenario) wants(stream bool) *want {
 	return &s.want
 }
 
+// schema is that of tools and of structured output.
+const schema = `{"type":"object","properties":{"river":{"type":"string"},"gate":{"type":"string"},"level":{"type":"integer"},"keeper":{"type":"string"}},` +
+	`"required":["river","gate","level","keeper"],"additionalProperties":false}`
+
+// fits says how JSON does not fit the schema; it is empty if it does.
+func fits(text string) string {
+	var v struct {
+		River, Gate, Keeper *string
+		Level               *int
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(&v); {
+	case err != nil:
+		return err.Error()
+	case d.More():
+		return "there is more than one value"
+	case v.River == nil || v.Gate == nil || v.Keeper == nil || v.Level == nil:
+		return "a member is missing"
+	}
+	return ""
+}
+
 // chat returns the request of a scenario.
 func (s *scenario) chat(model string, stream bool) *llm.Chat {
 	c := &llm.Chat{
 		Model: model, Stream: stream, StreamUsage: true, MaxTokens: 4000, Choices: 1,
 		Messages: []llm.Turn{{Role: llm.RoleUser, Parts: []llm.Part{{Kind: llm.PartText, Text: "Scenario " + s.name + ": what does a sluice do?"}}}},
 	}
-	const schema = `{"type":"object","properties":{"river":{"type":"string"},"gate":{"type":"string"},"level":{"type":"integer"},"keeper":{"type":"string"}},` +
-		`"required":["river","gate","level","keeper"],"additionalProperties":false}`
 	strict := true
 	switch s.ask {
 	case forTool:
@@ -130,7 +155,8 @@ type cell struct {
 	id     string // also the model's public name, and its name at the first target; the second target's has a b behind it
 	front  caller.Front
 	stream bool
-	target llm.Dialect // that the providers speak
+	target llm.Dialect // that the first target speaks
+	other  llm.Dialect // that the second speaks
 	glob   string      // of the ids of the scenario's cells
 }
 
@@ -147,6 +173,9 @@ func (c *cell) fullName() string {
 	n := c.scenario.name + "/" + c.front.Name
 	if c.target != c.front.Dialect {
 		n += ">" + c.target.String()
+	}
+	if c.other != c.target {
+		n += "+" + c.other.String()
 	}
 	return n + "/" + c.form()
 }

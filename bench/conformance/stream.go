@@ -5,6 +5,8 @@ package main
 import (
 	"strconv"
 	"time"
+
+	"sluice/internal/llm"
 )
 
 // streams are failures within the answer. A call that is not streamed is a stream between gateway and provider, so that they hold for both forms.
@@ -39,6 +41,8 @@ func streams() []scenario {
 		form := []string{"rst", "fin", "eof", "mid", "eof"}[i]
 		all = append(all, cut("cut-"+strconv.Itoa(after), "cut;after="+strconv.Itoa(after)+";form="+form, "the stream breaks ("+form+") after "+strconv.Itoa(after)+" of 60 tokens"))
 	}
+	toldThen := rescued
+	toldThen.b = span{1, 2} // a refusal first, where the gateway cannot know
 	told := want{end: broken, a: exactly(1), b: exactly(0), wall: answerTime + timing}
 	first := cut("cut-first", "cut;after=0;form=rst", "the connection is reset before the first token")
 	first.want, first.whole = second, nil
@@ -48,6 +52,7 @@ func streams() []scenario {
 		quick(scenario{name: "cut-error", only: "stream", row: "stream: drop mid-stream", doc: "the stream breaks, with on_break: error: part of the text and an error in the client's dialect", a: "cut;after=20", set: "on_break: error", want: told}),
 		scenario{name: "cut-overlap", row: "R5", doc: "the other target says the last 20 bytes again before it goes on: they are left out", a: "cut;after=20", b: "continue=overlap", want: rescued, whole: &unseen},
 		scenario{name: "cut-from-start", row: "R5", doc: "the other target begins the answer anew, though asked to go on: what was sent is left out", a: "cut;after=20", b: "continue=restart", want: rescued, whole: &unseen},
+		scenario{name: "cut-no-prefill", row: "R5", doc: "the other target refuses requests that end with its own words: it is told to go on instead", a: "cut;after=20", strict: true, want: toldThen, whole: &toldThen},
 		scenario{name: "cut-both", row: "stream: drop mid-stream", doc: "both targets break off, each at another place: part of the text and an error, or the whole", a: "cut;after=20", b: "cut;after=10;form=eof", want: want{end: either, a: span{1, 2}, b: span{1, 2}, wall: 4 * answerTime}},
 		quick(scenario{name: "malformed", row: "stream: malformed chunk", doc: "an event that is no JSON after 20 tokens: skipped in place", a: "malformed;after=20", want: inPlace}),
 		quick(scenario{name: "error-before", row: "stream: error object inside a 200", doc: "an error object before any content: the other target answers", a: "stream-error;after=0", want: second}),
@@ -64,23 +69,24 @@ func streams() []scenario {
 		scenario{name: "framing", row: "R7", doc: "byte order mark, CRLF, comments, data over several lines: read as any", a: "bom+crlf+pings+multiline", want: inPlace},
 		scenario{name: "framing-tight", row: "R7", doc: "no space after data:, no blank line at the end", a: "no-space+no-blank", want: inPlace},
 		quick(scenario{name: "tool-cut", row: "stream: incomplete JSON", doc: "the stream breaks inside the arguments of a tool call: the call is made anew, whole", ask: forTool, a: "cut;after=6;form=rst", want: rescued, whole: &unseen}),
+		scenario{name: "tool-no-finish", row: "stream: missing end marker", doc: "a whole tool call and no finish reason: the other target is asked, the call is not sent twice", ask: forTool, a: "no-finish", want: inTwo},
 		quick(scenario{name: "json-cut", row: "stream: incomplete JSON", doc: "the stream breaks inside structured output: it is made anew, whole", ask: forJSON, a: "cut;after=6;form=eof", want: rescued, whole: &unseen}),
 		scenario{name: "tool-stall", row: "stream: no data for the idle limit", doc: "nothing after 6 tokens of a tool call", ask: forTool, a: "stall;after=6", want: stalled, whole: &unseenStall},
 		quick(scenario{
 			name: "json-invalid", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=prose", one: true, set: "structured: {retry: 1, stream: hold}",
-			doc:  "structured output with text around it, at the only target: asked once more, more strictly; the stream is held back until then (stream: hold)",
-			want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc:  "structured output with text around it, at the only target: mended in place, or asked for once more, more strictly; the stream is held back until then (stream: hold)",
+			want: want{end: fitting, by: "a", a: span{1, 2}, wall: 3 * answerTime},
 		}),
 		scenario{
 			name: "json-cut-off", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=cut", one: true, set: "structured: {retry: 1, stream: hold}",
-			doc: "structured output that ends in its middle, with a finish reason: asked once more", want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc: "structured output that ends in its middle, with a finish reason: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
 			name: "json-schema", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=schema", one: true, set: "structured: {retry: 1, stream: hold}",
-			doc: "JSON that does not fit the schema: asked once more", want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc: "JSON that does not fit the schema: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
-			name: "json-twice", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=prose;once=0", one: true, set: "structured: {retry: 1, stream: hold}",
+			name: "json-twice", row: "direct: invalid JSON or schema", ask: forJSON, a: "invalid-json;form=cut;once=0", one: true, set: "structured: {retry: 1, stream: hold}",
 			doc: "the same each time: an error after the second try", want: want{end: refused, status: 502, code: "invalid_output", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
@@ -89,11 +95,27 @@ func streams() []scenario {
 		},
 		scenario{
 			name: "tool-invalid", row: "direct: invalid JSON or schema", only: "whole", ask: forTool, a: "invalid-json;form=schema", one: true, set: "structured: {retry: 1}",
-			doc: "arguments of a tool call that do not fit its schema: asked once more", want: want{by: "a", a: exactly(2), wall: 3 * answerTime},
+			doc: "arguments of a tool call that do not fit its schema: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
 		},
 		scenario{
-			name: "loop", row: "R9", doc: "the first target says one word for ever after 20 tokens: stopped within 200 tokens, the other target goes on", a: "repeat;after=20;tokens=4000",
-			want:  want{end: unlooped, by: "ab", a: exactly(1), b: exactly(1), loop: 250, wall: 3 * time.Second},
+			name: "tool-cut-off", row: "direct: invalid JSON or schema", only: "whole", ask: forTool, a: "invalid-json;form=cut", one: true, set: "structured: {retry: 1}",
+			doc: "arguments of a tool call that end in their middle, with a finish reason: asked once more", want: want{end: fitting, by: "a", a: exactly(2), wall: 3 * answerTime},
+			fronts: []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic},
+		},
+		scenario{
+			name: "tool-stream", row: "stream: incomplete JSON", only: "stream", ask: forTool, a: "invalid-json;form=cut", one: true,
+			doc: "the same in a stream: an error event in place of the end", want: want{end: marked, code: "invalid_output", a: exactly(1), wall: answerTime},
+			fronts: []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic},
+		},
+		scenario{
+			name: "tool-loop", row: "R9", doc: "one word for ever in the arguments of a tool call: stopped; an error in a stream, and otherwise the other target's call", ask: forTool, a: "repeat;form=tool;tokens=4000",
+			want:   want{end: marked, code: "degenerate_output", a: exactly(1), b: exactly(0), loop: 250, wall: 3 * time.Second},
+			whole:  &want{by: "b", a: exactly(1), b: exactly(1), loop: 250, wall: 3 * time.Second},
+			fronts: []llm.Dialect{llm.OpenAI, llm.Responses, llm.Anthropic},
+		},
+		scenario{
+			name: "loop", row: "R9", doc: "the first target says one word for ever after 20 tokens: stopped within 200 tokens. What a client has seen of a loop cannot be taken back, so that a stream ends with an error; the other target answers where nothing was shown", a: "repeat;after=20;tokens=4000",
+			want:  want{end: marked, code: "degenerate_output", a: exactly(1), b: exactly(0), loop: 250, wall: 3 * time.Second},
 			whole: &want{by: "b", a: exactly(1), b: exactly(1), loop: 250, wall: 3 * time.Second},
 		},
 		scenario{

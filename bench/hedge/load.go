@@ -28,38 +28,54 @@ type result struct {
 	Hedges        map[string]int // of all calls, by what came of them
 }
 
-// extra is the share of requests beyond the calls that were made.
-func (r *result) extra() float64 { return float64(r.Seen)/float64(r.Made) - 1 }
+// hedged is how many second requests the gateway says that it has sent.
+func (r *result) hedged() int { return r.Hedges["won"] + r.Hedges["lost"] + r.Hedges["failed"] }
 
-// load makes calls in a closed loop. Those after the warm-up are measured.
-func load(ctx context.Context, o *options, addr, target string) (*result, error) {
+// failovers is how many requests the provider has seen beyond the calls and their hedges: what followed on a limit that was over.
+func (r *result) failovers() int { return int(r.Seen) - r.Made - r.hedged() }
+
+// share is a number of requests as a share of the calls that were made.
+func (r *result) share(n int) float64 { return float64(n) / float64(r.Made) }
+
+// tally collects what the clients find.
+type tally struct {
+	mu      sync.Mutex
+	times   map[string][]time.Duration
+	failed  map[string]int
+	failure error // the last
+}
+
+func (t *tally) add(target string, d time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.times[target] = append(t.times[target], d)
+	if err != nil {
+		t.failed[target]++
+		t.failure = fmt.Errorf("%s: %w", target, err)
+	}
+}
+
+// load makes calls in a closed loop, to the targets in turn, so that what else the machine does hits all of them alike. Those after the
+// warm-up are measured.
+func load(ctx context.Context, o *options, addr string, targets []string) ([]*result, error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: o.users}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
-	r := &result{Target: target, Calls: o.calls, Made: o.warm + o.calls}
+	t := &tally{times: map[string][]time.Duration{}, failed: map[string]int{}}
 	var next atomic.Int64
-	var mu sync.Mutex // guards times, failure and r
-	times := make([]time.Duration, 0, o.calls)
-	var failure error
 	var group sync.WaitGroup
 	for range o.users {
 		group.Go(func() {
-			for {
-				n := int(next.Add(1))
-				if n > r.Made || ctx.Err() != nil {
+			for ctx.Err() == nil {
+				n := int(next.Add(1)) - 1
+				if n >= (o.warm+o.calls)*len(targets) {
 					return
 				}
+				target := targets[n%len(targets)]
 				d, err := call(ctx, client, addr, target)
-				if n <= o.warm {
-					continue
+				if n >= o.warm*len(targets) {
+					t.add(target, d, err)
 				}
-				mu.Lock()
-				times = append(times, d)
-				if err != nil {
-					r.Failed++
-					failure = err
-				}
-				mu.Unlock()
 			}
 		})
 	}
@@ -67,12 +83,24 @@ func load(ctx context.Context, o *options, addr, target string) (*result, error)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if r.Failed > r.Calls/100 {
-		return nil, fmt.Errorf("%d of %d calls failed, the last: %w", r.Failed, r.Calls, failure)
+	return t.results(o, targets)
+}
+
+// results sums up. Single calls fail where both of a target's models stall; more than that is no measurement.
+func (t *tally) results(o *options, targets []string) ([]*result, error) {
+	var all []*result
+	for _, target := range targets {
+		times := t.times[target]
+		if n := t.failed[target]; n > o.calls/100 {
+			return nil, fmt.Errorf("%d of %d calls failed, the last: %w", n, o.calls, t.failure)
+		}
+		slices.Sort(times)
+		all = append(all, &result{
+			Target: target, Calls: o.calls, Made: o.warm + o.calls, Failed: t.failed[target],
+			P50: quantile(times, .5), P95: quantile(times, .95), P99: quantile(times, .99),
+		})
 	}
-	slices.Sort(times)
-	r.P50, r.P95, r.P99 = quantile(times, .5), quantile(times, .95), quantile(times, .99)
-	return r, nil
+	return all, nil
 }
 
 // quantile returns the smallest value that a share q of the sorted values does not exceed.

@@ -25,8 +25,10 @@ type call struct {
 	Wall   time.Duration
 	Why    string `json:",omitempty"` // it did not end with the complete right answer
 	Class  string `json:",omitempty"` // of why
-	Usage  llm.Usage
-	begun  time.Time
+	// Attempts is what the headers said of a call that did not end well; a stream's are sent before its rescues.
+	Attempts string `json:",omitempty"`
+	Usage    llm.Usage
+	begun    time.Time
 }
 
 // The classes of calls that did not end well.
@@ -136,7 +138,9 @@ func (l *lab) call(ctx context.Context, r *rand.Rand) call {
 	if res.Answer != nil {
 		c.Usage = res.Answer.Usage
 	}
-	c.Class, c.Why = classify(a, res, l.deadline)
+	if c.Class, c.Why = classify(a, res, l.deadline); c.Class != "" {
+		c.Attempts = res.Header.Get("X-Sluice-Attempts")
+	}
 	return c
 }
 

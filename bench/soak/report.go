@@ -53,7 +53,7 @@ func (rec *record) tally(calls []call) {
 			continue
 		}
 		rec.Classes[c.Class]++
-		rec.Reasons[fmt.Sprintf("%s, %s, %s, stream %v: %.160s", c.Class, c.Front, c.Kind, c.Stream, c.Why)]++
+		rec.Reasons[fmt.Sprintf("%s, %s, %s, stream %v, %s attempts, %v: %.160s", c.Class, c.Front, c.Kind, c.Stream, c.Attempts, c.Wall.Round(time.Second), c.Why)]++
 		if len(rec.Bad) < maxBadCalls {
 			rec.Bad = append(rec.Bad, *c)
 		}

@@ -16,7 +16,7 @@ func TestCutCallsHaveRows(t *testing.T) {
 	t.Parallel()
 	const calls = 40
 	p := newProvider(t, false)
-	g := start(t, account("p", p.URL)+"clients: {write_stall: 1m}\ndrain: {soft: 10ms, hard: 20ms}\n")
+	g := start(t, account("p", p.URL)+"clients: {write_stall: 1m}\ndrain: {soft: 10ms, hard: 20ms}\nguards: {repetition: \"off\"}\n")
 	q := p.script(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", sse)
 		big := `data: {"choices":[{"index":0,"delta":{"content":"` + strings.Repeat("x", 32<<10) + `"}}]}` + "\n\n"

@@ -141,7 +141,7 @@ func TestDrainSoftLimit(t *testing.T) {
 func TestDrainHardLimit(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, false)
-	g := start(t, account("p", p.URL)+"drain: {soft: 100ms, hard: 1200ms}\nclients: {write_stall: 1m}\n")
+	g := start(t, account("p", p.URL)+"drain: {soft: 100ms, hard: 1200ms}\nclients: {write_stall: 1m}\nguards: {repetition: \"off\"}\n")
 	stuck(t, g, p)
 	begin := time.Now()
 	g.stop()

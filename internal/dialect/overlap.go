@@ -2,6 +2,8 @@ package dialect
 
 import (
 	"bytes"
+	"encoding/json"
+	"reflect"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,13 +15,13 @@ const sure = 16
 // a model says before it does so. exact says that next is meant to follow on directly.
 //
 //  1. The longest end of sofar that next begins with, if it begins at a word, or is too long to be chance.
-//  2. Unless exact: next begins with all of sofar (the model has begun anew).
+//  2. All of sofar, if next begins with it: the model has begun anew.
 //  3. Unless exact: a long end of sofar further on in next: what stands before it is talk.
 func overlap(sofar, next []byte, exact bool) int {
 	if len(sofar) == 0 || len(next) == 0 {
 		return 0
 	}
-	if !exact && len(next) >= len(sofar) && len(sofar) >= sure && bytes.HasPrefix(next, sofar) {
+	if len(next) >= len(sofar) && len(sofar) >= sure && bytes.HasPrefix(next, sofar) {
 		return len(sofar)
 	}
 	for n := min(len(sofar), len(next)); n > 0; n-- {
@@ -74,3 +76,47 @@ func wordRune(b []byte, i int) bool {
 }
 
 func wordy(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' }
+
+// restOfCall returns what arguments of a tool call have besides sent, the beginning of the same call or all of it. What counts is the
+// JSON, not how it is spaced or ordered: another model, or the same another time, writes it otherwise.
+func restOfCall(sent string, whole []byte) (rest []byte, ok bool) {
+	if after, ok := bytes.CutPrefix(whole, []byte(sent)); ok {
+		return after, true
+	}
+	if sameJSON([]byte(sent), whole) {
+		return nil, true
+	}
+	return bytes.CutPrefix(squeeze(whole), squeeze([]byte(sent)))
+}
+
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	return decodeExact(a, &x) == nil && decodeExact(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// decodeExact decodes JSON with its numbers as they are written.
+func decodeExact(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
+// squeeze returns JSON, or the beginning of it, without the white space between its tokens.
+func squeeze(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	inString, escaped := false, false
+	for _, c := range text {
+		switch {
+		case escaped:
+			escaped = false
+		case inString && c == '\\':
+			escaped = true
+		case c == '"':
+			inString = !inString
+		case !inString && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -28,9 +28,27 @@ func TestOverlap(t *testing.T) {
 	f(long, "Sure, here is the rest: "+long[len(long)-40:]+" Then it rests.", false, " Then it rests.") // talk before it
 	f(long, long[len(long)-30:]+" Then it rests.", false, " Then it rests.")
 	f(long, long[len(long)-30:]+" Then it rests.", true, " Then it rests.")
+	f(long, long+" Then it rests.", true, " Then it rests.")
 	f("水门在黎明时打开，水流进运河。", "水流进运河。然后它休息。", false, "然后它休息。")
 	f("", "anything", false, "anything")
 	f("anything", "", false, "")
+}
+
+func TestRestOfCall(t *testing.T) {
+	f := func(sent, whole, rest string, ok bool) {
+		t.Helper()
+		if got, good := restOfCall(sent, []byte(whole)); good != ok || ok && string(got) != rest {
+			t.Errorf("of %q after %q: got %q, %v, want %q, %v", whole, sent, got, good, rest, ok)
+		}
+	}
+	f(`{"at":`, `{"at":"x"}`, `"x"}`, true)
+	f(``, `{"at":"x"}`, `{"at":"x"}`, true)
+	f(`{"at":"x"}`, `{"at": "x"}`, ``, true)
+	f(`{"a":1,"b":2.0}`, `{ "b":2.0, "a":1 }`, ``, true)
+	f(`{"a": "x y`, `{"a":"x y z"}`, ` z"}`, true)
+	f(`{"a":"x \" `, `{ "a" : "x \" y"}`, `y"}`, true)
+	f(`{"a":1}`, `{"a":2}`, ``, false)
+	f(`{"a":"x`, `{"b":"x"}`, ``, false)
 }
 
 func FuzzOverlap(f *testing.F) {
@@ -41,7 +59,7 @@ func FuzzOverlap(f *testing.F) {
 		if n < 0 || n > len(next) {
 			t.Fatalf("overlap of %q and %q is %d", sofar, next, n)
 		}
-		if n > 0 && exact && !strings.HasSuffix(sofar, next[:n]) {
+		if n > 0 && exact && !strings.HasSuffix(sofar, next[:n]) && next[:n] != sofar {
 			t.Fatalf("%q is no repetition of the end of %q", next[:n], sofar)
 		}
 	})

@@ -27,12 +27,13 @@ type Splice struct {
 
 // splicer is an EventWriter that turns the events of a stream into those that go on with another one.
 type splicer struct {
-	o    *Splice
-	w    llm.EventWriter
-	open bool
-	kind llm.PartKind // of the open part
-	skip bool         // the part under way is left out
-	err  *llm.Error
+	o     *Splice
+	w     llm.EventWriter
+	open  bool
+	kind  llm.PartKind // of the open part
+	skip  bool         // the part under way is left out
+	mixed bool         // the part under way is thinking of two models' or attempts': no signature holds for it
+	err   *llm.Error
 
 	// Of a stream that goes on.
 	sofar  []byte // text of the last part, if that is text
@@ -43,8 +44,9 @@ type splicer struct {
 
 	// Of a stream that begins anew: parts that have to come again.
 	expect []llm.Part
-	at     int  // in the text of expect[0]
-	inside bool // the part under way is expect[0]
+	at     int    // in the text of expect[0]
+	inside bool   // the part under way is expect[0]
+	call   []byte // arguments of the call under way, which are compared when they are whole
 }
 
 func newSplicer(o *Splice, w llm.EventWriter) *splicer {
@@ -136,6 +138,7 @@ func (s *splicer) part(dst []byte, e *llm.Event) []byte {
 	}
 	if s.open && s.kind == e.Part && (e.Part == llm.PartThinking || e.Part == llm.PartText && !s.begun && !s.o.Restart) {
 		s.begun = s.begun || e.Part == llm.PartText
+		s.mixed = e.Part == llm.PartThinking
 		return dst // it goes on with the open one
 	}
 	dst = s.endPart(s.join(dst))
@@ -182,11 +185,20 @@ func (s *splicer) partEnd(dst []byte, e *llm.Event) []byte {
 		return dst
 	}
 	s.open = false
+	if s.mixed {
+		s.e = *e
+		s.mixed, s.e.Signature = false, "" // it proves the second half only, and the provider would refuse the block later
+		return s.w.Write(dst, &s.e)
+	}
 	return s.w.Write(dst, e)
 }
 
 // match compares what comes with what the client has. What goes beyond it is sent, if the part is the last, and open.
 func (s *splicer) match(dst []byte, e *llm.Event) []byte {
+	if s.expect[0].Kind == llm.PartToolCall {
+		s.call = append(s.call, e.Text...)
+		return dst
+	}
 	rest := s.expect[0].Text[s.at:]
 	n := min(len(rest), len(e.Text))
 	if string(e.Text[:n]) != rest[:n] {
@@ -207,6 +219,15 @@ func (s *splicer) match(dst []byte, e *llm.Event) []byte {
 
 // matched takes the end of a part that the client has.
 func (s *splicer) matched(dst []byte, e *llm.Event) []byte {
+	if s.expect[0].Kind == llm.PartToolCall {
+		rest, ok := restOfCall(s.expect[0].Text, s.call)
+		if !ok || len(rest) > 0 && (len(s.expect) > 1 || !s.open) {
+			return s.mismatch(dst, "calls a tool otherwise than")
+		}
+		if s.at, s.call = len(s.expect[0].Text), nil; len(rest) > 0 {
+			dst = s.w.Write(dst, &llm.Event{Kind: llm.EventDelta, Part: llm.PartToolCall, Text: rest})
+		}
+	}
 	if s.at < len(s.expect[0].Text) {
 		return s.mismatch(dst, "is shorter than")
 	}
@@ -250,10 +271,10 @@ func (s *splicer) window() int {
 	switch {
 	case len(s.sofar) == 0:
 		return 0
-	case s.o.Exact:
-		return exactWindow
 	case restarts(s.sofar, s.held):
 		return min(len(s.sofar)+1, maxAnew)
+	case s.o.Exact:
+		return exactWindow
 	default:
 		return askedWindow
 	}

@@ -323,6 +323,9 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		fault := rl.watch.look(st.Pieces)
 		if rl.check != nil && rl.why == llm.FinishUnset && rl.stream.Finished() {
 			if e := rl.check(); e != nil {
+				if w, ok := rl.stream.(interface{ Withhold() }); ok {
+					w.Withhold()
+				}
 				return e
 			}
 		}

@@ -36,8 +36,24 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	same := func(s string) func(int) string { return func(int) string { return s } }
+	bracket := func(s string) func(int) string {
+		return func(i int) string {
+			if i == 0 {
+				return "{1, "
+			}
+			return s
+		}
+	}
 	const kib = 1 << 10
 	f("words", llm.PartText, same("la "), 704, 800)
+	f("words with commas", llm.PartText, same("very, "), 704, 800)
+	f("words in brackets", llm.PartText, bracket("very, "), 32*kib, 33*kib)
+	f("words in a string", llm.PartToolCall, func(i int) string {
+		if i == 0 {
+			return `{"query":"`
+		}
+		return "very, "
+	}, 704, 800)
 	f("line breaks", llm.PartText, same("\n"), 512, 600)
 	f("escaped line breaks", llm.PartToolCall, same(`\n`), 2*512, 2*600)
 	f("spaces", llm.PartText, same(" "), 4096, 4300)
@@ -181,6 +197,7 @@ func FuzzRepetition(f *testing.F) {
 	}
 	f.Add([]byte(`😀\ud83d😀`), uint8(1))
 	f.Fuzz(func(t *testing.T, text []byte, cut uint8) {
+		text = text[:min(len(text), 8<<10)]
 		for _, channel := range []llm.PartKind{llm.PartText, llm.PartThinking, llm.PartToolCall} {
 			var one, other guard.Repetition
 			n := int(cut%97) + 1

@@ -50,7 +50,7 @@ func (t *tail) check(thinking bool) bool {
 		return false
 	}
 	periodic := t.period != 0 && t.run >= t.period && t.run+t.period >= window
-	if !periodic && t.news*5 > window*2 {
+	if !periodic && t.news*6 > window {
 		t.dull = false
 		return false
 	}
@@ -75,16 +75,16 @@ func (t *tail) judge(thinking, periodic bool) bool {
 	text := t.last(buf[:])
 	var l look
 	if !t.judged {
-		if !periodic && t.news*6 > window {
-			t.become(none) // no limit can have been reached, whatever it is
-			return false
-		}
 		if t.plainly(text[len(text)-96:], periodic) {
 			return false
 		}
 		l = scan(text)
-		t.become(l.class(text, t.period))
-		t.judged = t.period != 0 && t.period <= window && t.run >= window
+		k := l.kind(t.period)
+		if k == running && t.said() && l.listing() && (literals(text) > l.words/2 || t.bracketed()) {
+			k = data
+		}
+		t.become(k)
+		t.judged = k != running && t.period != 0 && t.period <= window && t.run >= window
 	}
 	switch t.kind {
 	case running:
@@ -100,7 +100,7 @@ func (t *tail) judge(thinking, periodic bool) bool {
 	case nest:
 		return true
 	case data:
-		return t.run >= maxData
+		return t.run >= maxData && !t.counted()
 	}
 	return false
 }
@@ -139,6 +139,8 @@ func (t *tail) said() bool {
 		return false
 	case t.changed*p*2 >= n*5: // more than two digits change each time: data rather than a counter
 		return n >= maxMixed
+	case t.counted():
+		return n >= 4*p && n+p >= window // three sections that differ by their number are nothing unusual
 	case p <= maxPeriod:
 		return n+p >= window
 	case p <= maxTwice:
@@ -208,14 +210,6 @@ func structured(text []byte) bool {
 	return n >= 8 && opens < 3
 }
 
-// class is kind, with a look at the words.
-func (l *look) class(text []byte, period uint32) kind {
-	if k := l.kind(period); k != running || !l.literals(text) {
-		return k
-	}
-	return data
-}
-
 // kind classes a text whose tail has a period, or 0.
 func (l *look) kind(period uint32) kind {
 	solid := l.n - l.spaces - l.newlines
@@ -259,16 +253,16 @@ func (l *look) code() bool {
 	return l.alphabet&^bases == 0 || l.alphabet&^hexadecimal == 0
 }
 
-// literals reports whether the text is a listing of what programs write for truth and for nothing.
-func (l *look) literals(text []byte) bool {
-	if l.words == 0 || l.commas*5 < l.words*4 {
-		return false
-	}
+// listing reports whether commas stand between the words.
+func (l *look) listing() bool { return l.words > 0 && l.commas*5 >= l.words*4 }
+
+// literals counts what programs write for truth and for nothing.
+func literals(text []byte) int {
 	n := 0
 	for _, word := range [...]string{"null", "true", "false", "nil", "None", "True", "False", "NaN", "NULL", "undefined"} {
 		n += bytes.Count(text, []byte(word))
 	}
-	return n*5 >= l.words*3
+	return n
 }
 
 // rest classes what is no prose.

@@ -111,7 +111,9 @@ func (l *look) punctuation(prev, b, next byte) {
 			l.marks++
 		}
 	case '{', '[', '(':
-		l.opens++
+		if b != '[' || !letter(prev) && prev != '\x1b' && !digit(prev) { // not that of a terminal's escape sequence, or of an index
+			l.opens++
+		}
 		if b != '(' || letter(prev) || prev == '_' {
 			l.marks++
 		}

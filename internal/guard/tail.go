@@ -130,6 +130,24 @@ func (t *tail) whiten() {
 	t.blankLines += uint32(bytes.Count(block[n:], []byte{'\n'}))
 }
 
+// bracketed reports whether the text ends within brackets, and not within quotes there, as far back as bytes are kept.
+func (t *tail) bracketed() bool {
+	closed, quotes := 0, 0
+	for i := uint32(1); i <= min(t.pos, ring); i++ {
+		switch t.bytes[(t.pos-i)%ring] {
+		case '"':
+			quotes++
+		case ']', '}':
+			closed++
+		case '[', '{':
+			if closed--; closed < 0 {
+				return quotes%2 == 0
+			}
+		}
+	}
+	return false
+}
+
 // last copies the last bytes of the text to dst.
 func (t *tail) last(dst []byte) []byte {
 	n := min(uint32(len(dst)), t.pos, ring)

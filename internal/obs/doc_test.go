@@ -20,6 +20,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m.SetBaseline([]BaselineFigure{{Target: "t", Metric: DriftTTFT, Quantile: 0.5, Seconds: 0.3}})
 	for range driftEnough(0.5) {
 		s.Observe(answered())
+		s.Target().Hedge(HedgeWon)
 	}
 	m.BreakerCheck("p", true)
 	m.BreakerOpened("p", "overload", "model")

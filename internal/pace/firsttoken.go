@@ -107,36 +107,40 @@ func bound(i float64) time.Duration {
 }
 
 // quantile returns the time within which the share q of attempts has its first token; ok is false with too few samples. If more than 1-q
-// of the attempts never came to one, it is the quantile of those that did: to wait longer would be of no use.
+// of the attempts never come to one, it is the quantile of those that do: to wait longer would be of no use.
 func (l *latency) quantile(q float64, now time.Duration) (d time.Duration, ok bool) {
 	if l == nil || l.total < latencySamples*math.Exp2(min(l.scale+l.age(now), 1000)) {
 		return 0, false
 	}
-	var risk, came float64
+	_, never := l.fall(0)
+	to := 1 - q
+	if never > to {
+		to = never + (1-never)*to
+	}
+	d, left := l.fall(to)
+	return d, left <= to
+}
+
+// fall follows the share of attempts that wait still, as estimated, until it is down to a share, and returns the time of that. If it does
+// not come down so far, left is what it ends at.
+func (l *latency) fall(to float64) (d time.Duration, left float64) {
+	var risk float64
 	for i := range l.came {
-		came += float64(l.came[i])
 		risk += float64(l.came[i]) + float64(l.gaveUp[i])
 	}
-	left, rest := 1.0, came
+	left = 1
 	for i := range l.came {
 		n := float64(l.came[i])
 		if n > 0 && risk > 0 {
 			next := left * max(1-n/risk, 0)
-			if next <= 1-q {
-				return bound(float64(i) + (left-(1-q))/(left-next)), true
+			if next <= to {
+				return bound(float64(i) + (left-to)/(left-next)), next
 			}
 			left = next
 		}
 		risk -= n + float64(l.gaveUp[i])
 	}
-	for i := range l.came {
-		n := float64(l.came[i])
-		if n > 0 && rest-n <= came*(1-q) {
-			return bound(float64(i) + (rest-came*(1-q))/n), true
-		}
-		rest -= n
-	}
-	return 0, false
+	return 0, left
 }
 
 // FirstToken returns the time within which the share q (0 to 1) of recent attempts at a target had the first content token of a stream,

@@ -27,7 +27,7 @@ type Config struct {
 	MaxBody int64 `yaml:"max_body"`
 	// Record keeps the last N requests with headers and bodies for /sim/requests; 0 keeps none.
 	Record int `yaml:"record"`
-	// RecordLight keeps the last N requests without headers and bodies, about half a kilobyte each, in place of Record; 0 keeps none.
+	// RecordLight keeps the last N requests without headers and bodies, about 0.6 kB each, in place of Record; 0 keeps none.
 	RecordLight int `yaml:"record_light"`
 	// Models are served models; empty means the default ones (see DefaultModels).
 	Models []ModelConfig `yaml:"models"`

@@ -16,15 +16,14 @@ type track struct {
 	index  int
 	kind   llm.PartKind
 	told   bool   // it has brought text
+	again  bool   // the memory of the first piece has one of the block's deltas, of which only the text differs from the next
 	signed bool   // of thinking: its signature was there
 	input  []byte // of a tool call: what it began with, which counts if no delta follows; nil for an empty object
 }
 
-// tell notes what an event brings of the answer's content.
+// tell notes what an event that is no delta brings of the answer's content; see addPiece.
 func (s *Stream) tell(f *frame, data []byte) {
 	switch f.kind {
-	case blockDelta:
-		s.addPiece(f, data)
 	case messageStart:
 		s.track.begun = true
 	case blockStart:
@@ -44,7 +43,7 @@ func (s *Stream) tell(f *frame, data []byte) {
 // beginPiece notes a block that begins. What is neither text, thinking nor a call of the client's tools is not looked into.
 func (s *Stream) beginPiece(f *frame, data []byte) {
 	t := &s.track
-	t.open, t.index, t.told, t.signed, t.input = true, f.index, false, false, nil
+	t.open, t.index, t.told, t.again, t.signed, t.input = true, f.index, false, false, false, nil
 	t.next = max(t.next, f.index+1)
 	p := wire.Piece{Kind: llm.PartOther, Begin: true}
 	kind := f.blockType.Of(data)
@@ -90,15 +89,21 @@ func (s *Stream) addPiece(f *frame, data []byte) {
 	default:
 		return
 	}
-	if f.text.Len() > 2 {
-		t.told = true
-		s.Pieces = append(s.Pieces, wire.Piece{Kind: t.kind, Index: index, Text: inside(f.text, data), Escaped: true})
+	text := inside(f.text, data)
+	switch {
+	case len(text) == 0:
+	case t.again: // most events are: writing all of a piece costs more than finding out what it is
+		s.Pieces = s.Pieces[:1]
+		s.Pieces[0].Text = text
+	default:
+		t.told, t.again = true, true
+		s.Pieces = append(s.Pieces, wire.Piece{Kind: t.kind, Index: index, Text: text, Escaped: true})
 	}
 }
 
-// says reports whether two JSON strings, with their quotes, mean the same; want has no escapes. It is quick where lit has none either.
+// says reports whether two JSON strings, with their quotes, mean the same. want has no escapes, which would only make it longer.
 func says(lit []byte, want string) bool {
-	return string(lit) == want || wire.EqualString(lit, want[1:len(want)-1])
+	return string(lit) == want || len(lit) > len(want) && wire.EqualString(lit, want[1:len(want)-1])
 }
 
 // endPiece notes that the open block, if there is one, is whole.
@@ -107,7 +112,7 @@ func (s *Stream) endPiece() {
 	if !t.open {
 		return
 	}
-	t.open = false
+	t.open, t.again = false, false
 	p := wire.Piece{Kind: t.kind, End: true}
 	if t.kind == llm.PartToolCall {
 		p.Index = t.index

@@ -61,7 +61,7 @@ func resumable() map[string]string {
 			`{"type":"content_block_stop","index":0}`, `{"type":"content_block_start","index":1,"content_block":{"type":"text","text":""}}`,
 			`{"type":"content_block_stop","index":1}`, endDelta, stopEvent),
 	}
-	for seed := range uint64(40) {
+	for seed := range uint64(25) {
 		a := random{rand.New(rand.NewPCG(seed, 9))}.answer()
 		all[fmt.Sprintf("random %d", seed)] = string(written(a, &llm.Head{ID: "x"}))
 	}

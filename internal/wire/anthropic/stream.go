@@ -73,7 +73,7 @@ func (s *Stream) Observe(ev *wire.Event) wire.Action {
 		return wire.Drop
 	}
 	s.take(&f, ev.Data)
-	if s.options.Pieces {
+	if s.options.Pieces && f.kind != blockDelta {
 		s.tell(&f, ev.Data)
 	}
 	edit := s.options.Model != "" && f.kind == messageStart && f.model.Len() > 0 && !wire.EqualString(f.model.Of(ev.Data), s.options.Model)
@@ -114,7 +114,10 @@ func (s *Stream) take(f *frame, data []byte) {
 		s.takeBlock(f, data)
 	case blockDelta:
 		if f.size > 0 {
-			s.took(f.size, wire.EqualString(f.delta.Of(data), "thinking_delta"))
+			s.took(f.size, says(f.delta.Of(data), `"thinking_delta"`))
+		}
+		if s.options.Pieces {
+			s.addPiece(f, data)
 		}
 	case messageDelta:
 		if f.stopReason.Len() > 0 {
@@ -232,8 +235,13 @@ func nameIn(lit []byte) []byte {
 	return name
 }
 
-// End appends nothing: a stream that is forwarded has its own end.
-func (s *Stream) End(dst []byte) []byte { return dst }
+// End appends the last event, if the provider has left it out.
+func (s *Stream) End(dst []byte) []byte {
+	if s.Done {
+		return dst
+	}
+	return append(dst, "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"...)
+}
 
 // Fail appends an error event.
 func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return appendErrorEvent(dst, e, s.options.ID) }

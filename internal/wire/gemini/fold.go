@@ -19,6 +19,8 @@ import (
 //     the last that says something
 //   - responseId, modelVersion, createTime and role are the first that say something
 //   - of anything else the last value counts that says something: usageMetadata, promptFeedback, finishReason, and what nobody here knows
+//
+// A signature that comes with an empty text behind the text that it is of stays there: Google wants parts back as they came.
 type folding struct {
 	sc         wire.Scanner
 	top        wire.Merge

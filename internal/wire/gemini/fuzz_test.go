@@ -141,7 +141,7 @@ func FuzzStream(f *testing.F) {
 	f.Add([]byte("data: {\"modelVersion\":\"x\"}\n\n"+quota), uint16(30))
 	f.Fuzz(func(t *testing.T, text []byte, cut uint16) {
 		i := int(cut) % (len(text) + 1)
-		for _, o := range []wire.FollowOptions{{}, {Model: "m"}} {
+		for _, o := range []wire.FollowOptions{{}, {Model: "m"}, {Pieces: true}} {
 			plain := gemini.NewFollower()
 			out := follow(t, plain, &pieces{text[:i], text[i:]}, o)
 			for _, one := range strings.Split(strings.TrimSuffix(out, "\n\n"), "\n\n") {

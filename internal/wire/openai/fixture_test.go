@@ -38,7 +38,9 @@ func says(t *testing.T, name string, want []llm.Choice, usage *llm.Usage, data .
 		if usage != nil && (!a.HasUsage || a.Usage != *usage) {
 			t.Errorf("%s: usage %+v, want %+v", name, a.Usage, *usage)
 		}
-		resumes(t, name, chunks(data...)+end, llm.OpChat)
+		if end != "" {
+			resumes(t, name, chunks(data...)+end, llm.OpChat)
+		}
 	}
 }
 

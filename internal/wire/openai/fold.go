@@ -22,6 +22,9 @@ import (
 //   - of anything else the last value counts that says something, and of its members nothing is looked at: usage, finish_reason, and what
 //     nobody here knows
 //
+// What only answers in one piece have is not made up: refusal and annotations of a message without any, Together's warnings. What only
+// chunks have stays: Together's token_id.
+//
 // object, delta and obfuscation are a stream's own. Usage that is in x_groq only becomes that of the answer, as Groq has it there.
 type folding struct {
 	op      llm.Op

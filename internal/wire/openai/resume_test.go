@@ -192,57 +192,63 @@ func remaining(all []llm.Event, told int, sofar, had, whole *llm.Answer, open bo
 // makes of the rest read back to the whole answer.
 func resumes(t testing.TB, name, text string, op llm.Op) (cuts int) {
 	t.Helper()
+	for k := range len(frames(t, text)) {
+		cuts += resumesAfter(t, name, text, op, k+1)
+	}
+	return cuts
+}
+
+// resumesAfter is resumes for the place after k events.
+func resumesAfter(t testing.TB, name, text string, op llm.Op, k int) (cuts int) {
+	t.Helper()
 	all, err := readStream([]byte(text))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	whole := fold(all)
-	total := len(frames(t, text))
 	for _, o := range []wire.FollowOptions{{Pieces: true}, {Pieces: true, StripUsage: true, Model: "shown"}} {
-		for k := 1; k <= total; k++ {
-			var s Stream
-			s.Reset(o)
-			var g gathered
-			var out []byte
-			reader, told := NewReader(), 0
-			for _, ev := range frames(t, text)[:k] {
-				if !ev.Comment {
-					events, _ := reader.Read(nil, ev.Name, bytes.Clone(ev.Data))
-					told += len(events)
-				}
-				if s.Observe(&ev) == wire.Forward {
-					out = append(out, ev.Raw...)
-				}
-				g.add(s.Pieces)
+		var s Stream
+		s.Reset(o)
+		var g gathered
+		var out []byte
+		reader, told := NewReader(), 0
+		for _, ev := range frames(t, text)[:k] {
+			if !ev.Comment {
+				events, _ := reader.Read(nil, ev.Name, bytes.Clone(ev.Data))
+				told += len(events)
 			}
-			events, _ := readStream(out)
-			had, sofar := fold(events), g.answer()
-			seen(t, name, k, sofar, had)
-			h := &llm.Head{ID: "made", Op: op, Usage: !o.StripUsage, Created: time.Unix(1700000000, 0)}
-			w, open := s.Resume(h, sofar)
-			rest, ok := remaining(all, told, sofar, had, whole, open)
-			if !ok || s.Done {
-				continue
+			if s.Observe(&ev) == wire.Forward {
+				out = append(out, ev.Raw...)
 			}
-			cuts++
-			for i := range rest {
-				out = w.Write(out, &rest[i])
-			}
-			out = w.End(out)
-			events, err := readStream(out)
-			if err != nil {
-				t.Fatalf("%s, resumed after %d events: %v\n%s", name, k, err, out)
-			}
-			got, want := comparable(fold(events), !o.StripUsage), comparable(whole, !o.StripUsage)
-			if want.Model != "" && o.Model != "" {
-				want.Model = o.Model
-			}
-			if !s.trails.known {
-				got.ID, got.Model, got.Created, got.Fingerprint = want.ID, want.Model, want.Created, want.Fingerprint
-			}
-			if d := cmp.Diff(want, got); d != "" {
-				t.Errorf("%s, resumed after %d events (-want +got):\n%s\n%s", name, k, d, out)
-			}
+			g.add(s.Pieces)
+		}
+		events, _ := readStream(out)
+		had, sofar := fold(events), g.answer()
+		seen(t, name, k, sofar, had)
+		h := &llm.Head{ID: "made", Op: op, Usage: !o.StripUsage, Created: time.Unix(1700000000, 0)}
+		w, open := s.Resume(h, sofar)
+		rest, ok := remaining(all, told, sofar, had, whole, open)
+		if !ok || s.Done {
+			continue
+		}
+		cuts++
+		for i := range rest {
+			out = w.Write(out, &rest[i])
+		}
+		out = w.End(out)
+		events, err := readStream(out)
+		if err != nil {
+			t.Fatalf("%s, resumed after %d events: %v\n%s", name, k, err, out)
+		}
+		got, want := comparable(fold(events), !o.StripUsage), comparable(whole, !o.StripUsage)
+		if want.Model != "" && o.Model != "" {
+			want.Model = o.Model
+		}
+		if !s.trails.known {
+			got.ID, got.Model, got.Created, got.Fingerprint = want.ID, want.Model, want.Created, want.Fingerprint
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s, resumed after %d events (-want +got):\n%s\n%s", name, k, d, out)
 		}
 	}
 	return cuts
@@ -258,7 +264,8 @@ func TestResumeProperty(t *testing.T) {
 		for _, e := range pieces(rt, llm.Unfold(answer)) {
 			stream = w.Write(stream, &e)
 		}
-		resumes(t, "drawn", string(w.End(stream)), llm.OpChat)
+		text := string(w.End(stream))
+		resumesAfter(t, "drawn", text, llm.OpChat, rapid.IntRange(1, len(frames(t, text))).Draw(rt, "place"))
 		if t.Failed() {
 			rt.Fatalf("%s", stream)
 		}

@@ -21,6 +21,7 @@ type Stream struct {
 	seen    indexes // choices that there are
 	ended   indexes // choices that have their finish reason
 	scratch []byte  // bytes of the last event that was changed
+	late    []byte  // a chunk with usage that has come before the answer's end, and goes out after it
 	trails  *trails // what pieces are made by, and a resumption; nil until they are asked for
 }
 
@@ -28,7 +29,7 @@ type Stream struct {
 func (s *Stream) Reset(o wire.FollowOptions) {
 	s.seen.reset()
 	s.ended.reset()
-	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0], trails: s.trails, Progress: wire.Progress{Pieces: s.Pieces[:0]}}
+	*s = Stream{options: o, seen: s.seen, ended: s.ended, scratch: s.scratch[:0], late: s.late[:0], trails: s.trails, Progress: wire.Progress{Pieces: s.Pieces[:0]}}
 	if o.Pieces && s.trails == nil {
 		s.trails = new(trails)
 	}
@@ -65,6 +66,10 @@ func (s *Stream) Observe(ev *wire.Event) wire.Action {
 		return s.comment(ev)
 	case bytes.HasPrefix(bytes.TrimLeft(ev.Data, " \t\r\n"), []byte("[DONE]")):
 		s.Done = true
+		if len(s.late) > 0 && s.Finished() {
+			s.late = append(s.late, ev.Raw...)
+			ev.Raw, ev.At = s.late, -1
+		}
 		return wire.Forward
 	}
 	var c chunk
@@ -136,6 +141,10 @@ func (s *Stream) take(c *chunk, ev *wire.Event) wire.Action {
 	if s.options.StripUsage && c.count == 0 && c.usage.Len() > 0 {
 		return wire.Drop
 	}
+	if s.options.Pieces && c.count == 0 && c.usage.Len() > 0 && !s.Finished() {
+		s.late = append(s.late[:0], ev.Raw...) // if the answer is not whole, somebody else states the usage at its end
+		return wire.Drop
+	}
 	if s.options.Pieces && !s.trails.known {
 		s.trails.learn(ev.Data, c.count > 0)
 	}
@@ -197,7 +206,7 @@ func (s *Stream) End(dst []byte) []byte {
 	if s.Done {
 		return dst
 	}
-	return append(dst, "data: [DONE]\n\n"...)
+	return append(append(dst, s.late...), "data: [DONE]\n\n"...)
 }
 
 // Fail appends an error event.

@@ -355,6 +355,15 @@ func FuzzStream(f *testing.F) {
 		var s Stream
 		s.Reset(wire.FollowOptions{StripUsage: strip, Model: model})
 		out := play(t, &s, string(raw))
+		var p Stream
+		p.Reset(wire.FollowOptions{StripUsage: strip, Model: model, Pieces: true})
+		if got := play(t, &p, string(raw)); got != out || p.Content != s.Content {
+			t.Fatalf("with pieces %q is forwarded, without %q", got, out)
+		}
+		var g gathered
+		g.add(p.Pieces)
+		w, _ := p.Resume(&llm.Head{ID: "x"}, g.answer())
+		w.Write(nil, &llm.Event{Kind: llm.EventDelta, Part: llm.PartText, Text: []byte("x")})
 		if out == "" || s.Done {
 			return
 		}

@@ -20,6 +20,7 @@ type Stream struct {
 
 	options  wire.FollowOptions
 	last     int64 // sequence number that was seen last; -1 if none
+	before   int64 // that of the event before
 	finished bool
 	final    []byte
 	scratch  []byte // bytes of the last event that was changed
@@ -59,6 +60,9 @@ func (s *Stream) Finished() bool { return s.finished && s.Err == nil }
 // End appends nothing: a stream that is forwarded has its own end.
 func (s *Stream) End(dst []byte) []byte { return dst }
 
+// Withhold says that the event which was looked at last was not sent on: its number is free for Fail.
+func (s *Stream) Withhold() { s.last = s.before }
+
 // Fail appends an error event, with the number that follows the last one.
 func (s *Stream) Fail(dst []byte, e *llm.Error) []byte { return appendFailure(dst, e, s.last+1) }
 
@@ -92,7 +96,7 @@ func (s *Stream) Observe(ev *wire.Event) wire.Action {
 	}
 	before := s.last
 	if f.sequence >= 0 {
-		s.last = f.sequence
+		s.before, s.last = s.last, f.sequence
 	}
 	if f.response.Len() > 0 {
 		action := s.lifecycle(ev)

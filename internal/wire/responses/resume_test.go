@@ -1,9 +1,11 @@
 package responses_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +86,7 @@ func openText() []byte {
 // resumable are the streams that are cut at every event.
 func resumable(t testing.TB) map[string][]byte {
 	all := map[string][]byte{"native": fixture(t, "native.sse"), "story": fixture(t, "story.sse"), "open models": openText()}
-	for seed := range uint64(30) {
+	for seed := range uint64(12) {
 		rnd := rand.New(rand.NewPCG(seed, 5))
 		all[fmt.Sprintf("random %d", seed)] = write(head(), unfold(randomAnswer(rnd), rnd))
 	}
@@ -326,4 +328,60 @@ func TestResumeInterleaved(t *testing.T) {
 	if d := cmp.Diff(want, a.Choices[0].Parts); d != "" || a.Model != "shown" || a.ID != "resp_1" || a.Created.Unix() != 1 {
 		t.Errorf("(-want +got):\n%s\n%+v", d, a)
 	}
+}
+
+// TestShuffledStreams: events that are lost, doubled, misplaced or of wrong numbers break neither the pieces nor the writer that goes on.
+func TestShuffledStreams(t *testing.T) {
+	t.Parallel()
+	for name, stream := range resumable(t) {
+		whole := events(t, stream, 4096)
+		for seed := range uint64(30) {
+			rnd := rand.New(rand.NewPCG(seed, 77))
+			fl := responses.NewFollower()
+			fl.Reset(wire.FollowOptions{Pieces: true})
+			var g gathered
+			for _, ev := range shuffled(whole, rnd) {
+				fl.Observe(&ev)
+				pieces := fl.State().Pieces
+				for i := range pieces {
+					g.add(&pieces[i])
+				}
+			}
+			w, open := fl.(wire.Resumer).Resume(head(), g.answer())
+			var out []byte
+			if open {
+				out = w.Write(out, &llm.Event{Kind: llm.EventDelta, Text: []byte("x")})
+				out = w.Write(out, &llm.Event{Kind: llm.EventPartEnd})
+			}
+			out = w.Write(out, &llm.Event{Kind: llm.EventPart, Part: llm.PartKind(1 + rnd.IntN(int(llm.PartOther)))})
+			for _, ev := range events(t, w.End(out), 4096) {
+				if !wire.Valid(ev.Data) {
+					t.Fatalf("%s, seed %d: %s", name, seed, ev.Raw)
+				}
+			}
+		}
+	}
+}
+
+// shuffled returns events of which some are misplaced, lost, doubled, or changed.
+func shuffled(whole []wire.Event, rnd *rand.Rand) []wire.Event {
+	list := slices.Clone(whole)
+	for range 1 + rnd.IntN(12) {
+		i, j := rnd.IntN(len(list)), rnd.IntN(len(list))
+		switch rnd.IntN(4) {
+		case 0:
+			list[i], list[j] = list[j], list[i]
+		case 1:
+			list = append(list[:i], list[i+1:]...)
+		case 2:
+			list = append(list, list[j])
+		case 3:
+			list[i].At = -1
+			list[i].Data = bytes.Replace(list[i].Data, []byte(`_index":`), []byte(`_index":1`), 1+rnd.IntN(2))
+		}
+		if len(list) == 0 {
+			return whole
+		}
+	}
+	return list
 }

@@ -28,6 +28,7 @@ func (s *Stream) tell(name, data []byte) {
 		s.tellDelta(name, data)
 		return
 	}
+	s.track.again = 0
 	switch string(name) {
 	case "response.output_item.added":
 		s.addItem(f.item.Of(data))
@@ -108,6 +109,12 @@ func (s *Stream) say(kind llm.PartKind, summary bool, lit []byte) {
 	if len(text) == 0 {
 		return
 	}
+	again := &s.track.again
+	if *again == it.index+1 { // most events are: writing all of a piece costs more than finding out what it is
+		s.Pieces = s.Pieces[:1]
+		s.Pieces[0].Text = text
+		return
+	}
 	if kind == llm.PartThinking {
 		if it.thought && !it.told {
 			s.Pieces = append(s.Pieces, wire.Piece{Kind: kind, Text: []byte(partBreak)})
@@ -116,6 +123,9 @@ func (s *Stream) say(kind llm.PartKind, summary bool, lit []byte) {
 	}
 	it.told = true
 	s.Pieces = append(s.Pieces, wire.Piece{Kind: kind, Index: it.pieceIndex(), Text: text, Escaped: true})
+	if *again = 0; len(s.Pieces) == 1 {
+		*again = it.index + 1
+	}
 }
 
 // silentItem begins an item that was not announced; nil for a call, of which then neither id nor name is known.
@@ -137,6 +147,7 @@ func (s *Stream) silentItem(kind llm.PartKind) *tracked {
 
 // enter goes to the section of the event in frame. Within thinking that is no new part.
 func (s *Stream) enter(it *tracked, kind llm.PartKind, summary bool) {
+	s.track.again = 0
 	if it.part != 0 && (it.part != kind || kind != llm.PartThinking) {
 		s.endPart(it)
 	}

@@ -23,6 +23,7 @@ type track struct {
 	items    []tracked
 	next     int    // index after those of all items
 	begins   int    // parts that have begun
+	again    int    // output_index, plus one, of the item of whose deltas the memory of the first piece has one, if it was the last to bring text
 	content  []byte // finished parts of the message or reasoning that began last, with commas between
 	short    bool   // one of them could not be kept
 	logprobs []byte // of the open text, with commas between
