@@ -442,13 +442,13 @@ func TestKeep(t *testing.T) {
 		_ = w.Write([]byte("data: x\n\ndata: name=resp_1\n\ndata: name=resp_2\n\n"))
 		time.Sleep(time.Hour)
 		w.End(false)
-		time.Sleep(5*time.Minute - 1)
+		time.Sleep(5*time.Minute - time.Nanosecond)
 		for _, id := range []string{"A", "resp_1"} {
 			if found, e := g.Find("", id); found != r {
 				t.Errorf("%s: %v", id, e)
 			}
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		for _, id := range []string{"A", "resp_1"} {
 			_, e := g.Find("", id)
 			wantNoStream(t, e, "5m0s ago (resume.keep)")
