@@ -78,7 +78,7 @@ func (rec *record) judge() {
 	add("left behind", "nothing", len(left) == 0, "%s; %d goroutines before, %d after", orNothing(left), rec.Before.Goroutines, rec.After.Goroutines)
 	a := &rec.Audit
 	add("calls without a ledger row", "none", a.Missing == 0, "%d of %d", a.Missing, rec.Calls)
-	add("tokens that providers reported", "the same in both books", a.Differ == 0 && a.Exact > 0, "%d of %d calls differ; ledger %v, simulators %v", a.Differ, a.Exact, a.Ledger, a.Billed)
+	add("tokens that providers reported", "the same in both books", a.Differ == 0 && a.Exact > 0, "%d of %d calls differ; ledger %v, simulators %v; %d calls left out", a.Differ, a.Exact, a.Ledger, a.Billed, a.LeftOut)
 	ratio := 1.0
 	if a.SimEst.Output > 0 {
 		ratio = float64(a.LedgerEst.Output) / float64(a.SimEst.Output)
