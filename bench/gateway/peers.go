@@ -36,6 +36,7 @@ const (
 	reverseProxy = "ReverseProxy"
 	nginx        = "nginx"
 	sluice       = "sluice"
+	unguarded    = "sluice-unguarded"  // nothing is watched, recorded for a rescue, or supervised
 	translated   = "sluice-translated" // the mock speaks Anthropic's protocol; streams only
 )
 
@@ -148,19 +149,23 @@ func (r *runner) configure(p peer, addr, mock string) ([]string, error) {
 	return append(args, file), nil
 }
 
-// sluiceConfig leaves everything at its default: logging, ledger and metrics are on, and a key is required.
+// sluiceConfig leaves everything at its default: logging, ledger, metrics, guards and rescue are on, and a key is required.
 func sluiceConfig(p peer, addr, mock, dir string) string {
 	api := "openai"
 	if p.Name == translated {
 		api = "anthropic"
 	}
+	more := ""
+	if p.Name == unguarded {
+		more = "on_break: error\nsupervise: \"off\"\nguards: {repetition: \"off\", min_rate: 0}\nstructured: {retry: 0, stream: \"off\"}\n"
+	}
 	return fmt.Sprintf(`listen: %s
 data_dir: %s
-providers:
+%sproviders:
   bench: {api: %s, base_url: "http://%s/v1", api_key: sk-mock}
 keys:
   - {name: bench, key: %s}
-`, addr, filepath.Join(dir, "data"), api, mock, benchKey)
+`, addr, filepath.Join(dir, "data"), more, api, mock, benchKey)
 }
 
 // nginxConfig is a lean streaming proxy: one process, no buffering, kept connections, no logs.

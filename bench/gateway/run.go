@@ -218,7 +218,7 @@ func (r *runner) find(ctx context.Context) ([]peer, error) {
 		case direct, reverseProxy:
 		case nginx:
 			r.findNginx(ctx, &p)
-		case sluice, translated:
+		case sluice, unguarded, translated:
 			r.findSluice(ctx, &p)
 		default:
 			return nil, fmt.Errorf("unknown peer %q; there are %s", name, strings.Join(allPeers(), ", "))
@@ -228,7 +228,7 @@ func (r *runner) find(ctx context.Context) ([]peer, error) {
 	return all, nil
 }
 
-func allPeers() []string { return []string{direct, reverseProxy, nginx, sluice, translated} }
+func allPeers() []string { return []string{direct, reverseProxy, nginx, sluice, unguarded, translated} }
 
 func (r *runner) findNginx(ctx context.Context, p *peer) {
 	for _, name := range []string{"nginx", "/usr/sbin/nginx"} { // Debian's is not in every user's PATH

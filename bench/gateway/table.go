@@ -49,6 +49,8 @@ func judgeBars(rec *runRecord) []bar {
 		add(w, "CPU per "+ph.Unit+" to ReverseProxy's, "+ph.Name, fmt.Sprintf("<= %.2f", limit), v.Ratio.Mid, v.Ratio.N > 0, v.Ratio.Mid <= limit)
 		if ph.Unit == "chunk" {
 			ratio := rec.against(ph.Name, translated, sluice)
+			guards := rec.against(ph.Name, sluice, unguarded)
+			add(w, "CPU per chunk, with guards and rescue to without, "+ph.Name, "<= 1.05", guards.Mid, guards.N > 0, guards.Mid <= 1.05)
 			add(rec.row(ph.Name, translated), "CPU per chunk, translated to forwarded, "+ph.Name, "<= 2.00", ratio.Mid, ratio.N > 0, ratio.Mid <= 2)
 			add(w, "KiB per open stream, "+ph.Name, "<= 60", v.KBPerStream.Mid, v.KBPerStream.N > 0, v.KBPerStream.Mid <= 60)
 			add(w, "failed streams, "+ph.Name, "0", float64(v.Failed), v.Samples > 0, v.Failed == 0)

@@ -165,7 +165,7 @@ func TestSlowBody(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t, false)
-	g := start(t, account("p", p.URL)+"clients: {write_stall: 200ms}\n")
+	g := start(t, account("p", p.URL)+"clients: {write_stall: 200ms}\nguards: {repetition: \"off\"}\n")
 	left := make(chan struct{})
 	q := p.script(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", sse)

@@ -268,7 +268,7 @@ func asOften() int {
 func TestStreamBytesHTTP2(t *testing.T) {
 	t.Parallel()
 	p := serve(t, true, true)
-	g := start(t, fmt.Sprintf(strings.ReplaceAll(tlsAccounts, `, http2: "off"`, ""), p.URL))
+	g := start(t, fmt.Sprintf(strings.ReplaceAll(tlsAccounts, `, http2: "off"`, ""), p.URL)+"guards: {repetition: \"off\"}\n")
 	l := newLine(t, g, p, "/chat/completions")
 	for _, c := range streamCorpus("/chat/completions") {
 		from, _, want := versions(c.text)

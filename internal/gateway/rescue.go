@@ -101,10 +101,21 @@ func (r *run) anew(rec *record) (again, ok bool) {
 // turns returns what the request of the attempt under way has at the end of its conversation besides the client's turns; nil for nothing.
 func (r *run) turns() []llm.Turn {
 	if s := r.resc; s != nil && !s.anew {
-		s.exact = dialect.Prefills(r.leg.surface.Dialect, &r.info.traits, r.x.Chat.Reasoning.Mode == llm.ThinkOn || r.x.Chat.Reasoning.Mode == llm.ThinkAdaptive)
+		s.exact = !r.info.noPrefill.Load() && dialect.Prefills(r.leg.surface.Dialect, &r.info.traits, r.x.Chat.Reasoning.Mode == llm.ThinkOn || r.x.Chat.Reasoning.Mode == llm.ThinkAdaptive)
 		return dialect.Continuation(s.text(), r.leg.surface.Dialect, s.exact)
 	}
 	return r.stricter
+}
+
+// refusedPrefill reports whether a target has refused to be given its own words to go on with; then it is asked in words from now on. What a
+// model takes is not known of each.
+func (r *run) refusedPrefill(e *llm.Error) bool {
+	if r.resc == nil || !r.resc.exact || e.Kind != llm.KindRejected || r.info.noPrefill.Load() {
+		return false
+	}
+	r.resc.exact = false
+	r.info.noPrefill.Store(true)
+	return true
 }
 
 // text returns the text that the client has.

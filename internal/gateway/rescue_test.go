@@ -23,7 +23,9 @@ func rescuing(change ...func(*gateway.Rescue)) func(*gateway.Settings) {
 	}
 }
 
-func how(onBreak string) func(*gateway.Rescue) { return func(r *gateway.Rescue) { r.OnBreak = onBreak } }
+func how(onBreak string) func(*gateway.Rescue) {
+	return func(r *gateway.Rescue) { r.OnBreak = onBreak }
+}
 
 // says makes events of a stream of chunks with these texts.
 func says(texts ...string) []any {

@@ -139,8 +139,8 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 		if e == nil || !r.committed.IsZero() && r.resc == nil {
 			return nil
 		}
-		if r.refusedStream(e) {
-			continue // to the same target, for a whole answer
+		if r.refusedStream(e) || r.refusedPrefill(e) {
+			continue // to the same target, otherwise
 		}
 		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
 		if !unable || last == nil {

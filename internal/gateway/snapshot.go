@@ -59,14 +59,15 @@ func (s *Snapshot) settings(public string) *Settings {
 
 // targetInfo is what the road looks up of a target once.
 type targetInfo struct {
-	account  *Account
-	price    *model.Info // nil if the price list does not have it
-	traits   model.Traits
-	foreign  model.Traits // for calls that are translated
-	header   []string     // value of X-Sluice-Target
-	target   *obs.Target
-	series   sync.Map    // seriesKey -> *obs.Series
-	noStream atomic.Bool // the provider refuses streams of this model
+	account   *Account
+	price     *model.Info // nil if the price list does not have it
+	traits    model.Traits
+	foreign   model.Traits // for calls that are translated
+	header    []string     // value of X-Sluice-Target
+	target    *obs.Target
+	series    sync.Map    // seriesKey -> *obs.Series
+	noStream  atomic.Bool // the provider refuses streams of this model
+	noPrefill atomic.Bool // it refuses to go on with an assistant turn
 }
 
 type seriesKey struct {

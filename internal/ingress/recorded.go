@@ -166,6 +166,7 @@ func (rp *reply) copy(ctx context.Context, rd *replay.Reader) {
 	for {
 		p, err := rd.Next(ctx)
 		if err != nil {
+			maps.Copy(rp.Header(), rd.Trailer())
 			rp.ended(err)
 			return
 		}

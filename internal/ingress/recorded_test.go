@@ -3,7 +3,6 @@ package ingress
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -391,4 +390,27 @@ func TestKeepAlivesOfARecording(t *testing.T) {
 	})
 }
 
-var _ io.Writer = (*leaver)(nil)
+// TestTrailers: what a call says after its answer reaches its client, with a keep-alive before it, and those who come later.
+func TestTrailers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := server(t, &calls{answer: func(_ context.Context, _ *gateway.Exchange, w gateway.Reply) {
+			time.Sleep(20 * time.Second)
+			w.Begin()
+			_ = w.Write([]byte("data: 1\n\n"))
+			w.Header()[http.TrailerPrefix+"X-Sluice-Attempts"] = []string{"2"}
+			_ = w.Flush()
+		}}, nil)
+		f := func(what string, w *httptest.ResponseRecorder) {
+			t.Helper()
+			if got := w.Result().Trailer.Get("X-Sluice-Attempts"); got != "2" {
+				t.Errorf("%s: trailers %v", what, w.Result().Trailer)
+			}
+		}
+		f("plain", post(t, s, 0, http.MethodPost, chats, streamed))
+		first := post(t, s, 0, http.MethodPost, chats, streamed, "X-Sluice-Resumable", "true", "Idempotency-Key", "k")
+		f("recorded", first)
+		f("replayed", post(t, s, 0, http.MethodPost, chats, streamed, "X-Sluice-Resumable", "true", "Idempotency-Key", "k"))
+		f("resumed", post(t, s, 0, http.MethodGet, "/v1/streams/"+first.Header().Get("X-Sluice-Request-Id"), ""))
+	})
+}

@@ -37,14 +37,12 @@ type reply struct {
 
 var jsonType = []string{"application/json"} // shared header value, never changed
 
-// Header returns the headers of the answer; they can be changed until it begins. If a keep-alive has sent them already, changes are lost.
+// Header returns the headers of the answer; they can be changed until it begins, and trailers until its end. If a keep-alive has sent them
+// already, changes are lost. From here to the beginning no keep-alive looks at them.
 func (rp *reply) Header() http.Header {
 	rp.mu.Lock()
 	defer rp.mu.Unlock()
-	if rp.begun {
-		return http.Header{}
-	}
-	rp.held = true
+	rp.held = !rp.begun
 	return rp.w.Header()
 }
 

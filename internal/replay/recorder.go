@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sluice/internal/llm"
 )
@@ -21,9 +22,13 @@ type Recorder struct {
 	named  bool // the recording has its other name, or needs none
 	played string
 	next   int64
+	loose  int // bytes of comments since the last event
 	out    []byte
-	sizes  []int
+	marks  []int // where events end in out
 }
+
+// maxLoose bounds what is kept of comments between two events.
+const maxLoose = 64 << 10
 
 // Record returns the recorder of a recording, of which there is one. A stream that is no stream of events is recorded as it comes.
 func (r *Recording) Record() *Recorder {
@@ -99,7 +104,7 @@ func (w *Recorder) end(how error) {
 		r.mu.Unlock()
 		return
 	}
-	r.over = how
+	r.over, r.trailer = how, trailers(w.header)
 	if r.grace != nil {
 		r.grace.Stop()
 		r.grace = nil
@@ -110,36 +115,51 @@ func (w *Recorder) end(how error) {
 	r.registry.ends(r, true, whole && how == io.EOF)
 }
 
+// trailers returns those headers that were set to follow the answer (http.TrailerPrefix).
+func trailers(h http.Header) http.Header {
+	t := http.Header{}
+	for k, v := range h {
+		if strings.HasPrefix(k, http.TrailerPrefix) {
+			t[k] = v
+		}
+	}
+	return t
+}
+
 // add appends events, each with its id if they carry one.
 func (w *Recorder) add(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	out, sizes := w.out[:0], w.sizes[:0]
+	out, marks := w.out[:0], w.marks[:0]
 	if w.opaque {
-		out, sizes = append(out, p...), append(sizes, len(p))
+		out = append(out, p...)
+		marks, p = append(marks, len(out)), nil
 	}
-	for !w.opaque && len(p) > 0 {
+	for len(p) > 0 {
 		n, data := cut(p)
-		before := len(out)
-		if data && w.ids {
+		block := p[:n]
+		p = p[n:]
+		if !data { // goes with the event that follows, and does not count
+			if w.loose += n; w.loose <= maxLoose {
+				out = append(out, block...)
+			}
+			continue
+		}
+		w.loose = 0
+		if w.ids {
 			out = append(append(append(out, "id: "...), w.r.o.ID...), '-')
 			out = append(strconv.AppendInt(out, w.next, 10), '\n')
 		}
-		out = append(out, p[:n]...)
-		if !data && len(sizes) > 0 { // a comment: it goes with what is before it
-			sizes[len(sizes)-1] += n
-		} else {
-			sizes = append(sizes, len(out)-before)
-			w.next++
+		out = append(out, block...)
+		marks = append(marks, len(out))
+		w.next++
+		if !w.named {
+			w.name(block)
 		}
-		if data && !w.named {
-			w.name(p[:n])
-		}
-		p = p[n:]
 	}
-	w.out, w.sizes = out, sizes
-	w.append(out, sizes)
+	w.out, w.marks = out, marks
+	w.append(out, marks)
 }
 
 func (w *Recorder) name(event []byte) {
@@ -149,7 +169,7 @@ func (w *Recorder) name(event []byte) {
 	}
 }
 
-func (w *Recorder) append(p []byte, sizes []int) {
+func (w *Recorder) append(p []byte, marks []int) {
 	r := w.r
 	r.mu.Lock()
 	if r.over != nil {
@@ -157,12 +177,11 @@ func (w *Recorder) append(p []byte, sizes []int) {
 		return
 	}
 	r.data = append(r.data, p...)
-	end := r.base + int64(len(r.data)-len(p))
-	for _, n := range sizes {
-		end += int64(n)
-		r.ends = append(r.ends, end)
+	at := r.base + int64(len(r.data)-len(p))
+	for _, mark := range marks {
+		r.ends = append(r.ends, at+int64(mark))
 	}
-	by := int64(len(p) + overheadEvent*len(sizes))
+	by := int64(len(p) + overheadEvent*len(marks))
 	if int64(len(r.data)) > r.buffer {
 		by -= r.trim(r.buffer - r.buffer/4) // some more than needed, so that not every event has to
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sort"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // Recording is one answer, as far as it has come. It is written by the goroutine of its call, through a Recorder, and read by any number of
 // readers, none of which can hold it up.
 //
-// Invariant: data holds whole events; ends says where each of them ends, counted from the stream's beginning. Bytes once written are
+// Invariant: data holds whole events, and comments before them; ends says where each event ends, counted from the stream's beginning. Bytes once written are
 // never changed: readers look at them without the lock.
 type Recording struct {
 	// set once
@@ -35,10 +36,11 @@ type Recording struct {
 	mu      sync.Mutex // guards what follows
 	head    *Head      // nil until the answer has begun
 	data    []byte
-	base    int64   // bytes of the stream before data
-	ends    []int64 // of the events from number first+1 on
-	first   int64   // events before data
-	over    error   // what readers get at the end; nil while it goes on
+	base    int64       // bytes of the stream before data
+	ends    []int64     // of the events from number first+1 on
+	first   int64       // events before data
+	trailer http.Header // set with over
+	over    error       // what readers get at the end; nil while it goes on
 	changed chan struct{}
 	readers int
 	grace   *time.Timer // runs while nobody reads
@@ -221,6 +223,13 @@ func (rd *Reader) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// Trailer returns the headers that follow an answer, under the names that net/http takes them by. It is for who has read to the end.
+func (rd *Reader) Trailer() http.Header {
+	rd.r.mu.Lock()
+	defer rd.r.mu.Unlock()
+	return rd.r.trailer
+}
+
 // wait returns what is closed with the next change. It is called with mu held.
 func (r *Recording) wait() <-chan struct{} {
 	if r.changed == nil {
@@ -253,8 +262,10 @@ func (r *Recording) Answer() (a Answer, ok bool) {
 	if r.over != io.EOF || r.head == nil || r.base > 0 || r.head.Status >= 300 || int64(len(r.data)) > r.buffer {
 		return Answer{}, false
 	}
+	header := r.head.Header.Clone()
+	maps.Copy(header, r.trailer)
 	return Answer{
 		Owner: r.o.Owner, Key: r.o.Key, Hash: r.o.Hash, Call: r.o.ID, Created: r.start,
-		Status: r.head.Status, Header: r.head.Header, Stream: !r.head.Whole, Body: r.data,
+		Status: r.head.Status, Header: header, Stream: !r.head.Whole, Body: r.data,
 	}, true
 }

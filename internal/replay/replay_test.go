@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -130,8 +131,10 @@ func TestAttachAfter(t *testing.T) {
 	f(three, true, 0, "id: A-1\ndata: 1\n\nid: A-2\ndata: 2\n\nid: A-3\ndata: 3\n\n")
 	f(three, true, 2, "id: A-3\ndata: 3\n\n")
 	f([]string{"data: 1\r\n\r\ndata: 2\r\rdata: 3\n\n"}, true, 1, "id: A-2\ndata: 2\r\rid: A-3\ndata: 3\n\n")
-	f([]string{"data: 1\n\n: comment\n\ndata: 2\n\n"}, true, 1, "id: A-2\ndata: 2\n\n")
-	f([]string{": first\n\ndata: 1\n\n"}, true, 0, ": first\n\nid: A-2\ndata: 1\n\n")
+	f([]string{"data: 1\n\n: comment\n\ndata: 2\n\n"}, true, 1, ": comment\n\nid: A-2\ndata: 2\n\n")
+	f([]string{"data: 1\n\n", ": one\n\n", ": two\n\n", "data: 2\n\n", ": last\n\n"}, false, 1, ": one\n\n: two\n\ndata: 2\n\n: last\n\n")
+	f([]string{"data: 1\n\n", ": one\n\n", "data: 2\n\n", ": last\n\n"}, true, 2, ": last\n\n")
+	f([]string{": first\n\n", "data: 1\n\n"}, true, 0, ": first\n\nid: A-1\ndata: 1\n\n")
 	f([]string{"event: x\ndata: a\ndata: b\n\ndata: last"}, true, 1, "id: A-2\ndata: last")
 	f([]string{""}, true, 0, "")
 }
@@ -222,6 +225,22 @@ func TestBuffer(t *testing.T) {
 	if _, joined, e := g.Open(Options{ID: "B", Key: "k"}); joined || e != nil {
 		t.Errorf("the key leads to what is not whole: %v", e)
 	}
+}
+
+// TestCommentsAreBounded: a provider that sends nothing else does not fill the memory.
+func TestCommentsAreBounded(t *testing.T) {
+	t.Parallel()
+	r := open(t, New(config(nil)), Options{ID: "A"})
+	w := r.Record()
+	w.Begin()
+	for range 20_000 {
+		_ = w.Write([]byte(": processing\n\n"))
+	}
+	_ = w.Write([]byte("data: 1\n\n"))
+	if n := len(r.data); n > maxLoose+100 || n < maxLoose/2 {
+		t.Errorf("%d bytes kept", n)
+	}
+	w.End(false)
 }
 
 // TestMaxBytes: recordings that have ended make room, oldest first; those under way shrink.
@@ -331,6 +350,7 @@ func TestPlay(t *testing.T) {
 	w.Header().Set("X-A", "1")
 	w.Begin()
 	_ = w.Write([]byte("data: 1\n\ndata: 2\n\n"))
+	w.Header().Set(http.TrailerPrefix+"X-B", "2")
 	w.End(false)
 	kept, ok := r.Answer()
 	if !ok {
@@ -346,8 +366,8 @@ func TestPlay(t *testing.T) {
 	if err != nil || h.Header.Get("X-A") != "1" || h.Whole || h.Played != "A" {
 		t.Errorf("%+v %v", h, err)
 	}
-	if got, _ := read(t, rd); got != "id: A-2\ndata: 2\n\n" {
-		t.Errorf("%q", got)
+	if got, _ := read(t, rd); got != "id: A-2\ndata: 2\n\n" || rd.Trailer().Get(http.TrailerPrefix+"X-B") != "2" {
+		t.Errorf("%q, trailer %v", got, rd.Trailer())
 	}
 }
 
@@ -422,13 +442,13 @@ func TestKeep(t *testing.T) {
 		_ = w.Write([]byte("data: x\n\ndata: name=resp_1\n\ndata: name=resp_2\n\n"))
 		time.Sleep(time.Hour)
 		w.End(false)
-		time.Sleep(5*time.Minute - 1)
+		time.Sleep(5*time.Minute - time.Nanosecond)
 		for _, id := range []string{"A", "resp_1"} {
 			if found, e := g.Find("", id); found != r {
 				t.Errorf("%s: %v", id, e)
 			}
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		for _, id := range []string{"A", "resp_1"} {
 			_, e := g.Find("", id)
 			wantNoStream(t, e, "5m0s ago (resume.keep)")
