@@ -84,7 +84,8 @@ func (rec *record) judge() {
 		ratio = float64(a.LedgerEst.Output) / float64(a.SimEst.Output)
 	}
 	add("estimated output", fmt.Sprintf("within %.0f %%", 100*tolerance), ratio >= 1-tolerance && ratio <= 1+tolerance, "%.2f of what was billed, in %d calls; ledger %v, simulators %v", ratio, a.Estimated, a.LedgerEst, a.SimEst)
-	add("attempts", "the same in both books", a.Attempts == a.Requests, "ledger %d, simulators %d", a.Attempts, a.Requests)
+	lost := a.Attempts - a.Requests
+	add("attempts", "the same in both books, but for 0.1 % that went to a connection which was being closed", lost >= 0 && lost <= 1+a.Attempts/1000, "ledger %d, simulators %d", a.Attempts, a.Requests)
 	grown, flat := growth(rec.Memory)
 	add("memory", "flat", flat, "%s", grown)
 }
