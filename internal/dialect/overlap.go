@@ -18,13 +18,13 @@ const (
 )
 
 // overlap returns how much of the beginning of next is left out where next goes on with sofar: what it repeats of sofar, and what a model
-// says before it does so. exact says that the model was given sofar as its own words: it then goes on from their last letter, and what looks
-// like a repetition is text.
+// says before it does so. exact says that the model was given sofar as its own words: it then goes on from their last letter, and a few
+// equal letters are text.
 //
 //  1. All of sofar, if next begins with it: the model has begun anew.
 //  2. White space that sofar ends with and next begins with.
 //  3. Unless exact: a line of talk ("Sure, here is the rest:"), and a long end of sofar further on, with what stands before it.
-//  4. Unless exact: the longest end of sofar that next begins with, if it begins at a word, or is too long to be chance. What repeats
+//  4. The longest end of sofar that next begins with, if it is too long to be chance or, unless exact, begins at a word. What repeats
 //     itself (rows of a table, zeros) says nothing, since nobody knows how often it was meant.
 func overlap(sofar, next []byte, exact bool) int {
 	if len(sofar) == 0 || len(next) == 0 {
@@ -34,10 +34,10 @@ func overlap(sofar, next []byte, exact bool) int {
 		return len(sofar)
 	}
 	if exact {
-		return blanks(sofar, next)
+		return max(blanks(sofar, next), repeated(sofar, next, sure))
 	}
 	talk := talked(sofar, next)
-	return talk + repeated(sofar, next[talk:])
+	return talk + repeated(sofar, next[talk:], 1)
 }
 
 // blanks returns how much of the white space that next begins with is at the end of sofar already.
@@ -80,9 +80,9 @@ func talks(text []byte) bool {
 	return false
 }
 
-// repeated returns how much of the beginning of next is the end of sofar again.
-func repeated(sofar, next []byte) int {
-	for n := min(len(sofar), len(next)); n > 0; n-- {
+// repeated returns how much of the beginning of next is the end of sofar again, of at least so many bytes.
+func repeated(sofar, next []byte, least int) int {
+	for n := min(len(sofar), len(next)); n >= least; n-- {
 		switch {
 		case !bytes.HasSuffix(sofar, next[:n]):
 		case periodic(next[:n]):
