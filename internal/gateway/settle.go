@@ -150,6 +150,12 @@ func (r *run) logCall(row *ledger.Row) {
 	if r.err != nil {
 		attrs = append(attrs, slog.String("code", row.Code), slog.String("error", r.err.Error()))
 	}
+	if r.flagged != 0 {
+		attrs = append(attrs, slog.String("flagged", r.flagged.Code()))
+	}
+	if r.resc != nil {
+		attrs = append(attrs, slog.String("rescued", r.resc.how()), slog.String("broke", r.resc.cause.Error()))
+	}
 	if r.overspent {
 		attrs = append(attrs, slog.String("no_retry", "retry.budget"))
 	}
