@@ -1,10 +1,12 @@
 package gateway_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/internal/dialect"
 	"sluice/internal/gateway"
@@ -292,4 +294,47 @@ func TestPrefill(t *testing.T) {
 			t.Errorf("asked %s", asked)
 		}
 	})
+}
+
+// TestGuardIsCounted checks what the metrics and the log say of an answer that repeats itself.
+func TestGuardIsCounted(t *testing.T) {
+	t.Parallel()
+	f := func(name, action, more, counted string, kind llm.Kind, attempts int, logged string) {
+		t.Helper()
+		loop := append(says("Well,"), time.Second, says(strings.Repeat(" again and again", 200))[1], stopEvent, doneEvent)
+		a, b := steps(events(loop...)), steps(events(append(says("Well."), stopEvent, doneEvent)...))
+		o := pool(a, b)
+		var log bytes.Buffer
+		o.log, o.settings = &log, rescuing(func(r *gateway.Rescue) { r.Guards.Repetition = action })
+		onRoad(t, o, func(rd *road) {
+			w := rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody("m", more)))
+			w.want(kind, attempts)
+			rd.row(w)
+			if n := rd.metric(`sluice_guard_total{action="` + counted + `",fault="degenerate_output"}`); n != 1 {
+				t.Errorf("%s: %s counted %v times, want 1", name, counted, n)
+			}
+		})
+		if !strings.Contains(log.String(), logged) {
+			t.Errorf("%s: log has no %s:\n%s", name, logged, log.String())
+		}
+	}
+	f("whole", "retry", "", "retry", llm.KindNone, 2, "")
+	f("seen by its client", "retry", `,"stream":true`, "cancel", llm.KindDegenerate, 1, "code=degenerate_output")
+	f("canceled", "cancel", "", "cancel", llm.KindDegenerate, 1, "code=degenerate_output")
+	f("flagged", "flag", `,"stream":true`, "flag", llm.KindNone, 1, "flagged=degenerate_output")
+}
+
+// TestRescueIsLogged checks that a call that was rescued can be found in the log, though it succeeded.
+func TestRescueIsLogged(t *testing.T) {
+	t.Parallel()
+	a, b := steps(events(append(says("Hello", " wor"), "reset")...)), steps(events(append(says("ld"), stopEvent, doneEvent)...))
+	o := pool(a, b)
+	var log bytes.Buffer
+	o.log, o.settings = &log, rescuing()
+	onRoad(t, o, func(rd *road) {
+		rd.row(rd.stream("m"))
+	})
+	if !strings.Contains(log.String(), "level=INFO msg=call") || !strings.Contains(log.String(), "rescue=continue broken=provider_truncated") {
+		t.Errorf("log:\n%s", log.String())
+	}
 }
