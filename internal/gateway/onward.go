@@ -13,7 +13,8 @@ import (
 //   - an account without credit or whose credentials are refused (opt-in) is not asked again, others are;
 //   - what the provider refuses in the request, and what its filter stops (both opt-in), is not asked of the same target again;
 //   - a prompt that is too long goes to targets with a larger window only;
-//   - an answer in the wrong form is asked for once more, in stricter words.
+//   - an answer in the wrong form is asked for once more, in stricter words;
+//   - one that a guard has stopped is not asked for again if the guard is to cancel.
 func (r *run) mayFailOver(e *llm.Error, tiers [][]*llm.Target) bool {
 	switch e.Kind {
 	case llm.KindQuotaExhausted:
@@ -26,7 +27,7 @@ func (r *run) mayFailOver(e *llm.Error, tiers [][]*llm.Target) bool {
 		return e.Advice == llm.DoRetry || r.optsIn("rejected") && r.leave(tiers, r.sameTarget)
 	case llm.KindContextLength:
 		return r.leave(tiers, r.noLargerWindow)
-	case llm.KindInvalidOutput:
+	case llm.KindInvalidOutput, llm.KindDegenerate, llm.KindTooSlow: // the advice is then that of our own settings
 		return e.Advice != llm.DoNotRetry
 	}
 	return e.Retryable()

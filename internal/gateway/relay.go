@@ -91,7 +91,7 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	case again:
 		return e
 	case r.resc != nil:
-		e.Advice = llm.DoNotRetry
+		r.resc.lost = true
 		return e
 	}
 	r.broken(e, rl.stream.Fail)

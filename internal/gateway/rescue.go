@@ -26,6 +26,7 @@ type rescue struct {
 	anew   bool            // the answer is asked for again, and what the client has is left out
 	exact  bool            // the target was given the text as its own words
 	cause  *llm.Error      // why the stream broke last
+	lost   bool            // nobody can go on with what the client has now
 }
 
 // rescues reports whether a stream of this call may be gone on with if it breaks. What is needed for that is kept while it runs.

@@ -338,3 +338,22 @@ func TestRescueIsLogged(t *testing.T) {
 		t.Errorf("log:\n%s", log.String())
 	}
 }
+
+// TestLost checks that nobody is asked to go on with what has gone wrong itself, while it was gone on with.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	a := steps(events(append(says("Well,"), "reset")...))
+	b := steps(events(append(says(strings.Repeat(" again and again", 200), " and"), "hang")...))
+	c := steps(events(append(says(" so on."), stopEvent, doneEvent)...))
+	o := pool(a, b, c)
+	o.settings = rescuing()
+	onRoad(t, o, func(rd *road) {
+		w := rd.stream("m")
+		if w.err == nil || w.last == "" || !strings.Contains(w.err.Message, "repeats itself") {
+			t.Errorf("client was told %v: %s", w.err, w.last)
+		}
+		if c.count() != 0 {
+			t.Errorf("the third target was asked %d times to go on with a loop: %s", c.count(), c.got()[0].body)
+		}
+	})
+}

@@ -139,6 +139,9 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 		if e == nil || !r.committed.IsZero() && r.resc == nil {
 			return nil
 		}
+		if r.resc != nil && r.resc.lost {
+			return e
+		}
 		if r.refusedStream(e) || r.refusedPrefill(e) {
 			continue // to the same target, otherwise
 		}
