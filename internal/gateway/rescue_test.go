@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -263,6 +264,9 @@ func TestNobodyGoesOn(t *testing.T) {
 			t.Errorf("client was told %v: %s", w.err, w.last)
 		}
 		w.says("could not be gone on with")
+		if n := w.header.Get(http.TrailerPrefix + "X-Sluice-Attempts"); n != strconv.Itoa(rd.row(w).Attempts) || n < "2" {
+			t.Errorf("the trailer says %q attempts", n)
+		}
 		if n := rd.metric(`sluice_rescues_total{how="continue",result="failed"}`); n != 1 {
 			t.Errorf("%v failed rescues counted", n)
 		}
