@@ -27,7 +27,7 @@ type Registry struct {
 
 	mu       sync.Mutex // guards what follows
 	draining bool
-	count    int                  // of recordings; byID may have two names of one
+	count    int // of recordings; byID may have two names of one
 	byID     map[scope]*Recording
 	byKey    map[scope]*Recording // by idempotency key
 	ended    []*Recording         // kept after their end, the oldest first
