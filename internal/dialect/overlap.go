@@ -12,12 +12,13 @@ import (
 const sure = 16
 
 // overlap returns how much of the beginning of next is left out where next goes on with sofar: what it repeats of the end of sofar, and what
-// a model says before it does so. exact says that next is meant to follow on directly.
+// a model says before it does so. exact says that next is meant to follow on directly, trimmed that the model was given sofar without the white
+// space at its end.
 //
 //  1. The longest end of sofar that next begins with, if it begins at a word, or is too long to be chance.
 //  2. All of sofar, if next begins with it: the model has begun anew.
 //  3. Unless exact: a long end of sofar further on in next: what stands before it is talk.
-func overlap(sofar, next []byte, exact bool) int {
+func overlap(sofar, next []byte, exact, trimmed bool) int {
 	if len(sofar) == 0 || len(next) == 0 {
 		return 0
 	}
@@ -25,7 +26,7 @@ func overlap(sofar, next []byte, exact bool) int {
 		return len(sofar)
 	}
 	for n := min(len(sofar), len(next)); n > 0; n-- {
-		if bytes.HasSuffix(sofar, next[:n]) && repeats(sofar, next, n, exact) {
+		if bytes.HasSuffix(sofar, next[:n]) && repeats(sofar, next, n, exact, trimmed) {
 			return n
 		}
 	}
@@ -42,13 +43,14 @@ func overlap(sofar, next []byte, exact bool) int {
 
 // repeats reports whether n equal bytes at the end of sofar and the beginning of next are a repetition rather than chance: a few
 // letters at the place of the cut are equal easily.
-func repeats(sofar, next []byte, n int, exact bool) bool {
+func repeats(sofar, next []byte, n int, exact, trimmed bool) bool {
 	if n >= sure {
 		return true
 	}
-	blank := len(bytes.TrimSpace(next[:n])) == 0
-	if blank { // white space that was cut off what the model was given, and that it writes again
-		return true
+	if blank := next[:n]; len(bytes.TrimSpace(blank)) == 0 {
+		// What was cut off it is written again. Else a line end after another is more likely a break between paragraphs that was
+		// broken in two, and blanks before a word or a line are likely to be those that are there.
+		return trimmed || !exact && !bytes.ContainsAny(blank, "\r\n")
 	}
 	if exact || n < 2 || !wordStart(sofar, len(sofar)-n) {
 		return false
