@@ -65,7 +65,7 @@ func (r *run) save(e *llm.Error, rl *relay) bool {
 	s := r.resc
 	head := r.head()
 	s.writer, s.open = resumer.Resume(&head, rec.answer())
-	rec.settle(s.open)
+	rec.settle()
 	s.rec, *rec = *rec, s.rec
 	s.anew = anew
 	if ok {

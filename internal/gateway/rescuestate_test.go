@@ -197,7 +197,7 @@ func (rd *road) converse(body string, told func(raw []byte, a *llm.Answer, by *l
 // TestHedgedAnswerIsHandedOver hedges calls whose answer is kept: it is kept once, as that of the target that has it.
 func TestHedgedAnswerIsHandedOver(t *testing.T) {
 	t.Parallel()
-	for _, late := range []time.Duration{second, 2 * second, 3 * second} { // at the same instants too
+	for _, late := range []time.Duration{second, 2 * second, 3 * second} {
 		a := steps(events(nativeStart, late, nativeText+nativeEnd))
 		b := steps(events(second, nativeText+nativeEnd))
 		o := hedged("1s", a, b)
@@ -210,9 +210,15 @@ func TestHedgedAnswerIsHandedOver(t *testing.T) {
 			o.providers[i].native, o.providers[i].priceOf = true, "openai"
 		}
 		onRoad(t, o, func(rd *road) {
+			var mu sync.Mutex
 			var told []string
 			w := rd.converse(`{"model":"m","input":"hello","stream":true,"tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}`,
-				func(raw []byte, _ *llm.Answer, by *llm.Target) { told = append(told, by.Name) })
+				func(_ []byte, _ *llm.Answer, by *llm.Target) {
+					mu.Lock()
+					told = append(told, by.Name)
+					mu.Unlock()
+					rd.sleep(5 * second) // until the other one has its answer too
+				})
 			want := w.header.Get("X-Sluice-Target")
 			if w.err != nil || len(told) != 1 || told[0] != want {
 				t.Errorf("handed over as the answer of %v, want of %s (%v)", told, want, w.err)
