@@ -21,8 +21,6 @@ type Splice struct {
 	Exact bool
 	// Before is what the parts of the answer before this one have used: the client is told the sum.
 	Before llm.Usage
-	// Fold adds up what the client gets, for Answer.
-	Fold bool
 }
 
 // splicer is an EventWriter that turns the events of a stream into those that go on with another one.

@@ -10,7 +10,6 @@ import (
 type tee struct {
 	w      llm.EventWriter
 	p      *wire.Progress // whose Pieces are filled; nil if nobody looks
-	folder *llm.Folder    // adds up what the client sees; nil if nobody wants that
 	open   bool           // of the first choice: a part has begun and not ended
 	kind   llm.PartKind
 }
@@ -26,9 +25,6 @@ func (t *tee) Write(dst []byte, e *llm.Event) []byte {
 	}
 	if t.p != nil {
 		t.piece(e)
-	}
-	if t.folder != nil {
-		t.folder.Add(e)
 	}
 	return t.w.Write(dst, e)
 }

@@ -39,8 +39,9 @@ type Exchange struct {
 	// made it (a conversation that Sluice keeps) sets it together with the Body for targets of its own dialect.
 	Chat *llm.Chat
 	// OnAnswer, if set, is called once with a complete answer, before the client is sent the end of it: raw is its body where the target
-	// speaks the front's dialect (and, of a stream, repeats it at its end), a the answer otherwise. Both are the callee's.
-	OnAnswer func(raw []byte, a *llm.Answer)
+	// speaks the front's dialect (and, of a stream, repeats it at its end), a the answer otherwise. Both are the callee's. by is the target
+	// that has it as its own; nil if it is that of several. It may be called on another goroutine than Do, before that returns.
+	OnAnswer func(raw []byte, a *llm.Answer, by *llm.Target)
 	// Target is that of the attempt under way, or of the answer; the gateway sets it.
 	Target *llm.Target
 
