@@ -36,11 +36,11 @@ type relay struct {
 	ended  bool       // the last event of the stream was taken
 
 	tell  func(end []byte) // hands the complete answer over; nil if nobody wants it, or it was done
-	held  []byte    // events before the commit point
-	hold  bool      // the whole stream is kept until its end
-	fold  wire.Fold // adds up a stream of the client's dialect whose client wants the answer whole; nil otherwise
-	quiet bool      // nothing is sent: the client wants the answer whole
-	begun bool      // the first content token has come
+	held  []byte           // events before the commit point
+	hold  bool             // the whole stream is kept until its end
+	fold  wire.Fold        // adds up a stream of the client's dialect whose client wants the answer whole; nil otherwise
+	quiet bool             // nothing is sent: the client wants the answer whole
+	begun bool             // the first content token has come
 	watch watch
 	check func() *llm.Error // holds the answer to its form when its end has come, and before that is sent; nil if it has none
 	why   llm.Finish        // the answer has ended
