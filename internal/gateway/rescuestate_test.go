@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -274,5 +275,45 @@ func TestRescuedAnswerIsHandedOver(t *testing.T) {
 				t.Errorf("%s: handed over %s; the client got %s", api, told[0], w.body.String())
 			}
 		})
+	}
+}
+
+// TestLeftBetweenTargets ends calls while a second target is to go on with a stream that has broken: the client is told why, the target is left
+// at once, and nobody else is asked.
+func TestLeftBetweenTargets(t *testing.T) {
+	t.Parallel()
+	f := func(name string, second step, cause error, deadline time.Duration, kind llm.Kind) {
+		t.Helper()
+		left := make(chan time.Time, 1)
+		a, b, c := steps(events(append(says("Hello", " wor"), "reset")...)), steps(leftAt(second, left)), steps(ok)
+		o := pool(a, b, c)
+		o.settings = rescuing()
+		onRoad(t, o, func(rd *road) {
+			ctx, cancel := context.WithCancelCause(rd.t.Context())
+			defer cancel(nil)
+			x := rd.exchange(llm.OpChat, chatBody("m", `,"stream":true`))
+			at := time.Second
+			if deadline > 0 {
+				x.Call.Deadline, at = x.Call.Start.Add(deadline), deadline
+			} else {
+				time.AfterFunc(at, func() { cancel(cause) })
+			}
+			w := rd.do(ctx, x)
+			if w.err == nil || w.err.Kind != kind || w.last == "" || !near(w.took, at) || c.count() != 0 {
+				t.Errorf("%s: after %v told %v (%q), and %d more requests", name, w.took, w.err, w.last, c.count())
+			}
+			if gone := (<-left).Sub(x.Call.Start); !near(gone, at) {
+				t.Errorf("%s: the second target was left after %v", name, gone)
+			}
+			if row := rd.row(w); row.Code != kind.Code() || row.Target != "b/m" || row.Attempts != 2 || row.Usage.Input == 0 {
+				t.Errorf("%s: row %+v", name, row)
+			}
+		})
+	}
+	draining := llm.Errorf(llm.KindDraining, "the gateway is shutting down")
+	for name, second := range map[string]step{"no headers": hang, "no token": events(roleEvent, "hang"), "under way": events(append(says("ld"), "hang")...)} {
+		f(name+", client gone", second, context.Canceled, 0, llm.KindCanceled)
+		f(name+", drained", second, draining, 0, llm.KindDraining)
+		f(name+", deadline", second, nil, 2*time.Second, llm.KindTotalTimeout)
 	}
 }
