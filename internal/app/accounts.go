@@ -44,6 +44,17 @@ func (a *App) open(c *config.Config) (map[string]*gateway.Account, map[string]*s
 	return accounts, sims, nil
 }
 
+// sameAccount reports whether two settings lead to the same account at the same place, so that what is known of its trouble still holds. What
+// only says what is sent there, and how much at a time, does not matter.
+func sameAccount(a, b upstream.Provider) bool {
+	for _, p := range []*upstream.Provider{&a, &b} {
+		p.StreamUsage, p.Responses, p.PriceAs = "", "", ""
+		p.Connections, p.Concurrency, p.MaxAnswer, p.MaxEvent = 0, 0, 0, 0
+		p.Models, p.Quotas = nil, nil
+	}
+	return reflect.DeepEqual(a, b)
+}
+
 // account returns the upstream account of a name; nil if there is none.
 func (a *App) account(name string) *upstream.Account {
 	a.mu.Lock()

@@ -177,6 +177,11 @@ func (a *App) apply(c *config.Config) error {
 		a.ingress.Update(c.Ingress)
 	}
 	a.gateway.Swap(snapshot)
+	for name, old := range a.accounts {
+		if now := accounts[name]; now != nil && now != old && !sameAccount(old.Settings, now.Settings) {
+			a.fleet.Renew(name)
+		}
+	}
 	a.retire(accounts, sims)
 	a.config = c
 	return nil

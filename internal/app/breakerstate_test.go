@@ -93,3 +93,51 @@ func TestReloadOfTheBreaker(t *testing.T) {
 		t.Errorf("state %s after two failed calls, with failures: 2", got)
 	}
 }
+
+// TestNewCredentialsHaveNoTrouble: a pause for a day's limit ends when the account gets another key, and not when something else is
+// changed about it.
+func TestNewCredentialsHaveNoTrouble(t *testing.T) {
+	t.Parallel()
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Header.Get("Authorization") != "Bearer fresh" {
+			w.Header().Set("Retry-After", "36000")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = w.Write([]byte(`{"error":{"message":"Rate limit reached on tokens per day (TPD)","code":"rate_limit_exceeded"}}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"id":"x","object":"chat.completion","model":"a","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},` +
+			`"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`))
+	}))
+	t.Cleanup(provider.Close)
+	settings := func(key string, concurrency int) string {
+		return "providers: {p: {base_url: " + provider.URL + "/v1, api_key: " + key + ", models: [a], concurrency: " + itoa(concurrency) + "}}\nretry: {attempts: 1}\n"
+	}
+	g := start(t, settings("used-up", 0))
+	ask := func(status int) {
+		t.Helper()
+		if got := g.post("/chat/completions", `{"model":"a","messages":[{"role":"user","content":"hi"}]}`); got.status != status {
+			t.Errorf("%d %s, want %d", got.status, got.body, status)
+		}
+	}
+	reload := func(yaml string) {
+		t.Helper()
+		if err := g.reload(yaml); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := func() string { return g.App.targets()[0].State }
+	ask(429)
+	if got := state(); got != "paused" {
+		t.Fatalf("state %s", got)
+	}
+	reload(settings("used-up", 5))
+	if got := state(); got != "paused" {
+		t.Errorf("state %s after a change of concurrency", got)
+	}
+	reload(settings("fresh", 5))
+	if got := state(); got != "closed" {
+		t.Errorf("state %s with another key", got)
+	}
+	ask(200)
+}

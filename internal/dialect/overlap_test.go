@@ -28,6 +28,12 @@ func TestOverlap(t *testing.T) {
 	f(long, "Sure, here is the rest: "+long[len(long)-40:]+" Then it rests.", false, " Then it rests.") // talk before it
 	f(long, long[len(long)-30:]+" Then it rests.", false, " Then it rests.")
 	f(long, long[len(long)-30:]+" Then it rests.", true, " Then it rests.")
+	f(long, "Sure, continuing where I left off:\n\n Then it rests.", false, " Then it rests.")
+	f(long, "Three things remain:\n1. Rest.", false, "Three things remain:\n1. Rest.")
+	f("The mill feeds the gate. This deep current", " crosses the basin. Each bank holds. The mill feeds the gate. This deep current slows.", false,
+		" crosses the basin. Each bank holds. The mill feeds the gate. This deep current slows.") // the same words come again
+	f("[0, 0, 0, 0, 0, 0,", " 0, 0, 0, 0, 0, 0, 1]", false, " 0, 0, 0, 0, 0, 0, 1]")
+	f("| a |\n| --- | --- | --- |", " --- | --- |\n", false, " --- | --- |\n")
 	f(long, long+" Then it rests.", true, " Then it rests.")
 	f("水门在黎明时打开，水流进运河。", "水流进运河。然后它休息。", false, "然后它休息。")
 	f("", "anything", false, "anything")
@@ -70,7 +76,7 @@ func FuzzOverlap(f *testing.F) {
 		if n < 0 || n > len(next) {
 			t.Fatalf("overlap of %q and %q is %d", sofar, next, n)
 		}
-		if n > 0 && exact && !strings.HasSuffix(sofar, next[:n]) && next[:n] != sofar {
+		if n > 0 && exact && next[:n] != sofar && !strings.HasSuffix(sofar, next[:n]) {
 			t.Fatalf("%q is no repetition of the end of %q", next[:n], sofar)
 		}
 	})

@@ -13,7 +13,8 @@ import (
 //   - an account without credit or whose credentials are refused (opt-in) is not asked again, others are;
 //   - what the provider refuses in the request, and what its filter stops (both opt-in), is not asked of the same target again;
 //   - a prompt that is too long goes to targets with a larger window only;
-//   - an answer in the wrong form is asked for once more, in stricter words.
+//   - an answer in the wrong form is asked for once more, in stricter words;
+//   - one that a guard has stopped is not asked for again if the guard is to cancel.
 //
 // A stream that has broken is gone on with by whoever can: that one target refuses the account, or to be asked in this way, is not the
 // client's doing, and no reason to leave its answer as it is.

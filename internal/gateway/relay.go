@@ -82,12 +82,13 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	r.malformed += st.Malformed
 	r.bytesOut += rl.sent
 	r.noteFlag(rl)
-	switch {
-	case e == nil:
+	if e == nil {
 		return r.complete(answer, rl)
-	case r.committed.IsZero():
-		return e
-	case r.save(e, rl):
+	}
+	again := r.committed.IsZero() || r.save(e, rl)
+	r.noteGuard(e, again)
+	switch {
+	case again:
 		return e
 	case r.resc != nil:
 		r.resc.over = true
@@ -116,6 +117,17 @@ func (r *run) noteFlag(rl *relay) {
 	if k := rl.watch.flagged; k != 0 {
 		r.g.metrics.Guard(k, "flag")
 		r.flagged = k
+	}
+}
+
+// noteGuard counts an attempt that a guard has ended; again says that another one may follow.
+func (r *run) noteGuard(e *llm.Error, again bool) {
+	switch {
+	case e.Kind != llm.KindDegenerate && e.Kind != llm.KindTooSlow:
+	case again && e.Advice != llm.DoNotRetry:
+		r.g.metrics.Guard(e.Kind, "retry")
+	default:
+		r.g.metrics.Guard(e.Kind, "cancel")
 	}
 }
 

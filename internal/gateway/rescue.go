@@ -218,6 +218,7 @@ func (r *run) giveUp(e *llm.Error) {
 		own.Message += " (and could not be gone on with: " + e.Message + ")"
 		e = &own
 	}
+	r.trailers()
 	r.broken(e, r.resc.writer.Fail)
 	r.g.metrics.Rescue(r.resc.how(), false)
 }
@@ -234,10 +235,8 @@ func (s *rescue) how() string {
 func (r *run) rescued() {
 	s := r.resc
 	r.g.metrics.Rescue(s.how(), true)
-	h := r.w.Header()
-	h[http.TrailerPrefix+"X-Sluice-Attempts"] = []string{strconv.Itoa(r.attempts)}
-	h[http.TrailerPrefix+"X-Sluice-Target"] = r.info.header
-	h[http.TrailerPrefix+"X-Sluice-Rescued"] = []string{s.how()}
+	r.trailers()
+	r.w.Header()[http.TrailerPrefix+"X-Sluice-Rescued"] = []string{s.how()}
 	if !r.commentable() {
 		return
 	}
@@ -245,6 +244,13 @@ func (r *run) rescued() {
 	if r.w.Write([]byte(line)) == nil {
 		_ = r.w.Flush() // the answer is complete without it
 	}
+}
+
+// trailers say behind a stream what was not yet known when its headers were sent.
+func (r *run) trailers() {
+	h := r.w.Header()
+	h[http.TrailerPrefix+"X-Sluice-Attempts"] = []string{strconv.Itoa(r.attempts)}
+	h[http.TrailerPrefix+"X-Sluice-Target"] = r.info.header
 }
 
 // commentable reports whether the client's parser takes a comment after the end of a stream (PROVIDERS.md 6.4: Google's does not, and

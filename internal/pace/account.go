@@ -247,6 +247,19 @@ func (a *account) update(p *ProviderLimits) {
 	}
 }
 
+// renew forgets trouble. Calls under way go on, and say what they say of the new account. The caller holds a.mu.
+func (a *account) renew() {
+	if a.health.forget() {
+		a.closed(nil)
+	}
+	for _, tg := range a.targets {
+		if tg.health.forget() {
+			a.closed(tg)
+		}
+	}
+	a.check = check{active: a.check.active, running: a.check.running, begun: a.check.begun}
+}
+
 // idle reports whether nothing of the account is in use or worth remembering.
 func (a *account) idle(now time.Duration) bool {
 	a.mu.Lock()

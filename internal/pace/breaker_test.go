@@ -127,6 +127,21 @@ func TestWindowForgets(t *testing.T) {
 	})
 }
 
+// TestWindowOfAnotherLength: after a change of the window's length old calls are still forgotten in time.
+func TestWindowOfAnotherLength(t *testing.T) {
+	t.Parallel()
+	var w window
+	now := 24 * time.Hour
+	w.add(now, 10*time.Second, true)
+	w.add(now, time.Minute, true)
+	if calls, _ := w.count(now, time.Minute); calls != 1 {
+		t.Errorf("%d calls after the change", calls)
+	}
+	if calls, failed := w.count(now+2*time.Minute, time.Minute); calls != 0 || failed != 0 {
+		t.Errorf("%d calls, %d failed after two minutes", calls, failed)
+	}
+}
+
 func TestHalfOpen(t *testing.T) {
 	t.Parallel()
 	f := func(name string, k llm.Kind, want Health) {

@@ -145,6 +145,13 @@ func (h *health) rest(t trouble, wait, now time.Duration) bool {
 	return fresh
 }
 
+// forget makes the state that of a target which has had no trouble, and reports whether it was out of use.
+func (h *health) forget() (closed bool) {
+	closed = h.out
+	*h = health{rules: h.rules, openings: h.openings, probes: h.probes}
+	return closed
+}
+
 // suspect reports whether the last calls in a row have failed in a way that a free check can confirm.
 func (h *health) suspect() bool { return !h.out && h.row >= confirmRow && h.cause.checkable() }
 

@@ -176,3 +176,20 @@ func (f *Fleet) Update(l Limits) {
 		f.freed(nil)
 	}
 }
+
+// Renew says that an account is another one from now on: it has other credentials, or another address. What is known of the old one's trouble
+// is forgotten: pauses, open breakers, and what checks said.
+func (f *Fleet) Renew(name string) {
+	a := (*f.accounts.Load())[name]
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	a.renew()
+	changes := a.takeChanges()
+	a.mu.Unlock()
+	f.tell(changes)
+	if f.freed != nil {
+		f.freed(nil)
+	}
+}

@@ -191,3 +191,31 @@ func TestChangesAreTold(t *testing.T) {
 		}
 	})
 }
+
+// TestRenew: an account that has become another one begins without trouble, and says so.
+func TestRenew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := New(Limits{}, fast())
+		var told []Change
+		f.OnChange(func(c Change) { told = append(told, c) })
+		a, b := at("p", "a"), at("p", "b")
+		fails(t, f, a, Outcome{Kind: llm.KindRateLimited, Window: llm.PerDay, RetryAfter: 20 * time.Hour})
+		for range 3 {
+			fails(t, f, b, Outcome{Kind: llm.KindProviderAuth})
+		}
+		under, _, _ := f.TryStart(b, true)
+		wantRefusal(t, f, a, true, Limited)
+		wantRefusal(t, f, b, false, Open)
+		told = nil
+		f.Renew("p")
+		f.Renew("nobody")
+		if len(told) != 1 || told[0].Open || told[0].Target != "" {
+			t.Errorf("told %+v", told)
+		}
+		mustStart(t, f, a).Done(Outcome{})
+		mustStart(t, f, b).Done(Outcome{})
+		under.Done(Outcome{Kind: llm.KindProviderAuth})
+		mustStart(t, f, b).Done(Outcome{})
+	})
+}

@@ -9,6 +9,7 @@ const windowSlices = 10
 type window struct {
 	calls, failed [windowSlices]int32
 	at            int64 // number of the youngest slice since the epoch
+	length        time.Duration
 }
 
 // add counts a call that ended.
@@ -31,8 +32,11 @@ func (w *window) count(now, length time.Duration) (calls, failed int) {
 	return calls, failed
 }
 
-// turn empties the slices whose time has come again.
+// turn empties the slices whose time has come again. With another length the numbers of slices mean other times, so that all begins anew.
 func (w *window) turn(now, length time.Duration) {
+	if w.length != length {
+		*w = window{length: length}
+	}
 	at := int64(now / max(length/windowSlices, 1))
 	for n := min(at-w.at, windowSlices); n > 0; n-- {
 		i := (at - n + 1) % windowSlices

@@ -27,6 +27,7 @@ type Registry struct {
 
 	mu       sync.Mutex // guards what follows
 	draining bool
+	count    int // of recordings; byID may have two names of one
 	byID     map[scope]*Recording
 	byKey    map[scope]*Recording // by idempotency key
 	ended    []*Recording         // kept after their end, the oldest first
@@ -67,8 +68,8 @@ type Form struct {
 	Array  bool // a stream that is one JSON array
 }
 
-// Open begins a recording. If there is one for the same key already, that one is returned, and joined is true. The error is of
-// KindIdempotency if its request was another one, and of KindQueueFull if there is no room.
+// Open begins a recording. If there is one for the same key already, that one is returned, and joined is true; unless its beginning is not
+// kept any more: then it gives up the key, as answers do that are too large to be kept. The error is of KindIdempotency if its request was another one, and of KindQueueFull if there is no room.
 func (g *Registry) Open(o Options) (r *Recording, joined bool, e *llm.Error) {
 	c := g.config.Load()
 	now := time.Now()
@@ -80,15 +81,19 @@ func (g *Registry) Open(o Options) (r *Recording, joined bool, e *llm.Error) {
 			if r.o.Hash != o.Hash {
 				return nil, false, Mismatch(o.Key, r.o.ID)
 			}
-			return r, true, nil
+			if r.complete() {
+				return r, true, nil
+			}
+			g.forgetKey(r)
 		}
 	}
-	if len(g.byID) >= c.MaxStreams && !g.dropOldest(fmt.Sprintf("it made room for others (resume.max_streams, %d)", c.MaxStreams)) {
+	if g.count >= c.MaxStreams && !g.dropOldest(fmt.Sprintf("it made room for others (resume.max_streams, %d)", c.MaxStreams)) {
 		e := llm.Errorf(llm.KindQueueFull, "%d answers are being recorded (resume.max_streams); try again later, or without X-Sluice-Resumable and Idempotency-Key", c.MaxStreams)
 		e.RetryAfter = time.Second
 		return nil, false, e
 	}
 	r = &Recording{o: o, registry: g, buffer: c.Buffer, start: now}
+	g.count++
 	g.byID[scope{o.Owner, o.ID}] = r
 	if o.Key != "" {
 		g.byKey[scope{o.Owner, o.Key}] = r
@@ -160,8 +165,7 @@ func (g *Registry) Prune(now time.Time) {
 
 func (g *Registry) prune(now time.Time) {
 	for len(g.ended) > 0 && !now.Before(g.ended[0].expires) {
-		g.drop(g.ended[0], fmt.Sprintf("it ended more than %v ago (resume.keep)", g.config.Load().Keep))
-		g.ended = g.ended[1:]
+		g.dropOldest(fmt.Sprintf("it ended more than %v ago (resume.keep)", g.config.Load().Keep))
 	}
 }
 
@@ -171,6 +175,7 @@ func (g *Registry) dropOldest(why string) bool {
 		return false
 	}
 	g.drop(g.ended[0], why)
+	g.ended[0] = nil // what lies before the slice is reachable until it grows
 	g.ended = g.ended[1:]
 	return true
 }
@@ -181,6 +186,7 @@ func (g *Registry) drop(r *Recording, why string) {
 		return
 	}
 	r.dropped = true
+	g.count--
 	g.bytes.Add(-r.size.Load())
 	g.forgetKey(r)
 	for _, id := range []string{r.o.ID, r.alias} {
@@ -260,5 +266,5 @@ type Stats struct {
 func (g *Registry) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return Stats{Recordings: len(g.byID), Bytes: g.bytes.Load()}
+	return Stats{Recordings: g.count, Bytes: g.bytes.Load()}
 }

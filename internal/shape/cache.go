@@ -9,7 +9,9 @@ import (
 // Bounds of a cache.
 const (
 	maxKept      = 128     // schemas
-	maxKeptBytes = 4 << 20 // of their texts together
+	maxKeptBytes = 4 << 20 // of their texts together, and of their patterns
+
+	instructionBytes = 64 // of a compiled pattern
 )
 
 // Cache keeps the schemas that forms have compiled, the ones used last. The zero value is ready. It is safe for concurrent use.
@@ -36,7 +38,7 @@ func (c *Cache) schema(text string) *schema {
 		return s
 	}
 	s := compile(text)
-	c.put(&entry{key: key, size: len(text), schema: s})
+	c.put(&entry{key: key, size: len(text) + s.patterns*instructionBytes, schema: s})
 	return s
 }
 

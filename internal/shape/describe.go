@@ -19,31 +19,33 @@ const (
 	maxPlace = 160 // of a place
 )
 
-// deepest returns the fault that lies deepest in the value; of several alternatives that all fail, it is the one that came furthest.
+// deepest returns the fault that lies deepest in the value; of several alternatives that all fail, it is the one that came furthest. It looks
+// at each fault once.
 func deepest(e *jsonschema.ValidationError) *jsonschema.ValidationError {
 	if len(e.Causes) == 0 {
 		return e
 	}
+	leaves := make([]*jsonschema.ValidationError, len(e.Causes))
 	var best *jsonschema.ValidationError
-	for _, cause := range e.Causes {
-		if c := deepest(cause); best == nil || before(c, best) {
-			best = c
+	for i, cause := range e.Causes {
+		leaves[i] = deepest(cause)
+		if best == nil || before(leaves[i], best) {
+			best = leaves[i]
 		}
 	}
 	switch e.ErrorKind.(type) {
 	case *kind.AnyOf, *kind.OneOf:
 		if len(best.InstanceLocation) <= len(e.InstanceLocation) {
-			return alternative(e)
+			return alternative(e, leaves)
 		}
 	}
 	return best
 }
 
-// alternative returns the fault of the one alternative that is of the value's type, or that none fits.
-func alternative(e *jsonschema.ValidationError) *jsonschema.ValidationError {
+// alternative returns the fault of the one alternative that is of the value's type, or that none fits. leaves are the alternatives' faults.
+func alternative(e *jsonschema.ValidationError, leaves []*jsonschema.ValidationError) *jsonschema.ValidationError {
 	var found *jsonschema.ValidationError
-	for _, cause := range e.Causes {
-		c := deepest(cause)
+	for _, c := range leaves {
 		if _, other := c.ErrorKind.(*kind.Type); other {
 			continue
 		}

@@ -3,6 +3,7 @@ package shape
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -14,13 +15,14 @@ import (
 const (
 	maxSchemaBytes = 256 << 10 // OpenAI takes 120,000 characters of names and values (structured outputs, limits)
 	maxSchemaDepth = 64
-	maxSteps       = 50_000 // objects of the schema that one validation goes through; about 0.1 s
-	maxNumber      = 400    // characters of a number; longer ones are not held against a schema
+	maxNumber      = 400 // characters of a number; longer ones are not held against a schema
 )
 
 // schema is a compiled JSON schema. One that cannot be used accepts everything.
 type schema struct {
 	compiled *jsonschema.Schema // nil if it cannot be used
+
+	patterns int // instructions, while it is compiled
 
 	mu   sync.Mutex // held during a validation
 	left int        // steps that it has left
@@ -29,10 +31,7 @@ type schema struct {
 // source is where the schema is said to be: a name that no document has (RFC 6761).
 const source = "https://schema.invalid/form.json"
 
-var (
-	errLoad  = errors.New("load another schema: only $ref within the schema is followed")
-	errSteps = errors.New("validate: over the limit of steps")
-)
+var errLoad = errors.New("load another schema: only $ref within the schema is followed")
 
 // refuse is a loader of other documents.
 type refuse struct{}
@@ -55,35 +54,20 @@ func compile(text string) (s *schema) {
 	c := jsonschema.NewCompiler()
 	c.UseLoader(refuse{})
 	c.DefaultDraft(jsonschema.Draft2020)
-	c.AssertVocabs()
-	c.RegisterVocabulary(&jsonschema.Vocabulary{
-		URL: "https://schema.invalid/steps",
-		Compile: func(*jsonschema.CompilerContext, map[string]any) (jsonschema.SchemaExt, error) {
-			return step{s}, nil
-		},
-	})
+	c.UseRegexpEngine(s.compilePattern)
 	if err := c.AddResource(source, doc); err != nil {
 		return s
 	}
 	if compiled, err := c.Compile(source); err == nil {
+		s.take(reflect.ValueOf(compiled), map[*jsonschema.Schema]bool{})
 		s.compiled = compiled
 	}
 	return s
 }
 
-// step counts what a validation does: a schema of a few lines may ask for 2^n steps (anyOf within anyOf).
-type step struct{ *schema }
-
-// Validate counts. It runs while mu is held.
-func (s step) Validate(*jsonschema.ValidatorContext, any) {
-	if s.left--; s.left < 0 {
-		panic(errSteps)
-	}
-}
-
 // check returns what is wrong with a value.
 func (s *schema) check(value any) (err error) {
-	if s.compiled == nil || !usable(value, 2*maxSchemaDepth) {
+	if s.compiled == nil || !usable(value, 2*maxSchemaDepth) || count(value) > maxValues {
 		return nil
 	}
 	s.mu.Lock()
