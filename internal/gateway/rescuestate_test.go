@@ -317,3 +317,48 @@ func TestLeftBetweenTargets(t *testing.T) {
 		f(name+", deadline", second, nil, 2*time.Second, llm.KindTotalTimeout)
 	}
 }
+
+// TestLimitOfGemini changes nothing but the limit of a request in Gemini's words: what nobody else knows stays.
+func TestLimitOfGemini(t *testing.T) {
+	t.Parallel()
+	s := &story{text: "Hello world, and all that one says."}
+	cut := strings.Index(s.stream(llm.Gemini, 0), "nd all ")
+	a, b := steps(s.answer(t, &cut)), steps(s.answer(t, nil))
+	o := pool(a, b)
+	o.providers[0].api, o.providers[1].api = "gemini", "gemini"
+	o.settings = rescuing()
+	onRoad(t, o, func(rd *road) {
+		w := rd.ask(llm.Gemini, "m", true, `{"contents":[{"role":"user","parts":[{"text":"hello"}]}],"generationConfig":{"maxOutputTokens":100,"novel":1},"safetySettings":[{"category":"X","threshold":"OFF"}],"newer":[ 1 ]}`)
+		got, e := read(t, llm.Gemini, w.body.String())
+		if e != nil || w.err != nil || text(got) != s.text {
+			t.Errorf("client read %q (%v, %v)", text(got), e, w.err)
+		}
+		asked := b.got()[0].body
+		for _, part := range []string{`"maxOutputTokens":9`, `"novel":1`, `"newer":[ 1 ]`, `"threshold":"OFF"`} {
+			if !strings.Contains(asked, part) {
+				t.Errorf("asked %s, want %s in it", asked, part)
+			}
+		}
+	})
+}
+
+// TestMendedAnswerIsHandedOver keeps an answer that was mended under the id that the client has, and as nobody's own.
+func TestMendedAnswerIsHandedOver(t *testing.T) {
+	t.Parallel()
+	s := &story{text: "```json\n{\"gate\": 3}\n```"}
+	o := pool(steps(s.answer(t, nil)))
+	o.providers[0].native, o.providers[0].priceOf = true, "openai"
+	o.settings = rescuing()
+	onRoad(t, o, func(rd *road) {
+		told := 0
+		w := rd.converse(`{"model":"m","input":"hello","text":{"format":{"type":"json_object"}}}`, func(raw []byte, a *llm.Answer, _ *llm.Target) {
+			told++
+			if raw != nil || a == nil || text(a) != `{"gate": 3}` {
+				t.Errorf("handed over %s, %+v", raw, a)
+			}
+		})
+		if w.err != nil || told != 1 || !strings.Contains(w.body.String(), `"id":"resp_call-0"`) {
+			t.Errorf("handed over %d times; %v; client got %s", told, w.err, w.body.String())
+		}
+	})
+}
