@@ -19,14 +19,14 @@ const (
 
 // overlap returns how much of the beginning of next is left out where next goes on with sofar: what it repeats of sofar, and what a model
 // says before it does so. exact says that the model was given sofar as its own words: it then goes on from their last letter, and a few
-// equal letters are text.
+// equal letters are text. trimmed says that it was given them without the white space at their end.
 //
 //  1. All of sofar, if next begins with it: the model has begun anew.
-//  2. White space that sofar ends with and next begins with.
+//  2. If trimmed, white space that sofar ends with and next begins with.
 //  3. Unless exact: a line of talk ("Sure, here is the rest:"), and a long end of sofar further on, with what stands before it.
 //  4. The longest end of sofar that next begins with, if it is too long to be chance or, unless exact, begins at a word. What repeats
 //     itself (rows of a table, zeros) says nothing, since nobody knows how often it was meant.
-func overlap(sofar, next []byte, exact bool) int {
+func overlap(sofar, next []byte, exact, trimmed bool) int {
 	if len(sofar) == 0 || len(next) == 0 {
 		return 0
 	}
@@ -34,7 +34,11 @@ func overlap(sofar, next []byte, exact bool) int {
 		return len(sofar)
 	}
 	if exact {
-		return max(blanks(sofar, next), repeated(sofar, next, sure))
+		n := repeated(sofar, next, sure)
+		if trimmed {
+			n = max(n, blanks(sofar, next))
+		}
+		return n
 	}
 	talk := talked(sofar, next)
 	return talk + repeated(sofar, next[talk:], 1)
@@ -99,7 +103,9 @@ func repeated(sofar, next []byte, least int) int {
 func isRepetition(sofar, next []byte, n int) bool {
 	switch {
 	case len(bytes.TrimSpace(next[:n])) == 0:
-		return true
+		// A line end after another is more likely a break between paragraphs that was broken in two, and blanks before a word or a line are
+		// likely to be those that are there.
+		return !bytes.ContainsAny(next[:n], "\r\n")
 	case n >= sure:
 		return true
 	case n < 2 || !wordStart(sofar, len(sofar)-n):

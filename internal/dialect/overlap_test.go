@@ -9,7 +9,7 @@ func TestOverlap(t *testing.T) {
 	long := "The lock keeper opens the gates at dawn, and the water falls slowly through the sluice into the canal below."
 	f := func(sofar, next string, exact bool, want string) {
 		t.Helper()
-		if got := next[overlap([]byte(sofar), []byte(next), exact):]; got != want {
+		if got := next[overlap([]byte(sofar), []byte(next), exact, exact):]; got != want {
 			t.Errorf("after %q, of %q (exact %v): got %q, want %q", sofar, next, exact, got, want)
 		}
 	}
@@ -37,7 +37,18 @@ func TestOverlap(t *testing.T) {
 	f(long, long+" Then it rests.", true, " Then it rests.")
 	f("水门在黎明时打开，水流进运河。", "水流进运河。然后它休息。", false, "然后它休息。")
 	f("", "anything", false, "anything")
+	f("a\n", "\nb", false, "\nb") // a break between paragraphs, in two
+	f("a  ", "  b", false, "b")
 	f("anything", "", false, "")
+}
+
+// TestOverlapUntrimmed has a model that was given all of the text as its own: white space that it writes is its own too.
+func TestOverlapUntrimmed(t *testing.T) {
+	for _, blank := range []string{" ", "\n", "    "} {
+		if n := overlap([]byte("a"+blank), []byte(blank+"b"), true, false); n != 0 {
+			t.Errorf("%d bytes of %q are left out", n, blank+"b")
+		}
+	}
 }
 
 func TestRestOfCall(t *testing.T) {
@@ -61,7 +72,7 @@ func FuzzOverlap(f *testing.F) {
 	f.Add("some text that ends", "that ends here", true)
 	f.Add("some text", "some text", false)
 	f.Fuzz(func(t *testing.T, sofar, next string, exact bool) {
-		n := overlap([]byte(sofar), []byte(next), exact)
+		n := overlap([]byte(sofar), []byte(next), exact, exact)
 		if n < 0 || n > len(next) {
 			t.Fatalf("overlap of %q and %q is %d", sofar, next, n)
 		}

@@ -79,12 +79,10 @@ func (r *record) part(p *wire.Piece) *recorded {
 	return x
 }
 
-// settle makes it ready for a stream that goes on: what that brings comes one part after another, and adds to the last one if that is open.
-func (r *record) settle(open bool) {
+// settle makes it ready for a stream that goes on: what that brings comes one part after another.
+func (r *record) settle() {
 	for i := range r.parts {
-		x := &r.parts[i]
-		x.index = 0
-		x.ended = !open || i < len(r.parts)-1
+		r.parts[i].index = 0
 	}
 }
 

@@ -26,8 +26,10 @@ type rescue struct {
 	before llm.Usage       // of the attempts whose output the client has
 	anew   bool            // the answer is asked for again, and what the client has is left out
 	exact  bool            // the target was given the text as its own words
-	cause  *llm.Error      // why the stream broke last
-	over   bool            // nobody is asked any more
+	// trimmed says that it was so without the white space at its end.
+	trimmed bool
+	cause   *llm.Error // why the stream broke last
+	over    bool       // nobody is asked any more
 }
 
 // rescues reports whether a stream of this call may be gone on with if it breaks. What is needed for that is kept while it runs.
@@ -63,7 +65,7 @@ func (r *run) save(e *llm.Error, rl *relay) bool {
 	s := r.resc
 	head := r.head()
 	s.writer, s.open = resumer.Resume(&head, rec.answer())
-	rec.settle(s.open)
+	rec.settle()
 	s.rec, *rec = *rec, s.rec
 	s.anew = anew
 	if ok {
@@ -105,7 +107,7 @@ func (r *run) anew(rec *record) (again, ok bool) {
 func (r *run) turns() []llm.Turn {
 	s := r.resc
 	if s != nil {
-		s.exact = false
+		s.exact, s.trimmed = false, false
 	}
 	if s != nil && !s.anew {
 		text := s.text()
@@ -113,7 +115,9 @@ func (r *run) turns() []llm.Turn {
 			return nil
 		}
 		s.exact = !r.info.noPrefill.Load() && dialect.Prefills(r.leg.surface.Dialect, &r.info.traits, r.x.Chat.Reasoning.Mode == llm.ThinkOn || r.x.Chat.Reasoning.Mode == llm.ThinkAdaptive)
-		return dialect.Continuation(text, r.leg.surface.Dialect, s.exact)
+		turns := dialect.Continuation(text, r.leg.surface.Dialect, s.exact)
+		s.trimmed = turns[0].Parts[0].Text != text
+		return turns
 	}
 	return r.stricter
 }
@@ -200,7 +204,7 @@ func (r *run) splice() *dialect.Splice {
 		return nil
 	}
 	return &dialect.Splice{
-		Writer: s.writer, Open: s.open, Sofar: s.rec.answer(), Restart: s.anew, Exact: s.exact, Before: s.before,
+		Writer: s.writer, Open: s.open, Sofar: s.rec.answer(), Restart: s.anew, Exact: s.exact, Trimmed: s.trimmed, Before: s.before,
 	}
 }
 

@@ -23,7 +23,9 @@ const (
 // another one has, its answer is waited for.
 func (s *Server) runClaimed(ctx context.Context, x *gateway.Exchange, rec *replay.Recording, w *replay.Recorder, asked *asked) {
 	c := &replay.Claim{Owner: x.Call.Key, Key: asked.key, Hash: asked.hash, Call: x.Call.ID}
-	held, waited, e := s.claim(ctx, c)
+	waiting, done := inTime(ctx, &x.Call)
+	held, waited, e := s.claim(waiting, c)
+	done()
 	x.Waited = waited
 	switch {
 	case e != nil:

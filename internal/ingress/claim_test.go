@@ -289,3 +289,57 @@ func TestStoreOfKeysIsDown(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitersHaveDeadlines: who waits for another's answer, in the same process or another, waits no longer than its own deadline.
+func TestWaitersHaveDeadlines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &keeper{}
+		c := &calls{answer: slowly}
+		sa, sb := replica(t, c, k), replica(t, &calls{answer: slowly}, k)
+		var first *httptest.ResponseRecorder
+		var wg sync.WaitGroup
+		wg.Go(func() { first = post(t, sa, 0, http.MethodPost, chats, body, "Idempotency-Key", "k") })
+		time.Sleep(time.Second)
+		for _, s := range []*Server{sa, sb} {
+			begin := time.Now()
+			w := post(t, s, 0, http.MethodPost, chats, body, "Idempotency-Key", "k", "X-Sluice-Deadline", "5s")
+			if e := llm.KindDeadline; w.Code != e.Status() || !strings.Contains(w.Body.String(), e.Code()) || time.Since(begin) != 5*time.Second {
+				t.Errorf("%d %q after %v", w.Code, w.Body, time.Since(begin))
+			}
+		}
+		wg.Wait()
+		if first.Code != http.StatusOK {
+			t.Errorf("the first: %d %q", first.Code, first.Body)
+		}
+		wantReplayed(t, "without a deadline", post(t, sb, 0, http.MethodPost, chats, body, "Idempotency-Key", "k"), first)
+	})
+}
+
+// TestStreamTooLongToJoin: a stream whose beginning is not kept any more has given up its key, as one has that ended so.
+func TestStreamTooLongToJoin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := &calls{answer: func(_ context.Context, _ *gateway.Exchange, w gateway.Reply) {
+			w.Begin()
+			for range 10 {
+				time.Sleep(time.Second)
+				_ = w.Write([]byte("data: " + strings.Repeat("x", 1000) + "\n\n"))
+			}
+		}}
+		s := server(t, c, func(c *Config) { c.Resume.Buffer = 4096 })
+		s.keeper = &keeper{}
+		var w [2]*httptest.ResponseRecorder
+		var wg sync.WaitGroup
+		for i := range w {
+			wg.Go(func() { w[i] = post(t, s, 0, http.MethodPost, chats, streamed, "Idempotency-Key", "k") })
+			time.Sleep(8 * time.Second)
+		}
+		wg.Wait()
+		for i, w := range w {
+			if w.Code != http.StatusOK || w.Body.Len() != 10*1008 || w.Header().Get("X-Sluice-Replayed") != "" {
+				t.Errorf("request %d: %d, %d bytes, %v", i, w.Code, w.Body.Len(), w.Header())
+			}
+		}
+	})
+}

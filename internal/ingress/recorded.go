@@ -101,8 +101,21 @@ func (s *Server) record(rp *reply, r *http.Request, en *entry, x *gateway.Exchan
 	if !joined {
 		s.detached.Add(1)
 		go s.runRecorded(ctx, cancel, x, rec, asked) // waited for by who calls Detached
+	} else {
+		ctx, done := inTime(r.Context(), &x.Call)
+		defer done()
+		r = r.WithContext(ctx)
 	}
 	s.relay(r, rp, rd, rec, joined)
+}
+
+// inTime bounds the wait for another call's answer by the deadline of the one that waits.
+func inTime(ctx context.Context, call *llm.Call) (context.Context, context.CancelFunc) {
+	if call.Deadline.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadlineCause(ctx, call.Deadline, llm.Errorf(llm.KindDeadline,
+		"the answer of the call that the Idempotency-Key stands for was not complete in the call's time (X-Sluice-Deadline)"))
 }
 
 // runRecorded runs a call whose answer is recorded. A panic ends the answer, as it would on a goroutine of net/http's.

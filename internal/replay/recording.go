@@ -76,6 +76,13 @@ const overheadEvent = 8
 // ID returns the id of the recorded call.
 func (r *Recording) ID() string { return r.o.ID }
 
+// complete reports whether all that has come is there, from the beginning.
+func (r *Recording) complete() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.base == 0
+}
+
 // Form returns the form of the answer.
 func (r *Recording) Form() Form { return r.o.Form }
 

@@ -68,8 +68,8 @@ type Form struct {
 	Array  bool // a stream that is one JSON array
 }
 
-// Open begins a recording. If there is one for the same key already, that one is returned, and joined is true. The error is of
-// KindIdempotency if its request was another one, and of KindQueueFull if there is no room.
+// Open begins a recording. If there is one for the same key already, that one is returned, and joined is true; unless its beginning is not
+// kept any more: then it gives up the key, as answers do that are too large to be kept. The error is of KindIdempotency if its request was another one, and of KindQueueFull if there is no room.
 func (g *Registry) Open(o Options) (r *Recording, joined bool, e *llm.Error) {
 	c := g.config.Load()
 	now := time.Now()
@@ -81,7 +81,10 @@ func (g *Registry) Open(o Options) (r *Recording, joined bool, e *llm.Error) {
 			if r.o.Hash != o.Hash {
 				return nil, false, Mismatch(o.Key, r.o.ID)
 			}
-			return r, true, nil
+			if r.complete() {
+				return r, true, nil
+			}
+			g.forgetKey(r)
 		}
 	}
 	if g.count >= c.MaxStreams && !g.dropOldest(fmt.Sprintf("it made room for others (resume.max_streams, %d)", c.MaxStreams)) {

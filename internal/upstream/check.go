@@ -41,6 +41,7 @@ func (a *Account) checkList(ctx context.Context, rq *Request) bool {
 	tr.DisableKeepAlives, tr.MaxConnsPerHost = true, 0
 	tr.Protocols = new(http.Protocols)
 	tr.Protocols.SetHTTP1(true)
+	tr.TLSClientConfig.NextProtos = nil // the copy of one that has been used would still offer HTTP/2, and take the answer for HTTP/1.1
 	defer tr.CloseIdleConnections()
 	hr.Body = http.NoBody
 	resp, err := tr.RoundTrip(hr.WithContext(ctx))

@@ -2,9 +2,11 @@ package upstream_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -36,6 +38,32 @@ func TestCheck(t *testing.T) {
 	}
 	for _, status := range []int{500, 502, 503, 529} {
 		f(status, false)
+	}
+}
+
+// TestCheckWithHTTP2 checks a provider that calls speak HTTP/2 with.
+func TestCheckWithHTTP2(t *testing.T) {
+	t.Parallel()
+	var protos []string
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { protos = append(protos, r.Proto) }))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	a := open(t, keyed(upstream.Provider{API: "openai", BaseURL: s.URL + "/v1"}))
+	upstream.Trust(a, s.Client().Transport.(*http.Transport).TLSClientConfig.Clone())
+	for range 2 {
+		answer, e := a.Send(t.Context(), &upstream.Request{Method: http.MethodPost, Path: "/chat/completions", Body: []byte("{}")})
+		if e != nil {
+			t.Fatal(e)
+		}
+		_, _ = io.Copy(io.Discard, answer)
+		answer.Close()
+		if ok, asked := a.Check(t.Context(), false); !ok || !asked {
+			t.Errorf("ok %t, asked %t", ok, asked)
+		}
+	}
+	if want := []string{"HTTP/2.0", "HTTP/1.1", "HTTP/2.0", "HTTP/1.1"}; !slices.Equal(protos, want) {
+		t.Errorf("the provider was spoken to in %v, want %v", protos, want)
 	}
 }
 
