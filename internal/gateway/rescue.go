@@ -144,17 +144,26 @@ func (s *rescue) text() string {
 	return string(text)
 }
 
-// left returns the limit on output that is left for a request that goes on; 0 if there is none.
+// left returns the limit on output that is left for a request that goes on; 0 if there is none. A budget for thinking comes on top, up to
+// the client's own limit: the model has to think again, and providers refuse a limit that is not above the budget.
 func (r *run) left() int64 {
 	limit := r.x.Call.MaxTokens
 	if limit == 0 || r.resc == nil || r.resc.anew {
 		return limit
 	}
-	return max(limit-model.EstimateTokens(r.resc.rec.size), leastOutput)
+	least := int64(1)
+	if r.leg.surface.Dialect == llm.Responses {
+		least = leastResponses
+	}
+	left := max(limit-model.EstimateTokens(r.resc.rec.size), least)
+	if c := r.x.Chat; c != nil && c.Reasoning.Budget > 0 {
+		left = max(min(limit, left+c.Reasoning.Budget), least)
+	}
+	return left
 }
 
-// leastOutput is the least limit on output that every provider takes (OpenAI's Responses API refuses less than 16).
-const leastOutput = 16
+// leastResponses is the least limit on output that OpenAI's Responses API takes.
+const leastResponses = 16
 
 // withTurns returns the body for a target of the client's dialect with further turns; ok is false if it has to be written anew.
 func (r *run) withTurns(turns []llm.Turn, c *wire.Change) (body []byte, ok bool) {
