@@ -211,7 +211,7 @@ func (s *leakSurface) ask(t *testing.T, g *harness.Gateway, account, model strin
 		"X-Sluice-Tags: " + otherSecret, "X-Sluice-Class: interactive", "X-Sluice-Deadline: 1m", "X-Sluice-Region: " + otherSecret,
 		"X-Forwarded-For: " + otherSecret, "X-Original-URL: /" + otherSecret, "X-Real-IP: " + otherSecret, "Forwarded: for=" + otherSecret,
 		"OpenAI-Organization: " + otherSecret, "OpenAI-Project: " + otherSecret, "X-Goog-User-Project: " + otherSecret,
-		"X-Amz-Security-Token: " + otherSecret, "Idempotency-Key: " + otherSecret, "X-Request-Id: " + otherSecret,
+		"X-Amz-Security-Token: " + otherSecret, "Idempotency-Key: " + otherSecret + "-" + model, "X-Request-Id: " + otherSecret,
 		"X-Stainless-Retry-Count: 0", "X-Stainless-Lang: js", "Referer: http://" + otherSecret + ".example/",
 	}, s.headers...)
 	return g.Post(t, path, fill.Replace(s.body), headers...)

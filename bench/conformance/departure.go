@@ -9,10 +9,13 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"sluice/bench/rig"
 	"sluice/internal/llm"
+	"sluice/internal/sim"
 )
 
 // maxDeparture is until when a provider must notice that a client has gone.
@@ -112,6 +115,10 @@ func playDeparture(ctx context.Context, l *lab, c *cell, send func(ctx context.C
 		return p
 	}
 	r.Header.Set("User-Agent", agent+c.id)
+	var before sim.Stats
+	if p.err = rig.Get(l.first.Addr, "/sim/stats", &before); p.err != nil {
+		return p
+	}
 	line := &http.Transport{DisableKeepAlives: true}
 	defer line.CloseIdleConnections()
 	ended := make(chan error, 1) // sent once below
@@ -132,19 +139,39 @@ func playDeparture(ctx context.Context, l *lab, c *cell, send func(ctx context.C
 		}
 		ended <- err
 	}()
-	// Where nothing comes by itself, the provider has the request by then.
-	select {
-	case <-begun:
-	case <-time.After(400 * time.Millisecond):
-	case err := <-ended:
-		p.failed("ends by itself: %v", err)
-		return p
+	for arrived := false; !arrived; {
+		select {
+		case <-begun:
+			arrived = true
+		case err := <-ended:
+			p.failed("ends by itself: %v", err)
+			return p
+		case <-time.After(100 * time.Millisecond):
+			if c.stream {
+				continue
+			}
+			if arrived, p.err = l.arrived(c, before.Requests); p.err != nil {
+				return p
+			}
+		}
+	}
+	if !c.stream {
+		time.Sleep(100 * time.Millisecond) // into the middle of the provider's work
 	}
 	left := time.Now()
 	cancel()
 	<-ended
 	p.look = func(j *judging) { lookAtDeparture(j, left) }
 	return p
+}
+
+// arrived reports whether the first target has a request of a cell, among those after the first so many.
+func (l *lab) arrived(c *cell, after int64) (bool, error) {
+	var seen []sim.RequestRecord
+	if err := rig.Get(l.first.Addr, fmt.Sprintf("/sim/requests?bodies=false&after=%d", after), &seen); err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(seen, func(r sim.RequestRecord) bool { return r.Header.Get("User-Agent") == agent+c.id }), nil
 }
 
 // lookAtDeparture judges when the target noticed.

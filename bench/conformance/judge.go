@@ -36,9 +36,15 @@ type verdict struct {
 	A, B     int      // requests that the first and the second target saw
 	Gap      time.Duration
 	Wall     time.Duration
-	Repeated int    `json:",omitempty"` // times that it was done again, for misses of time alone
-	Note     string `json:",omitempty"`
+	Repeated int           `json:",omitempty"` // times that it was done again
+	Stood    time.Duration `json:",omitempty"` // longest time that the machine stood still meanwhile
+	Note     string        `json:",omitempty"`
 	body     []byte
+}
+
+// doubtful reports whether what is wrong with a cell may be the machine's doing. That of a cell that failed is not.
+func (v *verdict) doubtful() bool {
+	return v.Grade == pass && v.Timing || v.Stood > 0 && v.Grade != fail && (v.Grade != pass || len(v.Misses) > 0)
 }
 
 // judging makes a verdict.
@@ -53,7 +59,7 @@ type judging struct {
 // judge gives the verdict on a cell. slack is added to all limits of time.
 func judge(p *played, slack time.Duration) *verdict {
 	c := p.cell
-	v := &verdict{Cell: c.fullName(), Scenario: c.scenario.name, Front: c.front.Name, Form: c.form(), A: len(p.seenA), B: len(p.seenB), Note: p.note}
+	v := &verdict{Cell: c.fullName(), Scenario: c.scenario.name, Front: c.front.Name, Form: c.form(), A: len(p.seenA), B: len(p.seenB), Note: p.note, Stood: p.stood}
 	j := &judging{verdict: v, p: p, w: c.wants(c.stream), slack: slack}
 	switch {
 	case p.err != nil:

@@ -144,3 +144,33 @@ func TestMatrix(t *testing.T) {
 		t.Error("a cell that its scenario leaves out")
 	}
 }
+
+func TestStillness(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	s := &stillness{spans: []still{{begin.Add(time.Second), begin.Add(2 * time.Second)}, {begin.Add(5 * time.Second), begin.Add(9 * time.Second)}}}
+	f := func(from, to, want time.Duration) {
+		t.Helper()
+		if got := s.within(begin.Add(from), begin.Add(to)); got != want {
+			t.Errorf("within %v and %v: %v, want %v", from, to, got, want)
+		}
+	}
+	f(0, 500*time.Millisecond, 0)
+	f(1500*time.Millisecond, 3*time.Second, time.Second)
+	f(0, 10*time.Second, 4*time.Second)
+	for _, v := range []struct {
+		v    verdict
+		want bool
+	}{
+		{verdict{Grade: pass, Stood: time.Second}, false},
+		{verdict{Grade: pass, Stood: time.Second, Misses: []string{"asked"}}, true},
+		{verdict{Grade: pass, Misses: []string{"asked"}}, false},
+		{verdict{Grade: pass, Misses: []string{"late"}, Timing: true}, true},
+		{verdict{Grade: safe, Stood: time.Second}, true},
+		{verdict{Grade: fail, Stood: time.Second}, false},
+	} {
+		if got := v.v.doubtful(); got != v.want {
+			t.Errorf("%+v is doubtful: %v", v.v, got)
+		}
+	}
+}

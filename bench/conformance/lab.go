@@ -31,6 +31,8 @@ type lab struct {
 	client                 *http.Client
 	outage                 time.Duration // how long they are
 	epoch                  time.Time     // start of their schedules
+	scale                  time.Duration // factor of the gateway's limits
+	still                  stillness
 }
 
 const (
@@ -40,8 +42,8 @@ const (
 )
 
 // startLab starts the processes for a set of cells.
-func startLab(ctx context.Context, program, dir string, cells []*cell, outage time.Duration) (*lab, error) {
-	l := &lab{outage: outage, down: map[string]*rig.Product{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}}
+func startLab(ctx context.Context, program, dir string, cells []*cell, outage, scale time.Duration) (*lab, error) {
+	l := &lab{outage: outage, scale: scale, down: map[string]*rig.Product{}, client: &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}}}
 	if err := l.start(ctx, program, dir, cells); err != nil {
 		l.stop()
 		return nil, err
@@ -143,7 +145,7 @@ func simConfig(cells []*cell, first bool) string {
 // gatewayConfig gives each cell accounts of its own, so that neither breakers nor budgets of one are those of another.
 func (l *lab) gatewayConfig(cells []*cell) string {
 	var b, names strings.Builder
-	b.WriteString(settings)
+	b.WriteString(settings(l.scale))
 	b.WriteString("providers:\n")
 	account := func(name, root string, d llm.Dialect) {
 		switch d {
@@ -212,6 +214,7 @@ type played struct {
 	wall, gap time.Duration
 	look      func(j *judging) // has a look at what the targets saw; may be nil
 	note      string
+	stood     time.Duration // longest time that the machine stood still meanwhile
 }
 
 // failed notes what is wrong, up to a few things.
@@ -277,8 +280,14 @@ func (l *lab) run(ctx context.Context, cells []*cell, workers int, tell func(don
 	next := make(chan int) // sent and closed below, received by the workers
 	var mu sync.Mutex
 	done := 0
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	var watch sync.WaitGroup
+	watch.Go(func() { l.still.watch(watching) })
 	play := func(i int) {
+		begin := time.Now()
 		all[i] = l.play(ctx, cells[i])
+		all[i].stood = l.still.within(begin, time.Now())
 		mu.Lock()
 		defer mu.Unlock()
 		done++
@@ -303,6 +312,8 @@ func (l *lab) run(ctx context.Context, cells []*cell, workers int, tell func(don
 	}
 	close(next)
 	wg.Wait()
+	stop()
+	watch.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

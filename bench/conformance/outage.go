@@ -40,9 +40,9 @@ func outages() []scenario {
 		outage("reset", "the first target resets connections", llm.OpenAI),
 		outage("refuse", "the first target's port is closed", llm.OpenAI),
 		{
-			name: "storm", row: "direct: 429", one: true, a: "429;after=1;first=10", play: playStorm, set: patient,
-			doc:  "40 calls at once; the only target refuses the first ten with 429 and Retry-After: 1: all get the whole answer, none asks again before the second is over",
-			want: want{a: span{40, 50}, wall: time.Second + 3*answerTime},
+			name: "storm", row: "direct: 429", one: true, a: "429;after=1;first=6", play: playStorm, set: patient,
+			doc:  "24 calls at once; the only target refuses the first six with 429 and Retry-After: 1: all get the whole answer, none asks again before the second is over",
+			want: want{a: span{24, 30}, wall: time.Second + 3*answerTime},
 		},
 	}
 }
@@ -150,7 +150,7 @@ func playStorm(ctx context.Context, l *lab, c *cell) *played {
 	if p.ref, p.err = l.ask(ctx, c); p.err != nil {
 		return p
 	}
-	all := make([]asked, 40)
+	all := make([]asked, 24)
 	var wg sync.WaitGroup
 	for i := range all {
 		wg.Go(func() {
@@ -161,7 +161,7 @@ func playStorm(ctx context.Context, l *lab, c *cell) *played {
 	wg.Wait()
 	for i := range all {
 		if why := all[i].wrong(p.ref); why != "" {
-			p.failed("one of 40 calls: %s", why)
+			p.failed("one of 24 calls: %s", why)
 		}
 		if all[i].res != nil {
 			p.wall = max(p.wall, all[i].res.Wall)
@@ -182,6 +182,7 @@ func playStorm(ctx context.Context, l *lab, c *cell) *played {
 			}
 		}
 		if early > 0 {
+			j.late++ // on a busy machine, requests under way may take longer than that to arrive
 			j.miss("%d requests before the stated wait was over", early)
 		}
 	}

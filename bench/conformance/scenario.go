@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,12 +23,14 @@ const (
 	timing      = 300 * time.Millisecond // by which a limit may be overrun
 )
 
-// settings are the gateway's, for all models.
-const settings = `
-timeouts: {connect: 1s, headers: 700ms, first_token: 700ms, idle: 500ms, total: 20s}
-retry: {attempts: 4, base: 20ms, max: 100ms, budget: 100%}
+// settings are the gateway's, for all models. Limits are longer by a factor where the machine may be busy.
+func settings(scale time.Duration) string {
+	return fmt.Sprintf(`
+timeouts: {connect: 1s, headers: %v, first_token: %v, idle: %v, total: 20s}
+retry: {attempts: 4, base: 20ms, max: 100ms, budget: 100%%}
 log: {level: warn}
-`
+`, scale*headerLimit, scale*firstLimit, scale*idleLimit)
+}
 
 // asking is what a scenario asks the model for.
 type asking uint8

@@ -149,15 +149,16 @@ func (r *runner) configure(p peer, addr, mock string) ([]string, error) {
 	return append(args, file), nil
 }
 
-// sluiceConfig leaves everything at its default: logging, ledger, metrics, guards and rescue are on, and a key is required.
+// sluiceConfig leaves all but one at its default: logging, ledger, metrics, guards and rescue are on, and a key is required. Supervision is off:
+// with it a call is a stream, and costs what its chunks cost, which is measured apart; here calls are to be the same work for all peers.
 func sluiceConfig(p peer, addr, mock, dir string) string {
 	api := "openai"
 	if p.Name == translated {
 		api = "anthropic"
 	}
-	more := ""
+	more := "supervise: \"off\"\n"
 	if p.Name == unguarded {
-		more = "on_break: error\nsupervise: \"off\"\nguards: {repetition: \"off\", min_rate: 0}\nstructured: {retry: 0, stream: \"off\"}\n"
+		more += "on_break: error\nguards: {repetition: \"off\", min_rate: 0}\nstructured: {retry: 0, stream: \"off\"}\n"
 	}
 	return fmt.Sprintf(`listen: %s
 data_dir: %s

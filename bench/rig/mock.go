@@ -144,28 +144,45 @@ func (m *mock) stream(c *Conn, chunk *stamped, due, every int64, chunks int) err
 	})
 }
 
-// stamped is a content chunk with room for a time.
+// stamped is a content chunk with room for a time. It takes turns between several texts, since a gateway may stop an answer that says
+// the same again and again.
 type stamped struct {
-	buf []byte
-	pos int // of the first digit
+	bufs [][]byte
+	next int
+	pos  int // of the first digit
 }
+
+// texts is how many texts a chunk takes turns between: together they are longer than what a guard looks back.
+const texts = 97
 
 // newStamped makes a chunk of chunkBytes with head and tail around its text, which begins with mark.
 func newStamped(head, mark, tail string) *stamped {
 	head += mark
 	zero := strings.Repeat("0", stampDigits)
-	text := strings.Repeat(" word", chunkBytes)[:chunkBytes-len(head+zero+tail+"\n\n")]
-	buf := appendFrame(nil, head+zero+text+tail+"\n\n")
-	return &stamped{buf: buf, pos: bytes.Index(buf, []byte(mark)) + len(mark)}
+	s := &stamped{}
+	words := strings.Fields("the river carries every lock and gate through a quiet valley where old mills turn slowly while boats wait below for water")
+	seed := uint32(1)
+	for range texts {
+		text := ""
+		for len(text) < chunkBytes {
+			seed = seed*1664525 + 1013904223 // Numerical Recipes' generator: any order of words will do
+			text += " " + words[int(seed>>16)%len(words)]
+		}
+		buf := appendFrame(nil, head+zero+text[:chunkBytes-len(head+zero+tail+"\n\n")]+tail+"\n\n")
+		s.bufs, s.pos = append(s.bufs, buf), bytes.Index(buf, []byte(mark))+len(mark)
+	}
+	return s
 }
 
-// at returns the chunk stamped with a time; it is valid until the next call.
+// at returns the chunk stamped with a time; it is valid until it has its turn again.
 func (s *stamped) at(ns int64) []byte {
+	buf := s.bufs[s.next]
+	s.next = (s.next + 1) % len(s.bufs)
 	for i := s.pos + stampDigits - 1; i >= s.pos; i-- {
-		s.buf[i] = byte('0' + ns%10)
+		buf[i] = byte('0' + ns%10)
 		ns /= 10
 	}
-	return s.buf
+	return buf
 }
 
 // StampOf returns the time, by CLOCK_MONOTONIC, at which the mock wrote a content chunk; ok is false for any other event.

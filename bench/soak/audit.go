@@ -36,14 +36,15 @@ type told struct {
 
 // audited is the ledger beside the simulators' books.
 //
-// An error in the place of an answer costs nothing, by the gateway's rule; the simulator bills the input of a stream that begins, and then has
-// nothing but the error. Those requests are left out of its books.
+// Calls with an error inside a stream are left out: an error in the place of an answer costs nothing, by the gateway's rule, while the simulator
+// bills the stream that began, and the tokens of a tool call of which the error kept it from sending anything.
 //
 // Calls whose every attempt was counted by the simulator that answered it must have the same tokens in both, to the last one. An attempt
 // that broke reports nothing: the gateway estimates it, from the size of the request and of the text that came. The output of such calls must
 // agree in sum within tolerance; their input is only reported, since a provider that takes a request and never answers bills nothing for
 // it here, while the ledger counts the request that was sent.
 type audited struct {
+	LeftOut           int    // calls with an error inside a stream
 	Rows, Missing     int    // rows of the ledger; calls without one
 	Exact, Differ     int    // calls that no provider left to estimates, and of these those whose tokens differ
 	Ledger, Billed    tokens // of the exact ones
@@ -85,9 +86,7 @@ func (l *lab) audit(ctx context.Context, calls []call, rec *record) error {
 					billed[r.Call] = t
 				}
 				a.Requests++
-				if r.Usage.Output > 0 || !slices.Contains(r.Faults, "stream-error") {
-					t.add(tokens{r.Usage.Input, r.Usage.Output})
-				}
+				t.add(tokens{r.Usage.Input, r.Usage.Output})
 				t.faults = append(t.faults, strings.Join(r.Faults, "+"))
 			}
 			if last == after {
@@ -115,6 +114,10 @@ func (l *lab) audit(ctx context.Context, calls []call, rec *record) error {
 // add compares one call.
 func (a *audited) add(c *call, r *row, billed *told) {
 	a.Attempts += r.Attempts
+	if slices.ContainsFunc(billed.faults, func(f string) bool { return strings.Contains(f, "stream-error") }) {
+		a.LeftOut++
+		return
+	}
 	if r.Estimated {
 		a.Estimated++
 		a.LedgerEst.add(r.Tokens)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 )
@@ -22,9 +21,10 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec.print(t.Output())
-	pending := []string{"complete right answers", wrong, malformed, "tokens that providers reported"}
 	for _, b := range rec.Bars {
-		if !b.Met && !slices.Contains(pending, b.Name) {
+		// A busy machine can make every target of a call too slow, and a few hundred calls are no measure of 0.05 %.
+		met := b.Met || b.Name == "complete right answers" && rec.Classes[toldError] <= 3 && rec.Good+rec.Classes[toldError] == rec.Calls
+		if !met {
 			t.Errorf("%s: want %s, got %s", b.Name, b.Want, b.Got)
 		}
 	}

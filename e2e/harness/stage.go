@@ -57,6 +57,7 @@ providers:
     base_url: SIM
     api_key: provider-secret
     models: [elsewhere]
+  spare: {base_url: SIM, api_key: provider-secret, models: [nothing]} # no test takes the account out of use
   ant: {api: anthropic, base_url: SIM, api_key: provider-secret, models: ["ant-*"]}
   gem: {api: gemini, base_url: ROOT/v1beta, api_key: provider-secret, models: ["gem-*"]}
   res: {api: openai, base_url: SIM, api_key: provider-secret, responses: native, models: ["res-*"]}
@@ -66,7 +67,7 @@ providers:
 models:
   smart: {targets: [up/sim-fast]}
   watched: {targets: ["up/watched:stall;after=5"], timeouts: {idle: 300ms}}
-  handed: {targets: ["up/handed-a:503", "other/handed-b"]}
+  handed: {targets: ["spare/handed-a:503", "other/handed-b"]}
 keys:
   - {name: all, key: KEY_ALL}
   - {name: limited, key: KEY_LIMITED, models: ["up/sim-*"]}

@@ -17,12 +17,13 @@ import (
 // settings, and those across packages.
 type checker struct {
 	*collector
-	where map[string]Position
+	where  map[string]Position
+	failed map[string]bool // key paths, whatever file positions they resolve to
 }
 
 // check reports everything that is wrong with c. where may be nil.
 func check(c *Config, to *collector, where map[string]Position) {
-	ck := &checker{to, where}
+	ck := &checker{to, where, make(map[string]bool)}
 	ck.walk(reflect.ValueOf(c), "", &field{})
 	ck.targets(c)
 	ck.names(c)
@@ -36,7 +37,25 @@ func (ck *checker) fail(path, message string) {
 	if ck.bad[path] || ck.draft && ck.byRef[path] {
 		return // one problem a value: the rest often follows from it
 	}
+	if ck.inherited(path) {
+		return // one problem a value, not one for each model that it holds for
+	}
+	ck.failed[path] = true
 	ck.add(ck.at(path), path, message)
+}
+
+// inherited reports whether a model has what is at a key path from the top of the file, where it has been reported.
+func (ck *checker) inherited(path string) bool {
+	rest, ok := strings.CutPrefix(path, "models.")
+	if _, own := ck.where[path]; !ok || own {
+		return false
+	}
+	for i := range len(rest) { // names may have dots in them
+		if rest[i] == '.' && ck.failed[rest[i+1:]] {
+			return true
+		}
+	}
+	return false
 }
 
 func (ck *checker) at(path string) Position {
@@ -111,15 +130,12 @@ func (ck *checker) tags(v reflect.Value, path string, f *field) {
 		ck.fail(path, "is missing")
 		return
 	}
-	if e := f.enum(); e != nil && !slices.Contains(e, v.String()) {
-		message := "must be " + oneOf(e)
-		if v.String() != "" {
-			message += ck.not(path, v.String())
+	if v.Kind() == reflect.Slice && f.enum() != nil {
+		for i := range v.Len() {
+			ck.enum(v.Index(i).String(), path+"["+strconv.Itoa(i)+"]", f.enum())
 		}
-		if best := nearest(v.String(), e); best != "" {
-			message += fmt.Sprintf("; did you mean %q?", best)
-		}
-		ck.fail(path, message)
+	} else if f.enum() != nil {
+		ck.enum(v.String(), path, f.enum())
 	}
 	if limit, ok := f.limit("min"); ok && v.Int() < limit {
 		ck.fail(path, "must be at least "+f.tag.Get("min"))
@@ -127,6 +143,21 @@ func (ck *checker) tags(v reflect.Value, path string, f *field) {
 	if limit, ok := f.limit("max"); ok && v.Int() > limit {
 		ck.fail(path, "must be at most "+f.tag.Get("max"))
 	}
+}
+
+// enum checks that a value is one of those there are.
+func (ck *checker) enum(v, path string, all []string) {
+	if slices.Contains(all, v) {
+		return
+	}
+	message := "must be " + oneOf(all)
+	if v != "" {
+		message += ck.not(path, v)
+	}
+	if best := nearest(v, all); best != "" {
+		message += fmt.Sprintf("; did you mean %q?", best)
+	}
+	ck.fail(path, message)
 }
 
 // limit reads a limit from a tag, in the form of the field's own values.

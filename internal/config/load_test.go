@@ -66,6 +66,19 @@ func TestLoadErrors(t *testing.T) {
 	f("mapping where a value is due", "listen: {a: 1}\n", "f.yaml:1:9: listen: must be a single value, not a mapping")
 	f("value where a mapping is due", "tls: yes\n", "f.yaml:1:6: tls: must be a mapping, not a single value")
 	f("value where a list is due", "keys: team\n", "f.yaml:1:7: keys: must be a list, not a single value")
+	f("values of a list", "failover_on: [auth, authh, 7, content-filter]\n",
+		`f.yaml:1:21: failover_on[1]: must be auth, content_filter or rejected, not "authh"; did you mean "auth"?`,
+		`f.yaml:1:28: failover_on[2]: must be text (in quotes, if it looks like a number), not "7"`,
+		`f.yaml:1:31: failover_on[3]: must be auth, content_filter or rejected, not "content-filter"; did you mean "content_filter"?`)
+	f("keep-alives without end", "keep_alive: {interval: 1ms, whole: 9ms}\n",
+		"f.yaml:1:24: keep_alive.interval: must be 0, or at least 10ms", "f.yaml:1:36: keep_alive.whole: must be 0, or at least 10ms")
+	f("a recording over all of them", "resume: {buffer: 2MiB, max_bytes: 1MiB}\n", "f.yaml:1:18: resume.buffer: must not be more than max_bytes, which all recordings share")
+	f("once for all models that have it", "on_break: stop\nretry: {base: 10s, max: 1s}\nfailover_on: [x]\nproviders: {p: {}}\nmodels:\n  a.b: {targets: [p/m], retry: {attempts: 2}}\n  c: {targets: [p/m], on_break: go, retry: {max: 2s}}\n",
+		`f.yaml:1:11: on_break: must be error, continue or restart, not "stop"`,
+		"f.yaml:2:25: retry.max: must not be less than base",
+		`f.yaml:3:15: failover_on[0]: must be auth, content_filter or rejected, not "x"`,
+		`f.yaml:7:33: models.c.on_break: must be error, continue or restart, not "go"`,
+		"f.yaml:7:50: models.c.retry.max: must not be less than base")
 	f("list as the file", "- a\n", "f.yaml:1:1: must be a mapping, not a list")
 	f("number where text is due", "data_dir: 7\n", "f.yaml:1:11: data_dir: must be text (in quotes, if it looks like a number), not \"7\"")
 	f("text where a number is due", "ledger: {group: \"512\"}\n", "f.yaml:1:17: ledger.group: must be a number without quotes, not \"512\"")

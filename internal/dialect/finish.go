@@ -1,6 +1,11 @@
 package dialect
 
-import "sluice/internal/llm"
+import (
+	"bytes"
+
+	"sluice/internal/llm"
+	"sluice/internal/wire"
+)
 
 // FinishOf returns why the first choice of a stream has ended, as one of its events says; FinishUnset if that event does not. name is
 // nil where the framing has none.
@@ -25,4 +30,28 @@ func finishIn(events []llm.Event) llm.Finish {
 		}
 	}
 	return llm.FinishUnset
+}
+
+// Final returns the whole answer as the end of a stream repeats it, which is a copy; nil in dialects that do not, and if end has none.
+func Final(d llm.Dialect, end []byte) []byte {
+	if d != llm.Responses {
+		return nil
+	}
+	var sse wire.Reader
+	sse.Reset(len(end) + 1)
+	for src := bytes.NewReader(end); ; {
+		_, err := sse.Fill(src)
+		for {
+			ev, ok, bad := sse.Next()
+			if !ok || bad != nil {
+				break
+			}
+			if answer, found := member(ev.Data, "response"); found {
+				return bytes.Clone(answer)
+			}
+		}
+		if err != nil {
+			return nil
+		}
+	}
 }

@@ -4,60 +4,133 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// sure is how many equal bytes are no coincidence, wherever they stand.
-const sure = 16
+// sure is how many equal bytes are no coincidence where they stand at the cut. Further on they may well be one: a text says the same
+// words again, so there it takes more of them.
+const (
+	sure    = 16
+	surest  = 48
+	maxTalk = 160 // bytes that a model says before it repeats where it stopped
+)
 
-// overlap returns how much of the beginning of next is left out where next goes on with sofar: what it repeats of the end of sofar, and what
-// a model says before it does so. exact says that next is meant to follow on directly.
+// overlap returns how much of the beginning of next is left out where next goes on with sofar: what it repeats of sofar, and what a model
+// says before it does so. exact says that the model was given sofar as its own words: it then goes on from their last letter, and a few
+// equal letters are text. trimmed says that it was given them without the white space at their end.
 //
-//  1. The longest end of sofar that next begins with, if it begins at a word, or is too long to be chance.
-//  2. All of sofar, if next begins with it: the model has begun anew.
-//  3. Unless exact: a long end of sofar further on in next: what stands before it is talk.
-func overlap(sofar, next []byte, exact bool) int {
+//  1. All of sofar, if next begins with it: the model has begun anew.
+//  2. If trimmed, white space that sofar ends with and next begins with.
+//  3. Unless exact: a line of talk ("Sure, here is the rest:"), and a long end of sofar further on, with what stands before it.
+//  4. The longest end of sofar that next begins with, if it is too long to be chance or, unless exact, begins at a word. What repeats
+//     itself (rows of a table, zeros) says nothing, since nobody knows how often it was meant.
+func overlap(sofar, next []byte, exact, trimmed bool) int {
 	if len(sofar) == 0 || len(next) == 0 {
 		return 0
 	}
 	if len(next) >= len(sofar) && len(sofar) >= sure && bytes.HasPrefix(next, sofar) {
 		return len(sofar)
 	}
-	for n := min(len(sofar), len(next)); n > 0; n-- {
-		if bytes.HasSuffix(sofar, next[:n]) && repeats(sofar, next, n, exact) {
-			return n
-		}
-	}
 	if exact {
-		return 0
+		n := repeated(sofar, next, sure)
+		if trimmed {
+			n = max(n, blanks(sofar, next))
+		}
+		return n
 	}
-	for n := min(len(sofar), 8*sure, len(next)); n >= sure; n-- {
-		if i := bytes.Index(next, sofar[len(sofar)-n:]); i >= 0 {
-			return i + n
+	talk := talked(sofar, next)
+	return talk + repeated(sofar, next[talk:], 1)
+}
+
+// blanks returns how much of the white space that next begins with is at the end of sofar already.
+func blanks(sofar, next []byte) int {
+	lead := len(next) - len(bytes.TrimLeft(next, " \t\r\n"))
+	for n := min(lead, len(sofar)); n > 0; n-- {
+		if bytes.HasSuffix(sofar, next[:n]) {
+			return n
 		}
 	}
 	return 0
 }
 
-// repeats reports whether n equal bytes at the end of sofar and the beginning of next are a repetition rather than chance: a few
+// talked returns how much of next is talk about going on.
+func talked(sofar, next []byte) int {
+	for n := min(len(sofar), 4*surest); n >= sure; n-- {
+		i := bytes.Index(next, sofar[len(sofar)-n:])
+		if i > 0 && i <= maxTalk && (n >= surest || talks(next[:i])) {
+			return i
+		}
+	}
+	line, _, whole := bytes.Cut(next, []byte("\n"))
+	if !whole || len(line) > maxTalk || !bytes.HasSuffix(bytes.TrimRight(line, " \r*_"), []byte(":")) {
+		return 0
+	}
+	if !talks(line) {
+		return 0
+	}
+	return len(next) - len(bytes.TrimLeft(next[len(line):], "\r\n"))
+}
+
+// talks reports whether a model says that it goes on.
+func talks(text []byte) bool {
+	said := strings.ToLower(string(text))
+	for _, w := range [...]string{"continu", "the rest", "remaining", "where i left off", "where it stopped", "picking up"} {
+		if strings.Contains(said, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// repeated returns how much of the beginning of next is the end of sofar again, of at least so many bytes.
+func repeated(sofar, next []byte, least int) int {
+	for n := min(len(sofar), len(next)); n >= least; n-- {
+		switch {
+		case !bytes.HasSuffix(sofar, next[:n]):
+		case periodic(next[:n]):
+			return 0
+		case isRepetition(sofar, next, n):
+			return n
+		}
+	}
+	return 0
+}
+
+// isRepetition reports whether n equal bytes at the end of sofar and the beginning of next are a repetition rather than chance: a few
 // letters at the place of the cut are equal easily.
-func repeats(sofar, next []byte, n int, exact bool) bool {
-	if n >= sure {
+func isRepetition(sofar, next []byte, n int) bool {
+	switch {
+	case len(bytes.TrimSpace(next[:n])) == 0:
+		// A line end after another is more likely a break between paragraphs that was broken in two, and blanks before a word or a line are
+		// likely to be those that are there.
+		return !bytes.ContainsAny(next[:n], "\r\n")
+	case n >= sure:
 		return true
-	}
-	blank := len(bytes.TrimSpace(next[:n])) == 0
-	if blank { // white space that was cut off what the model was given, and that it writes again
-		return true
-	}
-	if exact || n < 2 || !wordStart(sofar, len(sofar)-n) {
+	case n < 2 || !wordStart(sofar, len(sofar)-n):
 		return false
-	}
-	if n == len(next) {
+	case n == len(next):
 		return true
 	}
 	// The last word again, whole, or the end of sofar is a part of a word that next begins with whole.
 	return n >= 3 || !wordRune(next, n)
+}
+
+// periodic reports whether b is the same again and again, twice at least.
+func periodic(b []byte) bool {
+	fail := make([]int, len(b)) // lengths of the longest proper beginnings that are endings too (Knuth, Morris, Pratt)
+	for i, k := 1, 0; i < len(b); i++ {
+		for k > 0 && b[i] != b[k] {
+			k = fail[k-1]
+		}
+		if b[i] == b[k] {
+			k++
+		}
+		fail[i] = k
+	}
+	n := len(b)
+	return n >= 6 && n-fail[n-1] <= n/2
 }
 
 // wordStart reports whether a word, or something that is none, begins at i.

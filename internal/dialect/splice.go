@@ -19,10 +19,10 @@ type Splice struct {
 	Restart bool
 	// Exact says that the model was given Sofar as its own words to go on with (prefill), so that it hardly repeats any.
 	Exact bool
+	// Trimmed says that it was given them without the white space at their end.
+	Trimmed bool
 	// Before is what the parts of the answer before this one have used: the client is told the sum.
 	Before llm.Usage
-	// Fold adds up what the client gets, for Answer.
-	Fold bool
 }
 
 // splicer is an EventWriter that turns the events of a stream into those that go on with another one.
@@ -250,7 +250,7 @@ func (s *splicer) join(dst []byte) []byte {
 		return dst
 	}
 	s.joined = true
-	text := s.held[overlap(s.sofar, s.held, s.o.Exact):]
+	text := s.held[overlap(s.sofar, s.held, s.o.Exact, s.o.Trimmed):]
 	if len(text) == 0 {
 		return dst
 	}

@@ -8,11 +8,10 @@ import (
 // tee writes events for a client and notes what they bring, as the client sees it: for guards, and for going on where the stream
 // breaks off.
 type tee struct {
-	w      llm.EventWriter
-	p      *wire.Progress // whose Pieces are filled; nil if nobody looks
-	folder *llm.Folder    // adds up what the client sees; nil if nobody wants that
-	open   bool           // of the first choice: a part has begun and not ended
-	kind   llm.PartKind
+	w    llm.EventWriter
+	p    *wire.Progress // whose Pieces are filled; nil if nobody looks
+	open bool           // of the first choice: a part has begun and not ended
+	kind llm.PartKind
 }
 
 func (t *tee) Write(dst []byte, e *llm.Event) []byte {
@@ -26,9 +25,6 @@ func (t *tee) Write(dst []byte, e *llm.Event) []byte {
 	}
 	if t.p != nil {
 		t.piece(e)
-	}
-	if t.folder != nil {
-		t.folder.Add(e)
 	}
 	return t.w.Write(dst, e)
 }

@@ -53,12 +53,6 @@ func Translate(reader llm.EventReader, writer llm.EventWriter, o *TranslateOptio
 	w := llm.EventWriter(t.tee)
 	if s := o.Splice; s != nil {
 		t.tee.w, t.tee.open = s.Writer, s.Open
-		if s.Fold {
-			t.tee.folder = new(llm.Folder)
-			for _, e := range unfinished(s.Sofar, s.Open) {
-				t.tee.folder.Add(&e)
-			}
-		}
 		t.splice = newSplicer(s, t.tee)
 		w = t.splice
 	} else if o.Fold {
@@ -69,20 +63,6 @@ func Translate(reader llm.EventReader, writer llm.EventWriter, o *TranslateOptio
 	}
 	t.writer = w
 	return t
-}
-
-// unfinished returns the events of an answer that has broken off, as far as it has come.
-func unfinished(a *llm.Answer, open bool) []llm.Event {
-	var events []llm.Event
-	for _, e := range llm.Unfold(a) {
-		if e.Kind != llm.EventFinish && e.Kind != llm.EventUsage && e.Kind != llm.EventEnd {
-			events = append(events, e)
-		}
-	}
-	if n := len(events); open && n > 0 && events[n-1].Kind == llm.EventPartEnd {
-		events = events[:n-1]
-	}
-	return events
 }
 
 // Reset does nothing: a translation is for one stream, which Translate was told of.
@@ -217,15 +197,8 @@ func (t *Translation) Resume(*llm.Head, *llm.Answer) (llm.EventWriter, bool) {
 // Finish returns why the first choice has ended; FinishUnset if it has not.
 func (t *Translation) Finish() llm.Finish { return t.finish }
 
-// Spliced reports whether the stream goes on with another. What Answer returns is then as the client has seen it, and nothing has to be turned
-// back.
-func (t *Translation) Spliced() bool { return t.splice != nil }
-
-// Answer returns what the stream has added up to, with what came before where it was spliced; nil if Translate was not told to fold.
+// Answer returns what the stream has added up to; nil if Translate was not told to fold, or it goes on with another.
 func (t *Translation) Answer() *llm.Answer {
-	if t.tee.folder != nil {
-		return t.tee.folder.Answer()
-	}
 	if t.folder == nil {
 		return nil
 	}

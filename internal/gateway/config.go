@@ -1,9 +1,6 @@
 package gateway
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Retry says how often, how soon and how much at most a call is tried again.
 type Retry struct {
@@ -49,7 +46,7 @@ type Rescue struct {
 	OnBreak string `yaml:"on_break" enum:"error,continue,restart"`
 	// FailoverOn names errors that end a call otherwise, and shall go to the next target instead: auth (the provider refuses Sluice's
 	// credentials), content_filter, rejected (the provider refuses the request).
-	FailoverOn []string `yaml:"failover_on" example:"[auth]"`
+	FailoverOn []string `yaml:"failover_on" enum:"auth,content_filter,rejected" example:"[auth]"`
 	// Supervise makes a call that is not streamed to its client a stream at the provider, so that a late first token, a stall or a
 	// broken connection is noticed early and rescued: auto where the provider streams, off for never.
 	Supervise string `yaml:"supervise" enum:"auto,off"`
@@ -104,17 +101,6 @@ func (r *Rescue) SetDefaults() {
 		Guards:     Guards{Repetition: "retry", MinRate: 0.2, RateWindow: time.Minute, SlowAction: "retry"},
 		Hedge:      Hedge{After: "off", Budget: 0.02},
 		Structured: Structured{Retry: 1, Schema: true, Stream: "check"},
-	}
-}
-
-// Validate reports each problem with the key that it is at.
-func (r *Rescue) Validate(fail func(key, message string)) {
-	for _, name := range r.FailoverOn {
-		switch name {
-		case "auth", "content_filter", "rejected":
-		default:
-			fail("failover_on", fmt.Sprintf("%q is none of auth, content_filter, rejected", name))
-		}
 	}
 }
 

@@ -39,8 +39,9 @@ type Exchange struct {
 	// made it (a conversation that Sluice keeps) sets it together with the Body for targets of its own dialect.
 	Chat *llm.Chat
 	// OnAnswer, if set, is called once with a complete answer, before the client is sent the end of it: raw is its body where the target
-	// speaks the front's dialect (and, of a stream, repeats it at its end), a the answer otherwise. Both are the callee's.
-	OnAnswer func(raw []byte, a *llm.Answer)
+	// speaks the front's dialect (and, of a stream, repeats it at its end), a the answer otherwise. Both are the callee's. by is the target
+	// that has it as its own; nil if it is that of several. It may be called on another goroutine than Do, before that returns.
+	OnAnswer func(raw []byte, a *llm.Answer, by *llm.Target)
 	// Target is that of the attempt under way, or of the answer; the gateway sets it.
 	Target *llm.Target
 
@@ -52,6 +53,7 @@ type Exchange struct {
 	Retried int           // how often the client says it has retried this call already
 	Checked time.Time     // when authentication and parsing were done
 	Auth    time.Duration // part of the time until then that finding out who calls has taken
+	Waited  time.Duration // since then, for the same call of another process (an idempotency key)
 }
 
 // Reply is the caller's end of a call. Exactly one of Whole, Fail or a sequence Begin, Write and Flush... is used. Headers
@@ -107,7 +109,7 @@ func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
 	r := runs.Get().(*run) // on the stack it would make that grow, which a stream then holds for its life
 	defer r.release()
 	r.g, r.snap, r.x, r.w, r.ctx = g, g.snapshot.Load(), x, w, ctx
-	r.bytesIn = int64(len(x.Body))
+	r.bytesIn, r.queued = int64(len(x.Body)), x.Waited
 	g.metrics.CallStarted()
 	defer g.metrics.CallEnded()
 	if !g.ledger.Reserve() {

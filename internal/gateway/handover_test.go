@@ -38,7 +38,7 @@ func TestAnswerIsHandedOverFirst(t *testing.T) {
 				x.Call = llm.Call{ID: "call-0", Op: llm.OpChat, Front: llm.Responses, Start: now, Model: "p/m", Stream: true, Choices: 1}
 				w := &reply{t: rd.t, header: http.Header{}, id: "call-0"}
 				told := 0
-				x.OnAnswer = func(body []byte, a *llm.Answer) {
+				x.OnAnswer = func(body []byte, a *llm.Answer, by *llm.Target) {
 					told++
 					if strings.Contains(w.body.String(), "response.completed") {
 						t.Error("the client has the end already")
@@ -46,8 +46,8 @@ func TestAnswerIsHandedOverFirst(t *testing.T) {
 					if raw && !strings.Contains(string(body), `"resp_1"`) || !raw && (a == nil || a.Choices[0].Parts[0].Text != "hello you") {
 						t.Errorf("handed over: %s %+v", body, a)
 					}
-					if x.Target == nil || x.Target.Provider != "p" {
-						t.Errorf("target %+v", x.Target)
+					if by == nil || by.Provider != "p" {
+						t.Errorf("target %+v", by)
 					}
 				}
 				rd.gateway.Do(rd.t.Context(), x, w)

@@ -13,20 +13,24 @@ import (
 //   - an account without credit or whose credentials are refused (opt-in) is not asked again, others are;
 //   - what the provider refuses in the request, and what its filter stops (both opt-in), is not asked of the same target again;
 //   - a prompt that is too long goes to targets with a larger window only;
-//   - an answer in the wrong form is asked for once more, in stricter words.
+//   - an answer in the wrong form is asked for once more, in stricter words;
+//   - one that a guard has stopped is not asked for again if the guard is to cancel.
+//
+// A stream that has broken is gone on with by whoever can: that one target refuses the account, or to be asked in this way, is not the
+// client's doing, and no reason to leave its answer as it is.
 func (r *run) mayFailOver(e *llm.Error, tiers [][]*llm.Target) bool {
 	switch e.Kind {
 	case llm.KindQuotaExhausted:
 		return r.leave(tiers, r.sameAccount)
 	case llm.KindProviderAuth:
-		return r.optsIn("auth") && r.leave(tiers, r.sameAccount)
+		return (r.resc != nil || r.optsIn("auth")) && r.leave(tiers, r.sameAccount)
 	case llm.KindContentFilter:
 		return r.optsIn("content_filter") && r.leave(tiers, r.sameTarget)
 	case llm.KindRejected:
-		return e.Advice == llm.DoRetry || r.optsIn("rejected") && r.leave(tiers, r.sameTarget)
+		return e.Advice == llm.DoRetry || (r.resc != nil || r.optsIn("rejected")) && r.leave(tiers, r.sameTarget)
 	case llm.KindContextLength:
 		return r.leave(tiers, r.noLargerWindow)
-	case llm.KindInvalidOutput:
+	case llm.KindInvalidOutput, llm.KindDegenerate, llm.KindTooSlow: // whose guard may say that the call ends
 		return e.Advice != llm.DoNotRetry
 	}
 	return e.Retryable()

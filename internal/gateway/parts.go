@@ -165,7 +165,7 @@ func (r *run) answerParts(first *run, body []byte, parts int) {
 	h["X-Sluice-Cost-Usd"] = []string{r.costText()}
 	r.status, r.bytesOut = http.StatusOK, int64(len(body))
 	if r.x.OnAnswer != nil {
-		r.x.OnAnswer(body, nil)
+		r.x.OnAnswer(body, nil, r.target)
 	}
 	r.w.Whole(http.StatusOK, body)
 }

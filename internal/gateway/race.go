@@ -101,6 +101,7 @@ func (r *run) armHedge() {
 	if h == nil || h.first != r || h.second != nil || !r.streams() {
 		return
 	}
+	r.form() // which reads the request: from now on it is shared
 	h.base = r.books()
 	h.mu.Lock()
 	defer h.mu.Unlock()

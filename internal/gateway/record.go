@@ -79,6 +79,13 @@ func (r *record) part(p *wire.Piece) *recorded {
 	return x
 }
 
+// settle makes it ready for a stream that goes on: what that brings comes one part after another.
+func (r *record) settle() {
+	for i := range r.parts {
+		r.parts[i].index = 0
+	}
+}
+
 // answer returns what was seen.
 func (r *record) answer() *llm.Answer {
 	var c llm.Choice

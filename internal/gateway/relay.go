@@ -35,12 +35,12 @@ type relay struct {
 	ev     wire.Event // that is looked at; here, since a follower is handed its address
 	ended  bool       // the last event of the stream was taken
 
-	tell  func()    // hands the complete answer over; nil if nobody wants it, or it was done
-	held  []byte    // events before the commit point
-	hold  bool      // the whole stream is kept until its end
-	fold  wire.Fold // adds up a stream of the client's dialect whose client wants the answer whole; nil otherwise
-	quiet bool      // nothing is sent: the client wants the answer whole
-	begun bool      // the first content token has come
+	tell  func(end []byte) // hands the complete answer over; nil if nobody wants it, or it was done
+	held  []byte           // events before the commit point
+	hold  bool             // the whole stream is kept until its end
+	fold  wire.Fold        // adds up a stream of the client's dialect whose client wants the answer whole; nil otherwise
+	quiet bool             // nothing is sent: the client wants the answer whole
+	begun bool             // the first content token has come
 	watch watch
 	check func() *llm.Error // holds the answer to its form when its end has come, and before that is sent; nil if it has none
 	why   llm.Finish        // the answer has ended
@@ -82,15 +82,16 @@ func (r *run) relay(answer *upstream.Answer) *llm.Error {
 	r.malformed += st.Malformed
 	r.bytesOut += rl.sent
 	r.noteFlag(rl)
-	switch {
-	case e == nil:
+	if e == nil {
 		return r.complete(answer, rl)
-	case r.committed.IsZero():
-		return e
-	case r.save(e, rl):
+	}
+	again := r.committed.IsZero() || r.save(e, rl)
+	r.noteGuard(e, again)
+	switch {
+	case again:
 		return e
 	case r.resc != nil:
-		e.Advice = llm.DoNotRetry
+		r.resc.over = true
 		return e
 	}
 	r.broken(e, rl.stream.Fail)
@@ -119,6 +120,17 @@ func (r *run) noteFlag(rl *relay) {
 	}
 }
 
+// noteGuard counts an attempt that a guard has ended; again says that another one may follow.
+func (r *run) noteGuard(e *llm.Error, again bool) {
+	switch {
+	case e.Kind != llm.KindDegenerate && e.Kind != llm.KindTooSlow:
+	case again && e.Advice != llm.DoNotRetry:
+		r.g.metrics.Guard(e.Kind, "retry")
+	default:
+		r.g.metrics.Guard(e.Kind, "cancel")
+	}
+}
+
 // inPlace returns the error that a provider sent in the place of a stream, as one JSON object without framing; nil if what came is
 // something else. A translation has seen such an object itself.
 func (r *run) inPlace(held []byte) *llm.Error {
@@ -140,16 +152,18 @@ func (r *run) handOver(rl *relay) {
 }
 
 // tell hands a complete stream's answer over. It comes before the client is sent the end, so that whoever has seen that finds the
-// answer kept.
-func (r *run) tell(rl *relay) {
-	if t, ok := rl.stream.(*dialect.Translation); ok {
-		a := t.Answer()
-		if !t.Spliced() {
-			a = r.asShown(a)
+// answer kept. end is what ends the client's stream: that of one which was gone on with repeats all of the answer, with its id.
+func (r *run) tell(rl *relay, end []byte) {
+	t, ok := rl.stream.(*dialect.Translation)
+	switch {
+	case r.resc != nil:
+		if raw := dialect.Final(r.x.Call.Front, end); raw != nil {
+			r.x.OnAnswer(raw, nil, nil)
 		}
-		r.x.OnAnswer(nil, a)
-	} else if len(rl.state.Final) > 0 {
-		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil)
+	case ok:
+		r.x.OnAnswer(nil, r.asShown(t.Answer()), r.target)
+	case len(rl.state.Final) > 0:
+		r.x.OnAnswer(bytes.Clone(rl.state.Final), nil, r.target)
 	}
 }
 
@@ -177,7 +191,11 @@ func (rl *relay) reset(r *run) {
 		rl.check = func() *llm.Error { return r.checkEnd(rl) }
 	}
 	if r.x.OnAnswer != nil && !rl.quiet {
-		rl.tell = func() { r.tell(rl) }
+		rl.tell = func(end []byte) {
+			if r.claim() == nil { // else the answer is another attempt's
+				r.tell(rl, end)
+			}
+		}
 	}
 }
 
@@ -210,7 +228,8 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 			case st.Done:
 				fail = answer.Fail(errNoFinish)
 			case readErr != nil:
-				fail = answer.Fail(readErr)
+				fail, done = r.lost(answer, rl, readErr)
+				eof = done
 			}
 		}
 		if done {
@@ -238,6 +257,26 @@ func (r *run) forward(answer *upstream.Answer, rl *relay) *llm.Error {
 			return nil
 		}
 	}
+}
+
+// lost takes a stream that has ended otherwise than cleanly. An answer that had its end by then, and of which nothing more can come, is whole:
+// all that is missing is the mark of the stream's end, and perhaps its usage.
+//
+//go:noinline
+func (r *run) lost(answer *upstream.Answer, rl *relay, err error) (e *llm.Error, whole bool) {
+	e = answer.Fail(err)
+	if (e.Kind == llm.KindTruncated || e.Kind == llm.KindStalled) && isChat(r.x.Call.Op) && r.x.Call.Choices <= 1 && rl.stream.Finished() {
+		return nil, true
+	}
+	return e, false
+}
+
+// finished reports whether the answer had its end, whatever came after it.
+func (rl *relay) finished() bool {
+	st := rl.state
+	defer func(e *llm.Error) { st.Err = e }(st.Err)
+	st.Err = nil
+	return rl.stream.Finished()
 }
 
 // bounds holds a stream to its size and its speed.
@@ -335,7 +374,7 @@ func (rl *relay) collect(eof bool) *llm.Error {
 		case action != wire.Forward:
 		default:
 			if rl.tell != nil && len(st.Final) > 0 {
-				rl.tell()
+				rl.tell(nil)
 				rl.tell = nil
 			}
 			if e := rl.add(rl.ev.Raw); e != nil {
@@ -387,7 +426,7 @@ func (rl *relay) finish() *llm.Error {
 	}
 	end := rl.stream.End(nil)
 	if rl.tell != nil {
-		rl.tell()
+		rl.tell(end)
 		rl.tell = nil
 	}
 	if len(end) > 0 {

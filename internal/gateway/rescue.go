@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sluice/internal/dialect"
 	"sluice/internal/llm"
@@ -25,7 +26,10 @@ type rescue struct {
 	before llm.Usage       // of the attempts whose output the client has
 	anew   bool            // the answer is asked for again, and what the client has is left out
 	exact  bool            // the target was given the text as its own words
-	cause  *llm.Error      // why the stream broke last
+	// trimmed says that it was so without the white space at its end.
+	trimmed bool
+	cause   *llm.Error // why the stream broke last
+	over    bool       // nobody is asked any more
 }
 
 // rescues reports whether a stream of this call may be gone on with if it breaks. What is needed for that is kept while it runs.
@@ -51,7 +55,7 @@ func (r *run) save(e *llm.Error, rl *relay) bool {
 	}
 	rec := &rl.watch.rec
 	anew, can := r.anew(rec)
-	ok = can && savable(e) && !rec.many && !rec.over()
+	ok = can && savable(e) && !rec.many && !rec.over() && !rl.finished()
 	if r.resc == nil {
 		if !ok {
 			return false
@@ -61,6 +65,7 @@ func (r *run) save(e *llm.Error, rl *relay) bool {
 	s := r.resc
 	head := r.head()
 	s.writer, s.open = resumer.Resume(&head, rec.answer())
+	rec.settle()
 	s.rec, *rec = *rec, s.rec
 	s.anew = anew
 	if ok {
@@ -100,9 +105,19 @@ func (r *run) anew(rec *record) (again, ok bool) {
 
 // turns returns what the request of the attempt under way has at the end of its conversation besides the client's turns; nil for nothing.
 func (r *run) turns() []llm.Turn {
-	if s := r.resc; s != nil && !s.anew {
+	s := r.resc
+	if s != nil {
+		s.exact, s.trimmed = false, false
+	}
+	if s != nil && !s.anew {
+		text := s.text()
+		if strings.TrimSpace(text) == "" { // providers refuse a turn without a word; and there is nothing to go on from
+			return nil
+		}
 		s.exact = !r.info.noPrefill.Load() && dialect.Prefills(r.leg.surface.Dialect, &r.info.traits, r.x.Chat.Reasoning.Mode == llm.ThinkOn || r.x.Chat.Reasoning.Mode == llm.ThinkAdaptive)
-		return dialect.Continuation(s.text(), r.leg.surface.Dialect, s.exact)
+		turns := dialect.Continuation(text, r.leg.surface.Dialect, s.exact)
+		s.trimmed = turns[0].Parts[0].Text != text
+		return turns
 	}
 	return r.stricter
 }
@@ -110,7 +125,7 @@ func (r *run) turns() []llm.Turn {
 // refusedPrefill reports whether a target has refused to be given its own words to go on with; then it is asked in words from now on. What a
 // model takes is not known of each.
 func (r *run) refusedPrefill(e *llm.Error) bool {
-	if r.resc == nil || !r.resc.exact || e.Kind != llm.KindRejected || r.info.noPrefill.Load() {
+	if r.resc == nil || !r.resc.exact || e.Kind != llm.KindRejected {
 		return false
 	}
 	r.resc.exact = false
@@ -149,6 +164,12 @@ func (r *run) withTurns(turns []llm.Turn, c *wire.Change) (body []byte, ok bool)
 		if name == "" {
 			return nil, false
 		}
+		c.Drop = append(slices.Clip(c.Drop), name)
+		for _, other := range c.Rename {
+			if other.From == name {
+				name = other.To
+			}
+		}
 		c.Set = append(slices.Clip(c.Set), llm.Member{Name: name, Value: strconv.FormatInt(limit, 10)})
 	}
 	body = x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+1024), x.Body, c)
@@ -183,7 +204,7 @@ func (r *run) splice() *dialect.Splice {
 		return nil
 	}
 	return &dialect.Splice{
-		Writer: s.writer, Open: s.open, Sofar: s.rec.answer(), Restart: s.anew, Exact: s.exact, Before: s.before, Fold: r.x.OnAnswer != nil,
+		Writer: s.writer, Open: s.open, Sofar: s.rec.answer(), Restart: s.anew, Exact: s.exact, Trimmed: s.trimmed, Before: s.before,
 	}
 }
 
@@ -197,6 +218,7 @@ func (r *run) giveUp(e *llm.Error) {
 		own.Message += " (and could not be gone on with: " + e.Message + ")"
 		e = &own
 	}
+	r.trailers()
 	r.broken(e, r.resc.writer.Fail)
 	r.g.metrics.Rescue(r.resc.how(), false)
 }
@@ -213,10 +235,8 @@ func (s *rescue) how() string {
 func (r *run) rescued() {
 	s := r.resc
 	r.g.metrics.Rescue(s.how(), true)
-	h := r.w.Header()
-	h[http.TrailerPrefix+"X-Sluice-Attempts"] = []string{strconv.Itoa(r.attempts)}
-	h[http.TrailerPrefix+"X-Sluice-Target"] = r.info.header
-	h[http.TrailerPrefix+"X-Sluice-Rescued"] = []string{s.how()}
+	r.trailers()
+	r.w.Header()[http.TrailerPrefix+"X-Sluice-Rescued"] = []string{s.how()}
 	if !r.commentable() {
 		return
 	}
@@ -224,6 +244,13 @@ func (r *run) rescued() {
 	if r.w.Write([]byte(line)) == nil {
 		_ = r.w.Flush() // the answer is complete without it
 	}
+}
+
+// trailers say behind a stream what was not yet known when its headers were sent.
+func (r *run) trailers() {
+	h := r.w.Header()
+	h[http.TrailerPrefix+"X-Sluice-Attempts"] = []string{strconv.Itoa(r.attempts)}
+	h[http.TrailerPrefix+"X-Sluice-Target"] = r.info.header
 }
 
 // commentable reports whether the client's parser takes a comment after the end of a stream (PROVIDERS.md 6.4: Google's does not, and

@@ -1,10 +1,13 @@
 package gateway_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/internal/dialect"
 	"sluice/internal/gateway"
@@ -261,6 +264,9 @@ func TestNobodyGoesOn(t *testing.T) {
 			t.Errorf("client was told %v: %s", w.err, w.last)
 		}
 		w.says("could not be gone on with")
+		if n := w.header.Get(http.TrailerPrefix + "X-Sluice-Attempts"); n != strconv.Itoa(rd.row(w).Attempts) || n < "2" {
+			t.Errorf("the trailer says %q attempts", n)
+		}
 		if n := rd.metric(`sluice_rescues_total{how="continue",result="failed"}`); n != 1 {
 			t.Errorf("%v failed rescues counted", n)
 		}
@@ -290,6 +296,68 @@ func TestPrefill(t *testing.T) {
 		}
 		if asked := b.got()[0].body; strings.Contains(asked, "cut off") || !strings.Contains(asked, "Hello wor") {
 			t.Errorf("asked %s", asked)
+		}
+	})
+}
+
+// TestGuardIsCounted checks what the metrics and the log say of an answer that repeats itself.
+func TestGuardIsCounted(t *testing.T) {
+	t.Parallel()
+	f := func(name, action, more, counted string, kind llm.Kind, attempts int, logged string) {
+		t.Helper()
+		loop := append(says("Well,"), time.Second, says(strings.Repeat(" again and again", 200))[1], stopEvent, doneEvent)
+		a, b := steps(events(loop...)), steps(events(append(says("Well."), stopEvent, doneEvent)...))
+		o := pool(a, b)
+		var log bytes.Buffer
+		o.log, o.settings = &log, rescuing(func(r *gateway.Rescue) { r.Guards.Repetition = action })
+		onRoad(t, o, func(rd *road) {
+			w := rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody("m", more)))
+			w.want(kind, attempts)
+			rd.row(w)
+			if n := rd.metric(`sluice_guard_total{action="` + counted + `",fault="degenerate_output"}`); n != 1 {
+				t.Errorf("%s: %s counted %v times, want 1", name, counted, n)
+			}
+		})
+		if !strings.Contains(log.String(), logged) {
+			t.Errorf("%s: log has no %s:\n%s", name, logged, log.String())
+		}
+	}
+	f("whole", "retry", "", "retry", llm.KindNone, 2, "")
+	f("seen by its client", "retry", `,"stream":true`, "cancel", llm.KindDegenerate, 1, "code=degenerate_output")
+	f("canceled", "cancel", "", "cancel", llm.KindDegenerate, 1, "code=degenerate_output")
+	f("flagged", "flag", `,"stream":true`, "flag", llm.KindNone, 1, "flagged=degenerate_output")
+}
+
+// TestRescueIsLogged checks that a call that was rescued can be found in the log, though it succeeded.
+func TestRescueIsLogged(t *testing.T) {
+	t.Parallel()
+	a, b := steps(events(append(says("Hello", " wor"), "reset")...)), steps(events(append(says("ld"), stopEvent, doneEvent)...))
+	o := pool(a, b)
+	var log bytes.Buffer
+	o.log, o.settings = &log, rescuing()
+	onRoad(t, o, func(rd *road) {
+		rd.row(rd.stream("m"))
+	})
+	if !strings.Contains(log.String(), "level=INFO msg=call") || !strings.Contains(log.String(), "rescue=continue broken=provider_truncated") {
+		t.Errorf("log:\n%s", log.String())
+	}
+}
+
+// TestLost checks that nobody is asked to go on with what has gone wrong itself, while it was gone on with.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	a := steps(events(append(says("Well,"), "reset")...))
+	b := steps(events(append(says(strings.Repeat(" again and again", 200), " and"), "hang")...))
+	c := steps(events(append(says(" so on."), stopEvent, doneEvent)...))
+	o := pool(a, b, c)
+	o.settings = rescuing()
+	onRoad(t, o, func(rd *road) {
+		w := rd.stream("m")
+		if w.err == nil || w.last == "" || !strings.Contains(w.err.Message, "repeats itself") {
+			t.Errorf("client was told %v: %s", w.err, w.last)
+		}
+		if c.count() != 0 {
+			t.Errorf("the third target was asked %d times to go on with a loop: %s", c.count(), c.got()[0].body)
 		}
 	})
 }

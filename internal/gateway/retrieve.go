@@ -92,7 +92,7 @@ func (r *run) retrieved(body []byte) ([]byte, *llm.Error) {
 	}
 	out := dialect.Of(r.x.Call.Front).AppendEmbedded(make([]byte, 0, len(body)+256), a, rq)
 	if r.x.OnAnswer != nil {
-		r.x.OnAnswer(out, nil)
+		r.x.OnAnswer(out, nil, r.target)
 	}
 	return out, nil
 }
@@ -115,7 +115,7 @@ func (r *run) ranked(body []byte) ([]byte, *llm.Error) {
 	r.name(&a.ID, &a.Model)
 	out := dialect.Of(r.x.Call.Front).AppendRanked(make([]byte, 0, len(body)+256), a, rq)
 	if r.x.OnAnswer != nil {
-		r.x.OnAnswer(out, nil)
+		r.x.OnAnswer(out, nil, r.target)
 	}
 	return out, nil
 }

@@ -139,7 +139,11 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 		if e == nil || !r.committed.IsZero() && r.resc == nil {
 			return nil
 		}
+		if r.resc != nil && r.resc.over {
+			return e
+		}
 		if r.refusedStream(e) || r.refusedPrefill(e) {
+			last = e
 			continue // to the same target, otherwise
 		}
 		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
@@ -237,13 +241,15 @@ func (r *run) attempt(grant admit.Grant[pace.Lease]) (e *llm.Error) {
 //
 //go:noinline
 func (r *run) beginAttempt(grant *admit.Grant[pace.Lease]) *obs.Span {
+	if r.info == nil || r.target != grant.Target { // what is learned of a target holds for the call, even if nobody else keeps it
+		r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
+	}
 	r.target, r.lease = grant.Target, grant.Lease
 	if !slices.Contains(r.asked, grant.Target) {
 		r.unpay()
 		r.asked = append(r.asked, grant.Target)
 	}
 	r.paid = false
-	r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	r.attempts++
 	r.sent, r.unsent = time.Now(), true
 	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}

@@ -130,14 +130,17 @@ func (r *run) observe(now time.Time) {
 	r.snap.metrics(r.g.metrics, r.info, r.target, c.Op, r.public, r.configured).Observe(&st)
 }
 
-// logCall writes one line a call: at level debug for successes, info for refusals and client errors, warn for the rest.
+// logCall writes one line a call: at level debug for successes, info for those that needed a rescue or were flagged, for refusals and
+// client errors, warn for the rest.
 func (r *run) logCall(row *ledger.Row) {
 	level := slog.LevelDebug
-	if r.err != nil {
+	switch {
+	case r.err != nil && (r.err.Kind.Cause() == llm.ByCaller || r.err.Kind.Cause() == llm.ByPolicy):
+		level = slog.LevelInfo
+	case r.err != nil:
 		level = slog.LevelWarn
-		if c := r.err.Kind.Cause(); c == llm.ByCaller || c == llm.ByPolicy {
-			level = slog.LevelInfo
-		}
+	case r.resc != nil || r.flagged != 0:
+		level = slog.LevelInfo
 	}
 	if !r.g.log.Enabled(context.Background(), level) {
 		return
@@ -149,6 +152,12 @@ func (r *run) logCall(row *ledger.Row) {
 	}
 	if r.err != nil {
 		attrs = append(attrs, slog.String("code", row.Code), slog.String("error", r.err.Error()))
+	}
+	if r.resc != nil {
+		attrs = append(attrs, slog.String("rescue", r.resc.how()), slog.String("broken", r.resc.cause.Kind.Code()))
+	}
+	if r.flagged != 0 {
+		attrs = append(attrs, slog.String("flagged", r.flagged.Code()))
 	}
 	if r.overspent {
 		attrs = append(attrs, slog.String("no_retry", "retry.budget"))

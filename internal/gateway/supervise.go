@@ -108,9 +108,9 @@ func (r *run) tellWhole(body []byte, a *llm.Answer) {
 	switch {
 	case r.x.OnAnswer == nil:
 	case a != nil:
-		r.x.OnAnswer(nil, a)
+		r.x.OnAnswer(nil, a, r.target)
 	default:
-		r.x.OnAnswer(body, nil)
+		r.x.OnAnswer(body, nil, r.target)
 	}
 }
 

@@ -24,8 +24,9 @@ const (
 func (s *Server) runClaimed(ctx context.Context, x *gateway.Exchange, rec *replay.Recording, w *replay.Recorder, asked *asked) {
 	c := &replay.Claim{Owner: x.Call.Key, Key: asked.key, Hash: asked.hash, Call: x.Call.ID}
 	waiting, done := inTime(ctx, &x.Call)
-	held, e := s.claim(waiting, c)
+	held, waited, e := s.claim(waiting, c)
 	done()
+	x.Waited = waited
 	switch {
 	case e != nil:
 		w.Fail(e, nil)
@@ -42,30 +43,32 @@ func (s *Server) runClaimed(ctx context.Context, x *gateway.Exchange, rec *repla
 }
 
 // claim makes a key the claim's, or returns the answer of the call that has had it. It waits for a call that is under way, and takes the key over
-// if that call's process has gone.
-func (s *Server) claim(ctx context.Context, c *replay.Claim) (*replay.Answer, *llm.Error) {
+// if that call's process has gone; waited is the time between two looks.
+func (s *Server) claim(ctx context.Context, c *replay.Claim) (held *replay.Answer, waited time.Duration, e *llm.Error) {
 	for wait := firstPoll; ; wait = min(2*wait, mostPoll) {
 		now := time.Now()
 		c.Until = now.Add(replay.Lease)
 		held, err := s.keeper.ClaimAnswer(ctx, c, now)
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return nil, ended(ctx)
+			return nil, waited, ended(ctx)
 		case err != nil:
-			return nil, &llm.Error{Kind: llm.KindStore, Message: "what is kept for idempotency keys cannot be read", Err: err}
+			return nil, waited, &llm.Error{Kind: llm.KindStore, Message: "what is kept for idempotency keys cannot be read", Err: err}
 		case held == nil:
-			return nil, nil
+			return nil, waited, nil
 		case held.Hash != c.Hash:
-			return nil, replay.Mismatch(c.Key, held.Call)
+			return nil, waited, replay.Mismatch(c.Key, held.Call)
 		case held.Status != 0:
-			return held, nil
+			return held, waited, nil
 		}
-		t := time.NewTimer(wait/2 + rand.N(wait/2)) // jittered: many may wait for one
+		pause := wait/2 + rand.N(wait/2) // jittered: many may wait for one
+		t := time.NewTimer(pause)
 		select {
 		case <-t.C:
+			waited += pause
 		case <-ctx.Done():
 			t.Stop()
-			return nil, ended(ctx)
+			return nil, waited, ended(ctx)
 		}
 	}
 }

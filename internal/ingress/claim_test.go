@@ -271,6 +271,8 @@ func TestTakeOver(t *testing.T) {
 		w := post(t, replica(t, c, k), 0, http.MethodPost, chats, body, "Idempotency-Key", "k")
 		if took := time.Since(start); w.Code != 200 || len(c.got) != 2 || took < replay.Lease || took > replay.Lease+2*time.Second {
 			t.Errorf("%d after %v, %d calls", w.Code, took, len(c.got))
+		} else if waited := c.got[1].Waited; waited != took {
+			t.Errorf("the call was told that it waited %v, not %v: the rest counts as the gateway's own time", waited, took)
 		}
 	})
 }

@@ -66,6 +66,19 @@ type KeepAlive struct {
 	Whole time.Duration `yaml:"whole" example:"50s"`
 }
 
+// leastKeepAlive is what keeps a slip of the pen (5ms for 5s) from costing more than the answer.
+const leastKeepAlive = 10 * time.Millisecond
+
+// Validate reports each problem with the key that it is at.
+func (k *KeepAlive) Validate(fail func(key, message string)) {
+	if k.Interval > 0 && k.Interval < leastKeepAlive {
+		fail("interval", "must be 0, or at least 10ms")
+	}
+	if k.Whole > 0 && k.Whole < leastKeepAlive {
+		fail("whole", "must be 0, or at least 10ms")
+	}
+}
+
 // DrainConfig holds the deadlines of a shutdown, counted from the signal.
 type DrainConfig struct {
 	// Delay is how long the server goes on accepting calls after it has reported not ready, so that load balancers

@@ -70,8 +70,8 @@ func (s *Server) converse(ctx context.Context, x *gateway.Exchange) *llm.Error {
 	if s.threads != nil && rq.Store && keep > 0 {
 		input := responses.InputItems(x.Body)
 		previous := rq.PreviousID
-		x.OnAnswer = func(raw []byte, a *llm.Answer) {
-			s.keepAnswer(ctx, x, raw, a, &thread.Response{Input: input, Previous: previous, Expires: x.Call.Start.Add(keep)})
+		x.OnAnswer = func(raw []byte, a *llm.Answer, by *llm.Target) {
+			s.keepAnswer(ctx, x, raw, a, by, &thread.Response{Input: input, Previous: previous, Expires: x.Call.Start.Add(keep)})
 		}
 	}
 	return s.goOn(ctx, x)
@@ -182,14 +182,14 @@ func (c *continued) AppendUpstream(dst, body []byte, change *wire.Change) []byte
 
 // keepAnswer stores a complete answer, before the client has its end. That it cannot be stored is no reason to fail a call whose
 // answer is there: the log says so, and who goes on with it is told that it is not there.
-func (s *Server) keepAnswer(ctx context.Context, x *gateway.Exchange, raw []byte, a *llm.Answer, r *thread.Response) {
+func (s *Server) keepAnswer(ctx context.Context, x *gateway.Exchange, raw []byte, a *llm.Answer, by *llm.Target, r *thread.Response) {
 	r.Body = raw
 	if a != nil {
 		head := x.Head
 		head.ID, head.Created, head.Op = x.Call.ID, x.Call.Start, x.Call.Op
 		r.Body = responses.AppendAnswer(nil, a, &head)
-	} else if x.Target != nil {
-		r.Provider = x.Target.Provider
+	} else if by != nil {
+		r.Provider = by.Provider
 	}
 	var said struct {
 		ID     string `json:"id"`

@@ -33,3 +33,10 @@ func (c *Config) SetDefaults() {
 
 // SetDefaults fills in what a file may leave out.
 func (c *KeyConfig) SetDefaults() { *c = KeyConfig{TTL: 24 * time.Hour, MaxBytes: 1 << 30} }
+
+// Validate reports each problem with the key that it is at.
+func (c *Config) Validate(fail func(key, message string)) {
+	if c.Buffer > c.MaxBytes {
+		fail("buffer", "must not be more than max_bytes, which all recordings share")
+	}
+}

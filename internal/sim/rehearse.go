@@ -30,7 +30,7 @@ func Rehearsal(name string) ([]FaultRule, error) {
 			{Fault: "slow-headers;delay=30s", Probability: 0.01},
 		}, nil
 	case "drip":
-		return []FaultRule{{Fault: "drip;delay=2s;after=10", From: 10 * sec, For: 30 * sec, Every: minute}}, nil
+		return []FaultRule{{Fault: "drip;delay=10s;after=10", From: 10 * sec, For: 30 * sec, Every: minute}}, nil
 	}
 	return nil, fmt.Errorf("%q is none of %s", name, strings.Join(Rehearsals(), ", "))
 }
