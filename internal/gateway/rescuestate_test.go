@@ -99,6 +99,9 @@ func TestGuardCancels(t *testing.T) {
 			if w.err == nil || w.err.Kind != llm.KindDegenerate || b.count() != 0 {
 				t.Errorf("%q: told %v, and another target was asked %d times", stream, w.err, b.count())
 			}
+			if n := rd.metric(`sluice_guard_total{action="cancel",fault="degenerate_output"}`); n != 1 {
+				t.Errorf("%q: %v canceled answers counted", stream, n)
+			}
 		})
 	}
 }
