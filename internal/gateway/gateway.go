@@ -42,8 +42,6 @@ type Exchange struct {
 	// speaks the front's dialect (and, of a stream, repeats it at its end), a the answer otherwise. Both are the callee's. by is the target
 	// that has it as its own; nil if it is that of several. It may be called on another goroutine than Do, before that returns.
 	OnAnswer func(raw []byte, a *llm.Answer, by *llm.Target)
-	// Target is that of the attempt under way, or of the answer; the gateway sets it.
-	Target *llm.Target
 
 	// Upload is the body instead of Body, for operations that are streamed through.
 	Upload *Upload

@@ -34,7 +34,6 @@ type leg struct {
 // request finds out how the target is asked, and writes the call in its words.
 func (r *run) request(span *obs.Span) (*upstream.Request, *llm.Error) {
 	x := r.x
-	x.Target = r.target
 	account := r.info.account
 	surface, ok := account.Surface(&upstream.Ask{
 		Op: x.Call.Op, Front: x.Call.Front, Model: r.target.Model, Stream: x.Call.Stream, Path: x.Path, Query: x.Query, Header: x.Header,

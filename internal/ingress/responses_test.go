@@ -52,13 +52,13 @@ func always(*gateway.Exchange) bool { return true }
 
 // answer does what the gateway does with a call that succeeds.
 func (th *threaded) answer(x *gateway.Exchange, w gateway.Reply, native bool) {
-	x.Target = &llm.Target{Name: "openai/gpt", Provider: "openai"}
+	target := &llm.Target{Name: "openai/gpt", Provider: "openai"}
 	n := string(rune('0' + len(th.calls.got)))
 	if native {
 		body := []byte(`{"id":"resp_native` + n + `","object":"response","status":"completed","model":"gpt","new":[1],` +
 			`"output":[{"id":"rs_n","type":"reasoning","summary":[]},{"id":"msg_n","type":"message","status":"completed","role":"assistant","content":[{"type":"output_text","text":"native ` + n + `","annotations":[]}]}]}`)
 		if x.OnAnswer != nil {
-			x.OnAnswer(body, nil, x.Target)
+			x.OnAnswer(body, nil, target)
 		}
 		w.Whole(http.StatusOK, body)
 		return
@@ -75,7 +75,7 @@ func (th *threaded) answer(x *gateway.Exchange, w gateway.Reply, native bool) {
 	head.ID, head.Created = x.Call.ID, x.Call.Start
 	body := codec.AppendAnswer(nil, a, &head)
 	if x.OnAnswer != nil {
-		x.OnAnswer(nil, a, x.Target)
+		x.OnAnswer(nil, a, target)
 	}
 	w.Whole(http.StatusOK, body)
 }
