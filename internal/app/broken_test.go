@@ -110,7 +110,7 @@ func TestTruncated(t *testing.T) {
 		{"end inside of an event", askStream, hello, hello[:30], false, ""},
 		{"end inside of the finish reason", askStream, hello, stopped[:len(stopped)-4], false, ""},
 		{"done without finish reason", askStream, hello, done, false, ""},
-		{"cut after finish reason", askStream, hello, stopped, true, stopped},
+		{"two choices, cut after a finish reason", askTwo, hello, stopped, true, stopped},
 		{"one of two choices", askTwo, hello + second, stopped, false, stopped},
 		{"one of two choices, done", askTwo, hello + second, stopped + done, false, stopped},
 	} {
@@ -149,6 +149,20 @@ func TestEndWithoutDone(t *testing.T) {
 		if counted := strings.Contains(body, usage); row.Code != "" || row.Status != 200 || row.Usage.Estimated == counted || counted && row.Usage.Output != 7 {
 			t.Errorf("%q: row %+v", body, row)
 		}
+	}
+}
+
+// TestCutBehindTheEnd has a connection break after the finish reason: nothing of the answer can be missing, and the client gets its mark.
+func TestCutBehindTheEnd(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, false)
+	g := start(t, account("p", p.URL)+noRetry)
+	rp := g.inTwo(p, askStream, hello, hello, stopped, true)
+	if want := hello + stopped + done; rp.status != 200 || rp.err != nil || rp.body != want {
+		t.Errorf("status %d, %v, body %q, want %q", rp.status, rp.err, rp.body, want)
+	}
+	if row := g.row(rp); row.Code != "" || row.Status != 200 || !row.Usage.Estimated || row.Usage.Output == 0 {
+		t.Errorf("row %+v", row)
 	}
 }
 
