@@ -141,3 +141,38 @@ func TestNewCredentialsHaveNoTrouble(t *testing.T) {
 	}
 	ask(200)
 }
+
+// TestRawPathsDoNotSpoilTheAccount: a client that asks for what the account's key may not see takes nothing from other calls; calls that are
+// refused do.
+func TestRawPathsDoNotSpoilTheAccount(t *testing.T) {
+	t.Parallel()
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"error":{"message":"You have insufficient permissions for this operation.","type":"invalid_request_error"}}`))
+	}))
+	t.Cleanup(provider.Close)
+	g := start(t, "providers: {p: {base_url: "+provider.URL+"/v1, api_key: k, models: [a, b]}}\nretry: {attempts: 1}\nbreaker: {check: false}\n")
+	state := func() string {
+		for _, target := range g.App.targets() {
+			if target.Name == "p/b" {
+				return target.State
+			}
+		}
+		return "unknown"
+	}
+	for range 5 {
+		rq := g.request(t.Context(), "/../p/p/organization/users", nil)
+		rq.Method, rq.URL.Path = http.MethodGet, "/p/p/organization/users"
+		g.do(rq)
+	}
+	if got := state(); got != "closed" && got != "unknown" {
+		t.Errorf("after raw requests: %s", got)
+	}
+	for range 3 {
+		g.post("/chat/completions", `{"model":"a","messages":[{"role":"user","content":"hi"}]}`)
+	}
+	if got := state(); got != "open" {
+		t.Errorf("after calls: %s", got)
+	}
+}

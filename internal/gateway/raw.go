@@ -115,6 +115,7 @@ func (r *run) relayRaw(answer *upstream.Answer) *llm.Error {
 	body = r.info.account.Redact(body)
 	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
 	if e.Kind == llm.KindProviderAuth {
+		e.Scope = llm.ScopeModel // the path may want another kind of key, as OpenAI's /organization does: that is no trouble of the account's
 		return e
 	}
 	r.relayed = true

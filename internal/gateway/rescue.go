@@ -169,30 +169,12 @@ const leastResponses = 16
 func (r *run) withTurns(turns []llm.Turn, c *wire.Change) (body []byte, ok bool) {
 	x := r.x
 	if limit := r.left(); limit != x.Call.MaxTokens {
-		name := limitMember(x.Call.Front, x.Body)
-		if name == "" {
+		if !dialect.SetLimit(c, x.Call.Front, x.Body, limit) {
 			return nil, false
 		}
-		c.Drop = append(slices.Clip(c.Drop), name)
-		for _, other := range c.Rename {
-			if other.From == name {
-				name = other.To
-			}
-		}
-		c.Set = append(slices.Clip(c.Set), llm.Member{Name: name, Value: strconv.FormatInt(limit, 10)})
 	}
 	body = x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+1024), x.Body, c)
 	return dialect.AppendTurns(make([]byte, 0, len(body)+1024), x.Call.Front, body, turns)
-}
-
-// limitMember returns the member of a request that limits its output; "" if it is not at the top.
-func limitMember(front llm.Dialect, body []byte) string {
-	for _, name := range [...]string{"max_completion_tokens", "max_tokens", "max_output_tokens"} {
-		if front != llm.Gemini && dialect.HasMember(body, name) {
-			return name
-		}
-	}
-	return ""
 }
 
 // lengthened returns a request with further turns, and the limit that is left.

@@ -48,9 +48,12 @@ func (s *Server) claim(ctx context.Context, c *replay.Claim) (held *replay.Answe
 	for wait := firstPoll; ; wait = min(2*wait, mostPoll) {
 		now := time.Now()
 		c.Until = now.Add(replay.Lease)
-		held, err := s.keeper.ClaimAnswer(ctx, c, now)
+		limited, done := context.WithTimeout(ctx, storeTime)
+		held, err := s.keeper.ClaimAnswer(limited, c, now)
+		done()
 		switch {
 		case err != nil && ctx.Err() != nil:
+			s.release(ctx, c)
 			return nil, waited, ended(ctx)
 		case err != nil:
 			return nil, waited, &llm.Error{Kind: llm.KindStore, Message: "what is kept for idempotency keys cannot be read", Err: err}
@@ -70,6 +73,16 @@ func (s *Server) claim(ctx context.Context, c *replay.Claim) (held *replay.Answe
 			t.Stop()
 			return nil, waited, ended(ctx)
 		}
+	}
+}
+
+// release gives up a claim of which it is not known whether it was made: its call was ended meanwhile. Without that the next call would wait
+// for the end of the lease. A store that does not answer leaves it at that.
+func (s *Server) release(ctx context.Context, c *replay.Claim) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
+	defer cancel()
+	if err := s.keeper.ReleaseAnswer(limited, c.Owner, c.Key, c.Call); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "claim of an idempotency key not released", slog.String("id", c.Call), slog.String("error", err.Error()))
 	}
 }
 

@@ -343,3 +343,36 @@ func TestStreamTooLongToJoin(t *testing.T) {
 		}
 	})
 }
+
+// hanging is a keeper whose store does a claim, and does not say so.
+type hanging struct{ keeper }
+
+func (k *hanging) ClaimAnswer(ctx context.Context, c *replay.Claim, now time.Time) (*replay.Answer, error) {
+	if _, err := k.keeper.ClaimAnswer(ctx, c, now); err != nil {
+		return nil, err
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestStoreOfKeysHangs: a store that does not answer holds no call up for long, and a claim that was made all the same is given up.
+func TestStoreOfKeysHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, k := &calls{answer: slowly}, &hanging{}
+		s := replica(t, c, k)
+		begin := time.Now()
+		want(t, "claim", post(t, s, 0, http.MethodPost, chats, body, "Idempotency-Key", "k"), 503, "store_unavailable")
+		if took := time.Since(begin); took > storeTime {
+			t.Errorf("refused after %v", took)
+		}
+		want(t, "with a deadline", post(t, s, 0, http.MethodPost, chats, body, "Idempotency-Key", "k2", "X-Sluice-Deadline", "1s"), llm.KindDeadline.Status(), llm.KindDeadline.Code())
+		synctest.Wait()
+		if a := k.all["k2"]; a != nil {
+			t.Errorf("the claim is still there: %+v", a)
+		}
+		if len(c.got) != 0 {
+			t.Error("a call was made")
+		}
+	})
+}
