@@ -380,7 +380,7 @@ func TestLimitToGoOnWith(t *testing.T) {
 			}
 		})
 	}
-	f(llm.OpenAI, strings.Join([]string{roleEvent, says("Yes")[1].(string)}, ""), chatBody("m", `,"stream":true,"max_tokens":1`), `"max_tokens":1`)
+	f(llm.OpenAI, strings.Join([]string{roleEvent, says("Yes")[1].(string)}, ""), chatBody("m", `,"stream":true,"max_tokens":1`), `"max_tokens":1,`)
 	f(llm.Anthropic, cut, `{"model":"m","max_tokens":1025,"stream":true,"thinking":{"type":"enabled","budget_tokens":1024},"messages":[{"role":"user","content":"hi"}]}`, `"max_tokens":1025`)
 	f(llm.Anthropic, cut, `{"model":"m","max_tokens":1025,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, `"max_tokens":1023`)
 }
