@@ -10,13 +10,15 @@ import (
 )
 
 const (
-	chunkBytes  = 240             // of one event, as a provider sends it, blank line included
-	stampMark   = `"content":"t=` // the digits of the time follow
-	textMark    = `"text":"t=`    // likewise, in Anthropic's words
-	stampDigits = 19              // of a non-negative int64
-	afterMark   = "-after-"       // in the model's name: microseconds until the first chunk, or the answer
-	everyMark   = "-every-"       // likewise: microseconds between chunks
-	tokensMark  = `_tokens":`     // ends the name of the limit on output, whichever of its names is used
+	chunkBytes  = 240                 // of one event, as a provider sends it, blank line included
+	stampMark   = `"obfuscation":"t=` // the digits of the time follow, in what OpenAI pads its chunks with
+	textMark    = `"text":"t=`        // likewise, in Anthropic's text
+	contentMark = `"content":"t=`     // where that stands when it has been translated
+	wordMark    = "WORD"              // in place of a chunk's text
+	stampDigits = 19                  // of a non-negative int64
+	afterMark   = "-after-"           // in the model's name: microseconds until the first chunk, or the answer
+	everyMark   = "-every-"           // likewise: microseconds between chunks
+	tokensMark  = `_tokens":`         // ends the name of the limit on output, whichever of its names is used
 	chunkHead   = `{"id":"chatcmpl-bench0123456789abcdef","object":"chat.completion.chunk","created":1700000000,"model":"mock","choices":[`
 )
 
@@ -55,7 +57,7 @@ type form struct {
 func openaiForm() *form {
 	finish := AppendEvent(nil, chunkHead+`{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}`)
 	return &form{
-		chunk: newStamped("data: "+chunkHead+`{"index":0,"delta":{`, stampMark, `"},"logprobs":null,"finish_reason":null}]}`),
+		chunk: newStamped("data: "+chunkHead+`{"index":0,"delta":{"content":"`+wordMark+`"},"finish_reason":null}],`, stampMark, `"}`),
 		whole: AppendAnswer(nil, 200, "", []byte(answerBody())),
 		begin: AppendEvent([]byte(StreamHead), chunkHead+`{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}`),
 		end: func(chunks int, usage bool) []byte {
@@ -147,29 +149,35 @@ func (m *mock) stream(c *Conn, chunk *stamped, due, every int64, chunks int) err
 // stamped is a content chunk with room for a time. It takes turns between several texts, since a gateway may stop an answer that says
 // the same again and again.
 type stamped struct {
+	mark string
 	bufs [][]byte
 	next int
-	pos  int // of the first digit
 }
 
 // texts is how many texts a chunk takes turns between: together they are longer than what a guard looks back.
 const texts = 97
 
-// newStamped makes a chunk of chunkBytes with head and tail around its text, which begins with mark.
+// newStamped makes a chunk of chunkBytes with head and tail around the time, which comes after mark, and what fills it up. The text is a word
+// in the head, as a provider's chunk has, or, if the head has no place for it, what fills the chunk up.
 func newStamped(head, mark, tail string) *stamped {
-	head += mark
-	zero := strings.Repeat("0", stampDigits)
-	s := &stamped{}
-	words := strings.Fields("the river carries every lock and gate through a quiet valley where old mills turn slowly while boats wait below for water")
+	words := strings.Fields("river lock gate valley mill boat water quiet slow below every carry lower stone bridge winter harbour tide reed heron")
 	seed := uint32(1)
+	word := func() string {
+		seed = seed*1664525 + 1013904223 // Numerical Recipes' generator: any order of words will do
+		return " " + words[int(seed>>16)%len(words)]
+	}
+	s := &stamped{mark: mark}
 	for range texts {
-		text := ""
-		for len(text) < chunkBytes {
-			seed = seed*1664525 + 1013904223 // Numerical Recipes' generator: any order of words will do
-			text += " " + words[int(seed>>16)%len(words)]
+		front := strings.Replace(head, wordMark, word(), 1) + mark + strings.Repeat("0", stampDigits)
+		room, fill := chunkBytes-len(front+tail+"\n\n"), ""
+		for len(fill) < room {
+			if front[:len(head)] == head {
+				fill += word()
+			} else {
+				fill += "x"
+			}
 		}
-		buf := appendFrame(nil, head+zero+text[:chunkBytes-len(head+zero+tail+"\n\n")]+tail+"\n\n")
-		s.bufs, s.pos = append(s.bufs, buf), bytes.Index(buf, []byte(mark))+len(mark)
+		s.bufs = append(s.bufs, appendFrame(nil, front+fill[:room]+tail+"\n\n"))
 	}
 	return s
 }
@@ -178,7 +186,8 @@ func newStamped(head, mark, tail string) *stamped {
 func (s *stamped) at(ns int64) []byte {
 	buf := s.bufs[s.next]
 	s.next = (s.next + 1) % len(s.bufs)
-	for i := s.pos + stampDigits - 1; i >= s.pos; i-- {
+	pos := bytes.Index(buf, []byte(s.mark)) + len(s.mark)
+	for i := pos + stampDigits - 1; i >= pos; i-- {
 		buf[i] = byte('0' + ns%10)
 		ns /= 10
 	}
@@ -187,11 +196,16 @@ func (s *stamped) at(ns int64) []byte {
 
 // StampOf returns the time, by CLOCK_MONOTONIC, at which the mock wrote a content chunk; ok is false for any other event.
 func StampOf(data []byte) (ns int64, ok bool) {
-	i := bytes.Index(data, []byte(stampMark))
-	if i < 0 || len(data) < i+len(stampMark)+stampDigits {
+	i := bytes.Index(data, []byte(stampMark)) + len(stampMark)
+	if i < len(stampMark) {
+		if i = bytes.Index(data, []byte(contentMark)) + len(contentMark); i < len(contentMark) {
+			return 0, false
+		}
+	}
+	if len(data) < i+stampDigits {
 		return 0, false
 	}
-	for _, d := range data[i+len(stampMark):][:stampDigits] {
+	for _, d := range data[i:][:stampDigits] {
 		if d < '0' || d > '9' {
 			return 0, false
 		}

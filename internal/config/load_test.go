@@ -68,8 +68,10 @@ func TestLoadErrors(t *testing.T) {
 	f("value where a list is due", "keys: team\n", "f.yaml:1:7: keys: must be a list, not a single value")
 	f("values of a list", "failover_on: [auth, authh, 7, content-filter]\n",
 		`f.yaml:1:21: failover_on[1]: must be auth, content_filter or rejected, not "authh"; did you mean "auth"?`,
-		`f.yaml:1:28: failover_on[2]: must be text (in quotes, if it looks like a number), not "7"`,
+		`f.yaml:1:28: failover_on[2]: must be auth, content_filter or rejected, not "7"`,
 		`f.yaml:1:31: failover_on[3]: must be auth, content_filter or rejected, not "content-filter"; did you mean "content_filter"?`)
+	f("a truth value where there are names for it", "supervise: false\nstructured: {stream: true}\n", `f.yaml:1:12: supervise: must be auto or off, not "false"`,
+		`f.yaml:2:22: structured.stream: must be check, hold or off, not "true"`)
 	f("keep-alives without end", "keep_alive: {interval: 1ms, whole: 9ms}\n",
 		"f.yaml:1:24: keep_alive.interval: must be 0, or at least 10ms", "f.yaml:1:36: keep_alive.whole: must be 0, or at least 10ms")
 	f("a recording over all of them", "resume: {buffer: 2MiB, max_bytes: 1MiB}\n", "f.yaml:1:18: resume.buffer: must not be more than max_bytes, which all recordings share")

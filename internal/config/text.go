@@ -113,6 +113,9 @@ func isQuoted(x *ast.StringNode) bool {
 func setScalar(v reflect.Value, res resolved, n ast.Node, quoted bool, f *field) error {
 	if v.Kind() == reflect.String {
 		if n.Type() != ast.StringType && n.Type() != ast.LiteralType && !res.byRef {
+			if e := f.enum(); e != nil {
+				return errors.New("must be " + oneOf(e))
+			}
 			return errors.New("must be text (in quotes, if it looks like a number)")
 		}
 		v.SetString(res.text)

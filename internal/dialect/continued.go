@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"sluice/internal/llm"
@@ -108,4 +110,43 @@ func find(body []byte, name string) (value []byte, at wire.Span, ok bool) {
 func HasMember(body []byte, name string) bool {
 	_, ok := member(body, name)
 	return ok
+}
+
+// SetLimit has a change give a chat request another limit on its output than it has. ok is false if that is not found where it is expected.
+func SetLimit(c *wire.Change, d llm.Dialect, body []byte, limit int64) (ok bool) {
+	value := strconv.FormatInt(limit, 10)
+	if d == llm.Gemini {
+		return setNested(c, body, "generationConfig", llm.Member{Name: "maxOutputTokens", Value: value})
+	}
+	for _, name := range [...]string{"max_completion_tokens", "max_tokens", "max_output_tokens"} {
+		if !HasMember(body, name) {
+			continue
+		}
+		c.Drop = append(slices.Clip(c.Drop), name)
+		for _, other := range c.Rename {
+			if other.From == name {
+				name = other.To
+			}
+		}
+		c.Set = append(slices.Clip(c.Set), llm.Member{Name: name, Value: value})
+		return true
+	}
+	return false
+}
+
+// setNested changes a member of an object that is a member of a request, and may have been changed already.
+func setNested(c *wire.Change, body []byte, outer string, m llm.Member) (ok bool) {
+	old, _ := member(body, outer)
+	set := slices.DeleteFunc(slices.Clone(c.Set), func(s llm.Member) bool {
+		if s.Name == outer {
+			old = []byte(s.Value)
+		}
+		return s.Name == outer
+	})
+	if !HasMember(old, m.Name) {
+		return false
+	}
+	inner := wire.AppendChanged(nil, old, &wire.Change{Set: []llm.Member{m}})
+	c.Set = append(set, llm.Member{Name: outer, Value: string(inner)})
+	return true
 }

@@ -15,10 +15,11 @@ import (
 	"sluice/internal/llm"
 )
 
-// story is an answer of text, and of calls where there are any.
+// story is an answer of thinking, text and calls, where there are any.
 type story struct {
-	text  string
-	calls []llm.Part
+	thought string
+	text    string
+	calls   []llm.Part
 }
 
 // events returns the answer from a byte of its text on, a few bytes at a time.
@@ -33,6 +34,11 @@ func (s *story) events(from int) []llm.Event {
 			all = append(all, llm.Event{Kind: llm.EventDelta, Part: kind, Text: []byte(text[:n])})
 			text = text[n:]
 		}
+	}
+	if s.thought != "" {
+		all = append(all, llm.Event{Kind: llm.EventPart, Part: llm.PartThinking})
+		deltas(llm.PartThinking, s.thought)
+		all = append(all, llm.Event{Kind: llm.EventPartEnd, Part: llm.PartThinking})
 	}
 	if from < len(s.text) {
 		all = append(all, llm.Event{Kind: llm.EventPart, Part: llm.PartText})
@@ -142,6 +148,7 @@ func TestEveryCut(t *testing.T) {
 			{Kind: llm.PartToolCall, ID: "call_1", Name: "look", Text: `{"at":"the \"old\" lock","deep":true}`},
 			{Kind: llm.PartToolCall, ID: "call_2", Name: "open", Text: `{"gate":3}`},
 		}},
+		"thinking": {thought: "Hm, a lock. Which?", text: "The old one, by the mill.", calls: []llm.Part{{Kind: llm.PartToolCall, ID: "call_1", Name: "look", Text: `{"at":"mill"}`}}},
 		"one call": {calls: []llm.Part{{Kind: llm.PartToolCall, ID: "call_1", Name: "look", Text: `{"at":"dawn"}`}}},
 	}
 	apis := map[llm.Dialect]string{llm.OpenAI: "openai", llm.Responses: "openai", llm.Anthropic: "anthropic", llm.Gemini: "gemini"}

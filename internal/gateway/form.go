@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"strings"
 
 	"sluice/internal/dialect"
 	"sluice/internal/llm"
@@ -103,10 +104,7 @@ func (r *run) formed(body []byte, a *llm.Answer) ([]byte, *llm.Answer, *llm.Erro
 	r.g.metrics.Guard(llm.KindInvalidOutput, "mend")
 	head := r.head()
 	head.Model = read.Model
-	if a != nil {
-		a = read
-	}
-	return front.AppendAnswer(nil, read, &head), a, nil
+	return front.AppendAnswer(nil, read, &head), read, nil // it is no longer the provider's own, and has another id
 }
 
 // mend takes away what stands around the JSON of a choice, and reports whether it then has the form.
@@ -146,7 +144,7 @@ func stricter(c *llm.Choice, instruction string) []llm.Turn {
 			calls = true
 		}
 	}
-	if text == "" || calls || len(text) > maxQuoted {
+	if strings.TrimSpace(text) == "" || calls || len(text) > maxQuoted {
 		return []llm.Turn{ask}
 	}
 	return []llm.Turn{{Role: llm.RoleAssistant, Parts: []llm.Part{{Kind: llm.PartText, Text: text}}}, ask}

@@ -144,46 +144,37 @@ func (s *rescue) text() string {
 	return string(text)
 }
 
-// left returns the limit on output that is left for a request that goes on; 0 if there is none.
+// left returns the limit on output that is left for a request that goes on; 0 if there is none. A budget for thinking comes on top, up to
+// the client's own limit: the model has to think again, and providers refuse a limit that is not above the budget.
 func (r *run) left() int64 {
 	limit := r.x.Call.MaxTokens
 	if limit == 0 || r.resc == nil || r.resc.anew {
 		return limit
 	}
-	return max(limit-model.EstimateTokens(r.resc.rec.size), leastOutput)
+	least := int64(1)
+	if r.leg.surface.Dialect == llm.Responses {
+		least = leastResponses
+	}
+	left := max(limit-model.EstimateTokens(r.resc.rec.size), least)
+	if c := r.x.Chat; c != nil && c.Reasoning.Budget > 0 {
+		left = max(min(limit, left+c.Reasoning.Budget), least)
+	}
+	return left
 }
 
-// leastOutput is the least limit on output that every provider takes (OpenAI's Responses API refuses less than 16).
-const leastOutput = 16
+// leastResponses is the least limit on output that OpenAI's Responses API takes.
+const leastResponses = 16
 
 // withTurns returns the body for a target of the client's dialect with further turns; ok is false if it has to be written anew.
 func (r *run) withTurns(turns []llm.Turn, c *wire.Change) (body []byte, ok bool) {
 	x := r.x
 	if limit := r.left(); limit != x.Call.MaxTokens {
-		name := limitMember(x.Call.Front, x.Body)
-		if name == "" {
+		if !dialect.SetLimit(c, x.Call.Front, x.Body, limit) {
 			return nil, false
 		}
-		c.Drop = append(slices.Clip(c.Drop), name)
-		for _, other := range c.Rename {
-			if other.From == name {
-				name = other.To
-			}
-		}
-		c.Set = append(slices.Clip(c.Set), llm.Member{Name: name, Value: strconv.FormatInt(limit, 10)})
 	}
 	body = x.Request.AppendUpstream(make([]byte, 0, len(x.Body)+1024), x.Body, c)
 	return dialect.AppendTurns(make([]byte, 0, len(body)+1024), x.Call.Front, body, turns)
-}
-
-// limitMember returns the member of a request that limits its output; "" if it is not at the top.
-func limitMember(front llm.Dialect, body []byte) string {
-	for _, name := range [...]string{"max_completion_tokens", "max_tokens", "max_output_tokens"} {
-		if front != llm.Gemini && dialect.HasMember(body, name) {
-			return name
-		}
-	}
-	return ""
 }
 
 // lengthened returns a request with further turns, and the limit that is left.

@@ -361,3 +361,26 @@ func TestLost(t *testing.T) {
 		}
 	})
 }
+
+// TestLimitToGoOnWith checks how much a target that goes on may write: what the client's limit leaves, and room to think again.
+func TestLimitToGoOnWith(t *testing.T) {
+	t.Parallel()
+	cut, _, _ := strings.Cut(anthropicText, "event: content_block_stop")
+	f := func(front llm.Dialect, first, body, want string) {
+		t.Helper()
+		api := map[llm.Dialect]string{llm.OpenAI: "openai", llm.Anthropic: "anthropic"}[front]
+		a, b := steps(events(first, "reset")), steps(fail(400))
+		o := pool(a, b)
+		o.providers[0].api, o.providers[1].api = api, api
+		o.settings = rescuing()
+		onRoad(t, o, func(rd *road) {
+			rd.ask(front, "m", true, body)
+			if b.count() == 0 || !strings.Contains(b.got()[0].body, want) {
+				t.Errorf("%s: asked %d times, want %s in %v", body, b.count(), want, b.got())
+			}
+		})
+	}
+	f(llm.OpenAI, strings.Join([]string{roleEvent, says("Yes")[1].(string)}, ""), chatBody("m", `,"stream":true,"max_tokens":1`), `"max_tokens":1`)
+	f(llm.Anthropic, cut, `{"model":"m","max_tokens":1025,"stream":true,"thinking":{"type":"enabled","budget_tokens":1024},"messages":[{"role":"user","content":"hi"}]}`, `"max_tokens":1025`)
+	f(llm.Anthropic, cut, `{"model":"m","max_tokens":1025,"stream":true,"messages":[{"role":"user","content":"hi"}]}`, `"max_tokens":1023`)
+}

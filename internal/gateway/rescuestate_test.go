@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -275,4 +276,89 @@ func TestRescuedAnswerIsHandedOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLeftBetweenTargets ends calls while a second target is to go on with a stream that has broken: the client is told why, the target is left
+// at once, and nobody else is asked.
+func TestLeftBetweenTargets(t *testing.T) {
+	t.Parallel()
+	f := func(name string, second step, cause error, deadline time.Duration, kind llm.Kind) {
+		t.Helper()
+		left := make(chan time.Time, 1)
+		a, b, c := steps(events(append(says("Hello", " wor"), "reset")...)), steps(leftAt(second, left)), steps(ok)
+		o := pool(a, b, c)
+		o.settings = rescuing()
+		onRoad(t, o, func(rd *road) {
+			ctx, cancel := context.WithCancelCause(rd.t.Context())
+			defer cancel(nil)
+			x := rd.exchange(llm.OpChat, chatBody("m", `,"stream":true`))
+			at := time.Second
+			if deadline > 0 {
+				x.Call.Deadline, at = x.Call.Start.Add(deadline), deadline
+			} else {
+				time.AfterFunc(at, func() { cancel(cause) })
+			}
+			w := rd.do(ctx, x)
+			if w.err == nil || w.err.Kind != kind || w.last == "" || !near(w.took, at) || c.count() != 0 {
+				t.Errorf("%s: after %v told %v (%q), and %d more requests", name, w.took, w.err, w.last, c.count())
+			}
+			if gone := (<-left).Sub(x.Call.Start); !near(gone, at) {
+				t.Errorf("%s: the second target was left after %v", name, gone)
+			}
+			if row := rd.row(w); row.Code != kind.Code() || row.Target != "b/m" || row.Attempts != 2 || row.Usage.Input == 0 {
+				t.Errorf("%s: row %+v", name, row)
+			}
+		})
+	}
+	draining := llm.Errorf(llm.KindDraining, "the gateway is shutting down")
+	for name, second := range map[string]step{"no headers": hang, "no token": events(roleEvent, "hang"), "under way": events(append(says("ld"), "hang")...)} {
+		f(name+", client gone", second, context.Canceled, 0, llm.KindCanceled)
+		f(name+", drained", second, draining, 0, llm.KindDraining)
+		f(name+", deadline", second, nil, 2*time.Second, llm.KindTotalTimeout)
+	}
+}
+
+// TestLimitOfGemini changes nothing but the limit of a request in Gemini's words: what nobody else knows stays.
+func TestLimitOfGemini(t *testing.T) {
+	t.Parallel()
+	s := &story{text: "Hello world, and all that one says."}
+	cut := strings.Index(s.stream(llm.Gemini, 0), "nd all ")
+	a, b := steps(s.answer(t, &cut)), steps(s.answer(t, nil))
+	o := pool(a, b)
+	o.providers[0].api, o.providers[1].api = "gemini", "gemini"
+	o.settings = rescuing()
+	onRoad(t, o, func(rd *road) {
+		w := rd.ask(llm.Gemini, "m", true, `{"contents":[{"role":"user","parts":[{"text":"hello"}]}],"generationConfig":{"maxOutputTokens":100,"novel":1},"safetySettings":[{"category":"X","threshold":"OFF"}],"newer":[ 1 ]}`)
+		got, e := read(t, llm.Gemini, w.body.String())
+		if e != nil || w.err != nil || text(got) != s.text {
+			t.Errorf("client read %q (%v, %v)", text(got), e, w.err)
+		}
+		asked := b.got()[0].body
+		for _, part := range []string{`"maxOutputTokens":9`, `"novel":1`, `"newer":[ 1 ]`, `"threshold":"OFF"`} {
+			if !strings.Contains(asked, part) {
+				t.Errorf("asked %s, want %s in it", asked, part)
+			}
+		}
+	})
+}
+
+// TestMendedAnswerIsHandedOver keeps an answer that was mended under the id that the client has, and as nobody's own.
+func TestMendedAnswerIsHandedOver(t *testing.T) {
+	t.Parallel()
+	s := &story{text: "```json\n{\"gate\": 3}\n```"}
+	o := pool(steps(s.answer(t, nil)))
+	o.providers[0].native, o.providers[0].priceOf = true, "openai"
+	o.settings = rescuing()
+	onRoad(t, o, func(rd *road) {
+		told := 0
+		w := rd.converse(`{"model":"m","input":"hello","text":{"format":{"type":"json_object"}}}`, func(raw []byte, a *llm.Answer, _ *llm.Target) {
+			told++
+			if raw != nil || a == nil || text(a) != `{"gate": 3}` {
+				t.Errorf("handed over %s, %+v", raw, a)
+			}
+		})
+		if w.err != nil || told != 1 || !strings.Contains(w.body.String(), `"id":"resp_call-0"`) {
+			t.Errorf("handed over %d times; %v; client got %s", told, w.err, w.body.String())
+		}
+	})
 }
