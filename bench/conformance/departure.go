@@ -37,6 +37,12 @@ func departures() []scenario {
 	stream := of("stream", "in the middle of a stream", "stall;after=5", chat)
 	stream.only = "stream"
 	const late = "slow-headers;delay=20s"
+	// Of these both targets have a request: the client leaves when the second has it.
+	both := func(name, what, first, second, set string) scenario {
+		d := of(name, what, first, chat)
+		d.only, d.one, d.b, d.set, d.want = "stream", false, second, patient+set, want{a: exactly(1), b: exactly(1)}
+		return d
+	}
 	json := func(path, body string) func(ctx context.Context, l *lab, c *cell) (*http.Request, error) {
 		return func(ctx context.Context, l *lab, c *cell) (*http.Request, error) {
 			r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.gateway.URL()+strings.ReplaceAll(path, "ID", c.id), strings.NewReader(strings.ReplaceAll(body, "ID", c.id)))
@@ -49,6 +55,8 @@ func departures() []scenario {
 	only := llm.OpenAI
 	return []scenario{
 		stream,
+		both("rescue", "while another target goes on with a stream that broke", "cut;after=5", "stall;after=5", ""),
+		both("hedge", "while two targets are asked at once", late, late, ", hedge: {after: 20ms, budget: 100%}"),
 		of("whole", "while it waits for an answer that is not streamed", late, chat),
 		of("whole-middle", "in the middle of an answer that is not streamed", "stall;after=5", chat),
 		of("completion", "OpenAI's completions, streamed", "stall;after=5", json("/v1/completions", `{"model":"ID","prompt":"What does a sluice do?","stream":true}`), only),
@@ -115,8 +123,13 @@ func playDeparture(ctx context.Context, l *lab, c *cell, send func(ctx context.C
 		return p
 	}
 	r.Header.Set("User-Agent", agent+c.id)
+	waited := l.first // for its request; the client leaves when it has it
+	if !c.one {
+		waited = l.second
+	}
+	streams := c.stream && c.one // else what comes is that of the first target
 	var before sim.Stats
-	if p.err = rig.Get(l.first.Addr, "/sim/stats", &before); p.err != nil {
+	if p.err = rig.Get(waited.Addr, "/sim/stats", &before); p.err != nil {
 		return p
 	}
 	line := &http.Transport{DisableKeepAlives: true}
@@ -139,23 +152,27 @@ func playDeparture(ctx context.Context, l *lab, c *cell, send func(ctx context.C
 		}
 		ended <- err
 	}()
+	came := begun
+	if !streams {
+		came = nil
+	}
 	for arrived := false; !arrived; {
 		select {
-		case <-begun:
+		case <-came:
 			arrived = true
 		case err := <-ended:
 			p.failed("ends by itself: %v", err)
 			return p
 		case <-time.After(100 * time.Millisecond):
-			if c.stream {
+			if streams {
 				continue
 			}
-			if arrived, p.err = l.arrived(c, before.Requests); p.err != nil {
+			if arrived, p.err = hasRequest(waited, c, before.Requests); p.err != nil {
 				return p
 			}
 		}
 	}
-	if !c.stream {
+	if !streams {
 		time.Sleep(100 * time.Millisecond) // into the middle of the provider's work
 	}
 	left := time.Now()
@@ -165,29 +182,35 @@ func playDeparture(ctx context.Context, l *lab, c *cell, send func(ctx context.C
 	return p
 }
 
-// arrived reports whether the first target has a request of a cell, among those after the first so many.
-func (l *lab) arrived(c *cell, after int64) (bool, error) {
+// hasRequest reports whether a target has a request of a cell, among those after the first so many.
+func hasRequest(p *rig.Product, c *cell, after int64) (bool, error) {
 	var seen []sim.RequestRecord
-	if err := rig.Get(l.first.Addr, fmt.Sprintf("/sim/requests?bodies=false&after=%d", after), &seen); err != nil {
+	if err := rig.Get(p.Addr, fmt.Sprintf("/sim/requests?bodies=false&after=%d", after), &seen); err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(seen, func(r sim.RequestRecord) bool { return r.Header.Get("User-Agent") == agent+c.id }), nil
 }
 
-// lookAtDeparture judges when the target noticed.
+// lookAtDeparture judges when the targets noticed, those of them that were still at work.
 func lookAtDeparture(j *judging, left time.Time) {
-	if len(j.p.seenA) == 0 {
-		j.p.failed("the target saw no request")
-		return
+	atWork := 0
+	for _, r := range append(slices.Clone(j.p.seenA), j.p.seenB...) {
+		took := r.Start.Add(r.Took).Sub(left)
+		if r.Done && took < 0 {
+			continue
+		}
+		atWork++
+		switch {
+		case !r.Done:
+			j.p.failed("the target still works on it")
+		case !r.Aborted:
+			j.p.failed("the target has answered")
+		default:
+			j.Wall = max(took, j.Wall)
+			j.slow("the target noticed after", took, maxDeparture)
+		}
 	}
-	r := &j.p.seenA[0]
-	switch took := r.Start.Add(r.Took).Sub(left); {
-	case !r.Done:
-		j.p.failed("the target still works on it")
-	case !r.Aborted:
-		j.p.failed("the target has answered")
-	default:
-		j.Wall = max(took, 0)
-		j.slow("the target noticed after", took, maxDeparture)
+	if atWork == 0 {
+		j.p.failed("no target was at work when the client left")
 	}
 }

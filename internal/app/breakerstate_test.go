@@ -148,6 +148,11 @@ func TestRawPathsDoNotSpoilTheAccount(t *testing.T) {
 	t.Parallel()
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path == "/v1/files" {
+			w.WriteHeader(http.StatusPaymentRequired)
+			_, _ = w.Write([]byte(`{"error":{"message":"You have exceeded your file storage quota."}}`))
+			return
+		}
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = w.Write([]byte(`{"error":{"message":"You have insufficient permissions for this operation.","type":"invalid_request_error"}}`))
 	}))
@@ -162,9 +167,11 @@ func TestRawPathsDoNotSpoilTheAccount(t *testing.T) {
 		return "unknown"
 	}
 	for range 5 {
-		rq := g.request(t.Context(), "/../p/p/organization/users", nil)
-		rq.Method, rq.URL.Path = http.MethodGet, "/p/p/organization/users"
-		g.do(rq)
+		for _, path := range []string{"/p/p/organization/users", "/p/p/files"} {
+			rq := g.request(t.Context(), path, nil)
+			rq.Method, rq.URL.Path = http.MethodGet, path
+			g.do(rq)
+		}
 	}
 	if got := state(); got != "closed" && got != "unknown" {
 		t.Errorf("after raw requests: %s", got)

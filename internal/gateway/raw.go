@@ -114,8 +114,12 @@ func (r *run) relayRaw(answer *upstream.Answer) *llm.Error {
 	}
 	body = r.info.account.Redact(body)
 	e = r.leg.back.ClassifyError(answer.Status, answer.Header, body, time.Now())
+	if e.Kind == llm.KindProviderAuth || e.Kind == llm.KindQuotaExhausted {
+		// The path may want another kind of key, as OpenAI's /organization does, or have a limit of its own, as stored files have: that is no trouble
+		// of the account's.
+		e.Scope = llm.ScopeModel
+	}
 	if e.Kind == llm.KindProviderAuth {
-		e.Scope = llm.ScopeModel // the path may want another kind of key, as OpenAI's /organization does: that is no trouble of the account's
 		return e
 	}
 	r.relayed = true

@@ -15,8 +15,7 @@ func TestBombs(t *testing.T) {
 	t.Parallel()
 	f := func(name, schema, text string) {
 		t.Helper()
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, func(t *testing.T) { // not at the same time, so that the limit can be short
 			form := New(&llm.Format{Kind: llm.FormatSchema, Schema: schema}, nil, true)
 			done := make(chan struct{})
 			go func() { // waited for below, unless it takes too long
@@ -27,7 +26,7 @@ func TestBombs(t *testing.T) {
 			}()
 			select {
 			case <-done:
-			case <-time.After(time.Minute): // a hundred times what it may take
+			case <-time.After(30 * time.Second): // fifty times what it may take
 				t.Error("the check does not end")
 			}
 		})
@@ -51,14 +50,15 @@ func TestBombs(t *testing.T) {
 	f("a chain of alternatives", chain+`"a60":{"type":"integer"}},"$ref":"#/$defs/a0"}`, `"x"`)
 	f("a large enum for each item", `{"items":{"enum":`+numbers(30_000)+`}}`, "["+strings.Repeat("29999,", 40_000)+"1]")
 	f("a large constant, often", `{"$defs":{"c":{"const":`+numbers(20_000)+`}},"allOf":[`+strings.Repeat(`{"$ref":"#/$defs/c"},`, 4000)+`true]}`, numbers(20_000))
-	f("unique items, often", `{"allOf":[`+strings.Repeat(`{"uniqueItems":true},`, 8000)+`true]}`, numbers(100_000))
-	f("length, often", `{"allOf":[`+strings.Repeat(`{"minLength":3},`, 12_000)+`true]}`, `"`+strings.Repeat("ä", 2<<20)+`"`)
+	f("unique items, often", `{"allOf":[`+strings.Repeat(`{"uniqueItems":true},`, 5000)+`true]}`, numbers(90_000))
+	f("length, often", `{"allOf":[`+strings.Repeat(`{"minLength":3},`, 5000)+`true]}`, `"`+strings.Repeat("ä", 2<<20)+`"`)
 	f("a large pattern", `{"pattern":"^(([a-z]{1,30}[0-9]?){1,30}x?){1,900}$"}`, `"`+strings.Repeat("a", 2<<20)+`!"`)
 	f("a pattern, often", `{"items":{"pattern":"([a-z]+x)+([a-y]{1,40}){1,20}!"}}`, `[`+strings.Repeat(`"`+strings.Repeat("ab", 100)+`",`, 10_000)+`"a"]`)
 	f("names against patterns", `{"patternProperties":{"([a-z]+x)+([a-y]{1,40}){1,20}!":true}}`, `{"`+strings.Repeat("ab", 1<<20)+`":1}`)
-	f("many names, often", `{"allOf":[`+strings.Repeat(`{"minProperties":1,"additionalProperties":true},`, 5000)+`true]}`, `{"`+strings.ReplaceAll(strings.Trim(numbers(30_000), "[]"), ",", `":1,"`)+`":1}`)
+	f("many names, often", `{"allOf":[`+strings.Repeat(`{"minProperties":1,"additionalProperties":{}},`, 1500)+`true]}`, `{"`+strings.ReplaceAll(strings.Trim(numbers(30_000), "[]"), ",", `":1,"`)+`":1}`)
 	f("many names that are missing", `{"items":{"required":["`+strings.ReplaceAll(strings.Trim(numbers(20_000), "[]"), ",", `","`)+`"]}}`, `[`+strings.Repeat(`{},`, 40_000)+`{}]`)
-	f("many large patterns", `{"anyOf":[`+strings.Repeat(`{"pattern":"(a{1000}){900}"},`, 8000)+`true]}`, `"a"`)
+	f("many large patterns", `{"anyOf":[`+strings.Repeat(`{"pattern":"(a{1000}){900}"},`, 5000)+`true]}`, `"a"`)
 	f("alternatives with large enums", `{"$defs":{"c":{"enum":[`+numbers(20_000)+`]}},"anyOf":[`+strings.Repeat(`{"$ref":"#/$defs/c"},`, 4000)+`false]}`, strings.Replace(numbers(20_000), "19999", "1", 1))
+	f("many schemas", `{"allOf":[`+strings.Repeat(`{},`, 80_000)+`true]}`, `1`)
 	f("a large schema", `{"properties":{`+strings.Repeat(`"p":{"type":"object","properties":{"q":{"$ref":"#"}}},`, 4000)+`"z":{}}}`, `{"p":{"q":{}}}`)
 }

@@ -15,7 +15,8 @@ import (
 const (
 	maxSchemaBytes = 256 << 10 // OpenAI takes 120,000 characters of names and values (structured outputs, limits)
 	maxSchemaDepth = 64
-	maxNumber      = 400 // characters of a number; longer ones are not held against a schema
+	maxSchemas     = 6000 // schemas in it: the time to compile them grows with their square. OpenAI takes 5,000 properties
+	maxNumber      = 400  // characters of a number; longer ones are not held against a schema
 )
 
 // schema is a compiled JSON schema. One that cannot be used accepts everything.
@@ -48,7 +49,7 @@ func compile(text string) (s *schema) {
 		}
 	}()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	if err != nil || !usable(doc, maxSchemaDepth) {
+	if err != nil || !usable(doc, maxSchemaDepth) || schemas(doc) > maxSchemas {
 		return s
 	}
 	c := jsonschema.NewCompiler()
@@ -112,6 +113,25 @@ func usable(v any, depth int) bool {
 		return number(string(v))
 	}
 	return true
+}
+
+// schemas returns how many values there are in a document that may be schemas.
+func schemas(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case bool:
+		return 1
+	case map[string]any:
+		n++
+		for _, e := range v {
+			n += schemas(e)
+		}
+	case []any:
+		for _, e := range v {
+			n += schemas(e)
+		}
+	}
+	return n
 }
 
 // number reports whether a number is short, with an exponent of at most three digits.
