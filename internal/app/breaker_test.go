@@ -170,7 +170,7 @@ func TestReturnToThePrimary(t *testing.T) {
 				if o.late > 0 {
 					t.Errorf("%d checks of a provider that nobody asks for", o.late)
 				}
-				if (o.checks > 0) != (o.breaker.Check) {
+				if (o.checks > 0) != o.breaker.Check {
 					t.Errorf("%d checks, with check %t", o.checks, o.breaker.Check)
 				}
 				lines := 2

@@ -89,8 +89,9 @@ type Structured struct {
 	Retry int `yaml:"retry" max:"5"`
 	// Schema says that answers are held against the request's JSON schema too, not only parsed.
 	Schema bool `yaml:"schema"`
-	// Stream says what is done with answers that are streamed: check ends one that is no JSON with an error event, hold keeps it back until
-	// it is whole, so that it can be tried again unseen, off leaves it alone.
+	// Stream says what is done with answers that are streamed: check ends one that has not its form with an error event (of tools that
+	// are not strict it only looks whether their arguments are JSON), hold keeps it back until it is whole, so that it can be tried again
+	// unseen, off leaves it alone.
 	Stream string `yaml:"stream" enum:"check,hold,off"`
 }
 

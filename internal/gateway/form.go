@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"sluice/internal/dialect"
@@ -33,8 +34,25 @@ func (r *run) form() *shape.Form {
 	if !any || r.readFront() != nil {
 		return nil
 	}
-	r.demand = r.g.forms.Form(&r.x.Chat.Format, r.x.Chat.Tools, s.Schema)
+	r.demand = r.g.forms.Form(&r.x.Chat.Format, r.demanded(), s.Schema)
 	return r.demand
+}
+
+// demanded returns the request's tools with the schemas that their arguments are held to. A stream that is only checked cannot be tried
+// again unseen, and an agent may rather tell its model what was wrong: there the arguments of tools that are not strict have only to be
+// JSON.
+func (r *run) demanded() []llm.Function {
+	tools := r.x.Chat.Tools
+	if !r.x.Call.Stream || r.settings.Rescue.Structured.Stream != "check" {
+		return tools
+	}
+	tools = slices.Clone(tools)
+	for i := range tools {
+		if strict := tools[i].Strict; strict == nil || !*strict {
+			tools[i].Parameters = ""
+		}
+	}
+	return tools
 }
 
 // holds reports whether a stream is kept until it is whole, and has the form that was demanded.

@@ -214,3 +214,30 @@ func TestForm(t *testing.T) {
 	f("held, bad and good", `,"stream":true`, hold, good, llm.KindNone, 2, "three", good)
 	f("held, twice bad", `,"stream":true`, hold, "", llm.KindInvalidOutput, 2, "three", "three")
 }
+
+// TestToolsOfStreams checks what is demanded of the arguments of tools in a stream that is only checked: of strict tools their schema, of
+// others that they are JSON.
+func TestToolsOfStreams(t *testing.T) {
+	t.Parallel()
+	f := func(name, strict, args string, kind llm.Kind) {
+		t.Helper()
+		s := steps(events(roleEvent, toolStart, toolArgs(args), toolEnd, usageEvent, doneEvent))
+		o := at(s)
+		o.settings = rescuing()
+		onRoad(t, o, func(rd *road) {
+			tools := `,"stream":true,"tools":[{"type":"function","function":{"name":"look","parameters":{"type":"object","properties":{"at":{"type":"string"}},"required":["at"]}` + strict + `}}]`
+			w := rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody("p/m", tools)))
+			got := llm.KindNone
+			if w.err != nil {
+				got = w.err.Kind
+			}
+			if got != kind {
+				t.Errorf("%s: ended with %v (%v), want %v", name, got, w.err, kind)
+			}
+		})
+	}
+	f("good", "", `{"at":"lock"}`, llm.KindNone)
+	f("against the schema", "", `{"near":"lock"}`, llm.KindNone)
+	f("against the schema of a strict tool", `,"strict":true`, `{"near":"lock"}`, llm.KindInvalidOutput)
+	f("no JSON", "", `{"at":`, llm.KindInvalidOutput)
+}

@@ -59,4 +59,6 @@ func errorShape(e *llm.Error) (status int, kind string) {
 }
 
 // AppendPing appends the event that the API itself keeps streams alive with, at any place in them (PROVIDERS.md 2.3).
-func AppendPing(dst []byte) []byte { return append(dst, "event: ping\ndata: {\"type\": \"ping\"}\n\n"...) }
+func AppendPing(dst []byte) []byte {
+	return append(dst, "event: ping\ndata: {\"type\": \"ping\"}\n\n"...)
+}
