@@ -27,7 +27,7 @@ func TestAnAccountInTroubleIsSeen(t *testing.T) {
 			`"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}`))
 	}))
 	t.Cleanup(provider.Close)
-	g := start(t, "providers: {p: {base_url: "+provider.URL+"/v1, api_key: k, models: [a, b]}}\nretry: {attempts: 1}\n")
+	g := start(t, "providers: {p: {base_url: "+provider.URL+"/v1, api_key: k, models: [a, b]}}\nretry: {attempts: 1}\nbreaker: {check: true}\n")
 	ask := func(model string, status int) {
 		t.Helper()
 		if got := g.post("/chat/completions", `{"model":"`+model+`","messages":[{"role":"user","content":"hi"}]}`); got.status != status {
