@@ -67,7 +67,7 @@ func only(text string) (string, bool) {
 			arrays = append(arrays, found)
 		}
 	}
-	if strings.IndexAny(text, "{[") >= 0 {
+	if strings.ContainsAny(text, "{[") {
 		return "", false // more places than are tried
 	}
 	if len(objects) == 1 && len(arrays) == 0 {
