@@ -102,19 +102,10 @@ func (s *splicer) Write(dst []byte, e *llm.Event) []byte {
 func (s *splicer) usage(dst []byte, e *llm.Event) []byte {
 	s.e = *e
 	if e.Usage != nil {
-		u := addUsage(s.o.Before, *e.Usage)
+		u := s.o.Before.Plus(*e.Usage)
 		s.e.Usage = &u
 	}
 	return s.w.Write(dst, &s.e)
-}
-
-// addUsage adds up what two parts of an answer have used.
-func addUsage(a, b llm.Usage) llm.Usage {
-	return llm.Usage{
-		Input: a.Input + b.Input, CachedInput: a.CachedInput + b.CachedInput, CacheWrite: a.CacheWrite + b.CacheWrite,
-		Output: a.Output + b.Output, Reasoning: a.Reasoning + b.Reasoning, Estimated: a.Estimated || b.Estimated,
-		CacheWriteLong: a.CacheWriteLong + b.CacheWriteLong, AudioInput: a.AudioInput + b.AudioInput, AudioOutput: a.AudioOutput + b.AudioOutput,
-	}
 }
 
 // thought reports whether a part is thinking.

@@ -58,6 +58,6 @@ func (r *run) bill() {
 	cost, priced := r.info.price.Cost(u, c.tier)
 	r.priced = priced && (r.priced || r.usage == llm.Usage{})
 	r.costNano += cost
-	r.usage = sum(r.usage, u)
+	r.usage = r.usage.Plus(u)
 	r.billed = u
 }

@@ -94,7 +94,7 @@ func (r *run) absorb(c *run, base *books) {
 	default:
 		r.priced = r.priced && c.priced
 	}
-	r.usage = sum(r.usage, used)
+	r.usage = r.usage.Plus(used)
 	r.costNano += c.costNano - base.costNano
 	r.malformed += c.malformed - base.malformed
 	r.attempts = max(r.attempts, c.attempts)

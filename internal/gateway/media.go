@@ -97,7 +97,7 @@ func (m *mediaEvents) event(ev *wire.Event) {
 			failed = failed || string(v) != "null"
 		case "usage":
 			if u, ok := dialect.MediaUsage(v); ok {
-				m.usage, m.has = sum(m.usage, u), true
+				m.usage, m.has = m.usage.Plus(u), true
 			}
 		}
 		return true

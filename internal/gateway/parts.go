@@ -134,7 +134,7 @@ func (r *run) gather(runs []*run, took time.Duration) {
 		r.queued = max(r.queued, c.queued)
 		r.costNano += c.costNano
 		r.priced = r.priced && (c.priced || c.usage == (llm.Usage{}))
-		r.usage = sum(r.usage, c.usage)
+		r.usage = r.usage.Plus(c.usage)
 		r.overspent = r.overspent || c.overspent
 		if c.target != nil {
 			r.target, r.info, r.leg = c.target, c.info, c.leg
@@ -143,15 +143,6 @@ func (r *run) gather(runs []*run, took time.Duration) {
 	}
 	r.priced = r.priced && r.usage != (llm.Usage{})
 	r.upstream = max(took-r.queued, 0)
-}
-
-// sum adds up what two attempts have used.
-func sum(a, b llm.Usage) llm.Usage {
-	return llm.Usage{
-		Input: a.Input + b.Input, CachedInput: a.CachedInput + b.CachedInput, CacheWrite: a.CacheWrite + b.CacheWrite,
-		Output: a.Output + b.Output, Reasoning: a.Reasoning + b.Reasoning, Estimated: a.Estimated || b.Estimated,
-		CacheWriteLong: a.CacheWriteLong + b.CacheWriteLong, AudioInput: a.AudioInput + b.AudioInput, AudioOutput: a.AudioOutput + b.AudioOutput,
-	}
 }
 
 // answerParts sends the joined answer, with the headers of the first part's.

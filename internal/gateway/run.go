@@ -281,7 +281,7 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	now := time.Now()
 	r.bill()
 	if r.resc != nil && e != nil {
-		r.resc.before = sum(r.resc.before, r.billed)
+		r.resc.before = r.resc.before.Plus(r.billed)
 	}
 	out := pace.Outcome{Duration: now.Sub(r.sent), Whole: !r.streams() || isMedia(r.x.Call.Op)}
 	switch {

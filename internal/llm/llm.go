@@ -153,5 +153,14 @@ type Usage struct {
 	AudioOutput    int64 // part of Output
 }
 
+// Plus returns the sum of what two attempts, or two parts of a call, have used.
+func (u Usage) Plus(v Usage) Usage {
+	return Usage{
+		Input: u.Input + v.Input, CachedInput: u.CachedInput + v.CachedInput, CacheWrite: u.CacheWrite + v.CacheWrite,
+		Output: u.Output + v.Output, Reasoning: u.Reasoning + v.Reasoning, Estimated: u.Estimated || v.Estimated,
+		CacheWriteLong: u.CacheWriteLong + v.CacheWriteLong, AudioInput: u.AudioInput + v.AudioInput, AudioOutput: u.AudioOutput + v.AudioOutput,
+	}
+}
+
 // Total returns input plus output tokens.
 func (u Usage) Total() int64 { return u.Input + u.Output }
