@@ -60,8 +60,8 @@ func (t *tally) add(r *report.Record) {
 		t.fail("no answer in time")
 	case !r.OK:
 		t.fail(fmt.Sprintf("status %d, %s: %s", r.Status, r.Error, r.Detail))
-	case streams && int64(r.Events) != r.WantOutput: // complete by its end, but not by its content
-		t.fail(fmt.Sprintf("%d of %d chunks", r.Events, r.WantOutput))
+	case streams && int64(r.Events) != 1+r.WantOutput: // complete by its end, but not by its content, of which the mock's opening is the first
+		t.fail(fmt.Sprintf("%d of %d chunks", r.Events, 1+r.WantOutput))
 	case !streams:
 		t.addCall(r, inside)
 	}

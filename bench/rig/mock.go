@@ -59,7 +59,7 @@ func openaiForm() *form {
 	return &form{
 		chunk: newStamped("data: "+chunkHead+`{"index":0,"delta":{"content":"`+wordMark+`"},"finish_reason":null}],`, stampMark, `"}`),
 		whole: AppendAnswer(nil, 200, "", []byte(answerBody())),
-		begin: AppendEvent([]byte(StreamHead), chunkHead+`{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]}`),
+		begin: AppendEvent([]byte(StreamHead), chunkHead+`{"index":0,"delta":{"role":"assistant","content":"`+opening()+`"},"logprobs":null,"finish_reason":null}]}`),
 		end: func(chunks int, usage bool) []byte {
 			end := bytes.Clone(finish)
 			if usage {
@@ -68,6 +68,15 @@ func openaiForm() *form {
 			return AppendDone(end)
 		},
 	}
+}
+
+// opening is what each stream has said before its chunks come: more than a gateway's guard lets pass without a look, so that what is measured is
+// the cost in the middle of an answer.
+func opening() string {
+	return "Every lock on the river has a keeper, and each of them keeps a book. In it stand the boats that came by day, how much water they drew, and what the weather did. " +
+		"Old books tell of winters when ice held the gates for weeks; of a spring in which the lower meadow was a lake, with swans between the apple trees; of a summer so dry " +
+		"that children walked across where barges used to turn. Nobody reads them now but a teacher from the village, who copies a page each Sunday and asks her pupils on Monday " +
+		"what has changed since. They answer that engines came, that grain goes by rail, and that herons have grown bolder. She writes this down too, under the date, and signs."
 }
 
 // anthropicForm returns Anthropic's Messages, with chunks of the same size.
@@ -79,6 +88,7 @@ func anthropicForm() *form {
 	}
 	begin := named([]byte(StreamHead), "message_start", `{"type":"message_start","message":`+head+`],"stop_reason":null,"stop_sequence":null,`+usage+`1}}}`)
 	begin = named(begin, "content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`)
+	begin = named(begin, "content_block_delta", `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"`+opening()+`"}}`)
 	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", 14)
 	return &form{
 		chunk: newStamped("event: content_block_delta\ndata: "+`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta",`, textMark, `"}}`),

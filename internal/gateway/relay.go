@@ -183,7 +183,7 @@ func (rl *relay) reset(r *run) {
 	rl.stream = r.follower(rl)
 	rl.watch.reset(r.resc)
 	rl.state, rl.most = rl.stream.State(), 0
-	if !r.leg.same || rl.quiet || rl.hold {
+	if !r.leg.same || rl.quiet || rl.hold || r.resc != nil {
 		rl.most = r.info.account.MaxAnswer // some of what writes it in other words, or keeps it, holds all of it
 	}
 	rl.check, rl.why = nil, llm.FinishUnset
