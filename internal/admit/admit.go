@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -22,13 +23,14 @@ const (
 	FullAccount                // the same, and so it is for all other targets of the provider
 	Open                       // the target is out of use; with last set, it would be tried
 	Limited                    // the target must not be used before a time
+	Short                      // a quota does not have what this call needs before a time; a smaller call may fit
 )
 
-// StartFunc takes a place at a target without blocking. last asks it to use a target that is out of use (Open), for
-// want of another. until is when an Open or Limited target may be asked again, zero if that is unknown. It is called
+// StartFunc takes a place at a target without blocking. try.Last asks it to use a target that is out of use (Open), for
+// want of another. until is when an Open, Limited or Short target may be asked again, zero if that is unknown. It is called
 // with the queue's lock held and must not call the queue; Freed must be called after whatever makes a later call of it
 // succeed, except the passing of until.
-type StartFunc[L any] func(t *llm.Target, last bool) (lease L, v Verdict, until time.Time)
+type StartFunc[L any] func(t *llm.Target, try limit.Try) (lease L, v Verdict, until time.Time)
 
 // Ask is what a call waits for.
 type Ask struct {
@@ -36,6 +38,9 @@ type Ask struct {
 	Last      bool          // there is no other tier: wait for targets that reopen, and use one that is out rather than none
 	Front     bool          // go before others of the class: a call that comes back after an attempt
 	NotBefore time.Time     // do not start earlier (back-off before a retry); zero means now
+	Need      llm.Need      // what the call takes of quotas
+	Weight    int           // of the call's key among others; 0 means 1
+	Bytes     int           // that the call keeps in memory while it waits
 }
 
 // Grant is a place at one target. Its lease belongs to the caller.
@@ -43,6 +48,10 @@ type Grant[L any] struct {
 	Target *llm.Target
 	Lease  L
 	Waited time.Duration
+
+	// Of a call that had to wait, when it came: how many were before it, and how long it was expected to wait; 0 if that was not known.
+	Position int
+	Expected time.Duration
 }
 
 // Queue is the queue. It is safe for concurrent use. While no call waits, an Acquire that finds a place takes no lock
@@ -106,9 +115,11 @@ func (q *Queue[L]) Acquire(ctx context.Context, call *llm.Call, a Ask) (Grant[L]
 		}
 	}
 	if q.waiting.Load() == 0 {
-		g, out, until := q.try(a.Targets, false)
+		try := limit.Try{Need: a.Need, Key: call.Key, Class: call.Class}
+		g, out, until := q.try(a.Targets, try)
 		if out && a.Last {
-			g, _, _ = q.try(a.Targets, true)
+			try.Last = true
+			g, _, _ = q.try(a.Targets, try)
 		}
 		if g.Target != nil {
 			g.Waited = waited
@@ -125,14 +136,14 @@ func (q *Queue[L]) Acquire(ctx context.Context, call *llm.Call, a Ask) (Grant[L]
 
 // try asks each target once. out is true if all of them are out of use, and until the earliest time at which one may be
 // asked again, as far as known.
-func (q *Queue[L]) try(targets []*llm.Target, last bool) (g Grant[L], out bool, until time.Time) {
+func (q *Queue[L]) try(targets []*llm.Target, ask limit.Try) (g Grant[L], out bool, until time.Time) {
 	out = true
 	for _, t := range targets {
-		lease, v, at := q.start(t, last)
+		lease, v, at := q.start(t, ask)
 		switch v {
 		case Started:
 			return Grant[L]{Target: t, Lease: lease}, false, time.Time{}
-		case Full, FullAccount:
+		case Full, FullAccount, Short:
 			out = false
 		case Open, Limited:
 			until = earlier(until, at)
@@ -185,7 +196,7 @@ func (q *Queue[L]) wait(ctx context.Context, call *llm.Call, a *Ask) (Grant[L], 
 	if !call.Deadline.IsZero() && call.Deadline.Before(limit) {
 		limit = call.Deadline
 	}
-	w := q.waiter(call.Class, a)
+	w := q.waiter(call, a)
 	defer q.recycle(w)
 	q.mu.Lock()
 	q.enter(w, a)

@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
 // places is a StartFunc that costs next to nothing: what is measured is the queue.
 type places struct{ free atomic.Int64 }
 
-func (p *places) start(*llm.Target, bool) (struct{}, Verdict, time.Time) {
+func (p *places) start(*llm.Target, limit.Try) (struct{}, Verdict, time.Time) {
 	for {
 		n := p.free.Load()
 		if n == 0 {

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -37,9 +38,10 @@ func (q *Queue[L]) Freed(t *llm.Target) {
 
 // TryAcquire returns a place at the first of the targets that has one now. It never waits, and never goes before a call that does: targets of
 // accounts that somebody waits for are passed over, and so are those out of use. It is for calls that can do without.
-func (q *Queue[L]) TryAcquire(targets []*llm.Target) (Grant[L], bool) {
+func (q *Queue[L]) TryAcquire(call *llm.Call, a Ask) (Grant[L], bool) {
+	targets, try := a.Targets, limit.Try{Need: a.Need, Key: call.Key, Class: call.Class}
 	if q.waiting.Load() == 0 {
-		g, _, _ := q.try(targets, false)
+		g, _, _ := q.try(targets, try)
 		return g, g.Target != nil
 	}
 	q.mu.Lock()
@@ -48,7 +50,7 @@ func (q *Queue[L]) TryAcquire(targets []*llm.Target) (Grant[L], bool) {
 		if a := q.accounts[t.Provider]; a != nil && len(a.lanes) > 0 {
 			continue
 		}
-		if g, _, _ := q.try(targets[i:i+1], false); g.Target != nil {
+		if g, _, _ := q.try(targets[i:i+1], try); g.Target != nil {
 			return g, true
 		}
 	}
@@ -163,7 +165,8 @@ func (q *Queue[L]) nextRound(a *account[L]) int64 {
 
 // tryHead tries to start the first waiter of a lane.
 func (q *Queue[L]) tryHead(l *lane[L], n *node[L]) Verdict {
-	lease, v, until := q.start(n.t, l.resort)
+	n.w.try.Last = l.resort
+	lease, v, until := q.start(n.t, n.w.try)
 	switch v {
 	case Started:
 		q.reopen(l)
@@ -176,6 +179,9 @@ func (q *Queue[L]) tryHead(l *lane[L], n *node[L]) Verdict {
 		q.settle(w)
 	case Full, FullAccount:
 		q.reopen(l)
+	case Short:
+		q.reopen(l)
+		q.wakeAt(until)
 	case Open, Limited:
 		l.until = until
 		q.wakeAt(until)

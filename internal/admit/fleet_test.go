@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -34,13 +35,13 @@ func newFleet(c Config, limits map[string]int) *fleet {
 	return f
 }
 
-func (f *fleet) start(t *llm.Target, last bool) (*lease, Verdict, time.Time) {
+func (f *fleet) start(t *llm.Target, try limit.Try) (*lease, Verdict, time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if at := f.pause[t.Name]; time.Now().Before(at) {
 		return nil, Limited, at
 	}
-	if at, out := f.out[t.Name]; out && !last && (at.IsZero() || time.Now().Before(at)) {
+	if at, out := f.out[t.Name]; out && !try.Last && (at.IsZero() || time.Now().Before(at)) {
 		return nil, Open, at
 	}
 	if n := f.limit[t.Provider]; n > 0 && f.used[t.Provider] >= n {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -22,6 +23,7 @@ type waiter[L any] struct {
 	resort  bool // in lanes of last resort
 	settled bool
 	usable  int // lanes that are not out
+	try     limit.Try
 	targets []*llm.Target
 	nodes   []node[L]
 	grant   Grant[L]
@@ -53,13 +55,14 @@ func (w *waiter[L]) result(begin time.Time) (Grant[L], *llm.Error) {
 }
 
 // waiter returns one for a call.
-func (q *Queue[L]) waiter(c llm.Class, a *Ask) *waiter[L] {
+func (q *Queue[L]) waiter(call *llm.Call, a *Ask) *waiter[L] {
 	w, _ := q.waiters.Get().(*waiter[L])
 	if w == nil {
 		w = &waiter[L]{timer: time.NewTimer(time.Hour), ready: make(chan struct{}, 1)}
 		w.timer.Stop()
 	}
-	w.class, w.last, w.targets = min(c, llm.Bulk), a.Last, a.Targets
+	w.class, w.last, w.targets = min(call.Class, llm.Bulk), a.Last, a.Targets
+	w.try = limit.Try{Need: a.Need, Key: call.Key, Class: w.class}
 	if cap(w.nodes) < len(a.Targets) {
 		w.nodes = make([]node[L], 0, len(a.Targets))
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -121,7 +122,7 @@ func (m *model) check() {
 		}
 		out := 0
 		for _, t := range w.ask.Targets {
-			_, v, _ := m.start(t, false)
+			_, v, _ := m.start(t, limit.Try{})
 			if v == Started {
 				m.Fatalf("call %d waits though %s has a place", w.seq, t.Name)
 			}
@@ -130,7 +131,7 @@ func (m *model) check() {
 			}
 		}
 		if out == len(w.ask.Targets) {
-			if _, v, _ := m.start(w.ask.Targets[0], true); v == Started {
+			if _, v, _ := m.start(w.ask.Targets[0], limit.Try{Last: true}); v == Started {
 				m.Fatalf("call %d waits though %s would do for want of another", w.seq, w.ask.Targets[0].Name)
 			}
 		}

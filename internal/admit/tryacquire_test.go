@@ -13,7 +13,7 @@ func TestTryAcquire(t *testing.T) {
 	play(t, Default(), map[string]int{"p": 1, "q/m": 1}, func(s *scene) {
 		try := func(want string, names ...string) {
 			s.Helper()
-			g, ok := s.q.TryAcquire(targets(names...))
+			g, ok := s.q.TryAcquire(call(llm.Interactive), Ask{Targets: targets(names...)})
 			switch {
 			case !ok && want != "":
 				s.Errorf("no place at %v, want one at %s", names, want)
@@ -51,7 +51,7 @@ func TestTryAcquireDoesNotOvertake(t *testing.T) {
 		s.fleet.mu.Lock()
 		s.fleet.limit["p"] = 2 // nobody is told of it yet
 		s.fleet.mu.Unlock()
-		if g, ok := s.q.TryAcquire(targets("p/m", "p/n")); ok {
+		if g, ok := s.q.TryAcquire(call(llm.Interactive), Ask{Targets: targets("p/m", "p/n")}); ok {
 			s.Errorf("took a place at %s before the call that waits", g.Target.Name)
 			g.Lease.done()
 		}

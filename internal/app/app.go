@@ -23,6 +23,7 @@ import (
 	"sluice/internal/gateway"
 	"sluice/internal/ingress"
 	"sluice/internal/ledger"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/model"
 	"sluice/internal/obs"
@@ -30,6 +31,7 @@ import (
 	"sluice/internal/route"
 	"sluice/internal/sim"
 	"sluice/internal/store"
+	"sluice/internal/upstream"
 )
 
 // Options are what an App needs besides its configuration.
@@ -135,8 +137,8 @@ func openError(listen string) error {
 }
 
 // start lets the queue ask the fleet.
-func (a *App) start(t *llm.Target, last bool) (pace.Lease, admit.Verdict, time.Time) {
-	lease, refusal, until := a.fleet.TryStart(t, last)
+func (a *App) start(t *llm.Target, try limit.Try) (pace.Lease, admit.Verdict, time.Time) {
+	lease, refusal, until := a.fleet.TryStart(t, try)
 	return lease, verdicts[refusal], until
 }
 
@@ -147,6 +149,7 @@ var verdicts = [...]admit.Verdict{
 	pace.FullAccount: admit.FullAccount,
 	pace.Open:        admit.Open,
 	pace.Limited:     admit.Limited,
+	pace.Short:       admit.Short,
 }
 
 // apply puts a configuration in force. On error everything stays as it was.
@@ -230,9 +233,9 @@ func policy(s string) dialect.Policy {
 func limits(c *config.Config) pace.Limits {
 	var l pace.Limits
 	for _, p := range c.Providers {
-		pl := pace.ProviderLimits{Name: p.Name, Concurrency: p.Concurrency}
+		pl := pace.ProviderLimits{Name: p.Name, Concurrency: max(p.Concurrency, 0), Adaptive: p.Concurrency == upstream.Adaptive}
 		for _, q := range p.Quotas {
-			pl.Quotas = append(pl.Quotas, pace.QuotaLimits{Models: q.Models, Concurrency: q.Concurrency})
+			pl.Quotas = append(pl.Quotas, pace.QuotaLimits{Models: q.Models, Terms: q.Terms()})
 		}
 		l.Providers = append(l.Providers, pl)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
@@ -116,7 +117,7 @@ func (o *outage) run(t *testing.T) {
 
 	first := &llm.Target{Name: "first/m", Provider: "first", Model: "m"}
 	call := func() {
-		lease, refused, _ := fleet.TryStart(first, false)
+		lease, refused, _ := fleet.TryStart(first, limit.Try{})
 		if refused != pace.Started {
 			return // the other provider answers
 		}

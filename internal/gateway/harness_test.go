@@ -23,6 +23,7 @@ import (
 	"sluice/internal/dialect"
 	"sluice/internal/gateway"
 	"sluice/internal/ledger"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/model"
 	"sluice/internal/obs"
@@ -144,8 +145,8 @@ func newRoad(t *testing.T, o options) *road {
 }
 
 // start lets the queue ask the fleet, as app does.
-func (rd *road) start(t *llm.Target, last bool) (pace.Lease, admit.Verdict, time.Time) {
-	lease, refusal, until := rd.fleet.TryStart(t, last)
+func (rd *road) start(t *llm.Target, try limit.Try) (pace.Lease, admit.Verdict, time.Time) {
+	lease, refusal, until := rd.fleet.TryStart(t, try)
 	return lease, [...]admit.Verdict{
 		pace.Started: admit.Started, pace.Full: admit.Full, pace.FullAccount: admit.FullAccount, pace.Open: admit.Open, pace.Limited: admit.Limited,
 	}[refusal], until

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/pace"
 )
@@ -29,7 +30,7 @@ func TestHedgeDelayIsWorthItsBudget(t *testing.T) {
 			var got, want []time.Duration
 			for range calls {
 				budget.deposit(h.Budget)
-				l, _, _ := fleet.TryStart(target, false)
+				l, _, _ := fleet.TryStart(target, limit.Try{})
 				d, ok := h.delay(l, &budget)
 				first := healthy()
 				want = append(want, first)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/internal/admit"
+	"sluice/internal/auth"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
@@ -34,6 +35,8 @@ type run struct {
 	configured bool   // the name comes from the configuration, not from the client
 	planned    time.Time
 	budget     *retryBudget
+	need       llm.Need    // what the call is expected to take of quotas
+	charge     auth.Charge // of the key's limits
 
 	// The attempt that is under way, or was last.
 	target   *llm.Target
@@ -195,7 +198,7 @@ func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (adm
 	rest := slices.ContainsFunc(tiers[tier+1:], func(t []*llm.Target) bool { return len(r.heard(t)) > 0 })
 	start := time.Now()
 	defer r.traceAdmit(start)
-	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore})
+	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore, Need: r.need, Weight: r.x.Key.Weight(), Bytes: len(r.x.Body)})
 	if e != nil {
 		r.queued += time.Since(start)
 		return grant, e

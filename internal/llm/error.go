@@ -60,6 +60,8 @@ const (
 	// The operator's policy.
 	KindModelForbidden
 	KindKeyConcurrency
+	KindKeyRate   // a limit of the key's requests or tokens in a time is reached
+	KindKeyBudget // the key's (or its end user's) budget of money is used up
 	KindQueueFull
 	KindDeadline
 	KindOrigin
@@ -122,6 +124,8 @@ var kinds = [...]kindRow{
 	KindNoStream:         {"stream_not_found", http.StatusNotFound, ByCaller, false},
 	KindModelForbidden:   {"model_not_allowed", http.StatusForbidden, ByPolicy, false},
 	KindKeyConcurrency:   {"key_concurrency_exceeded", http.StatusTooManyRequests, ByPolicy, false},
+	KindKeyRate:          {"key_rate_exceeded", http.StatusTooManyRequests, ByPolicy, false},
+	KindKeyBudget:        {"key_budget_exceeded", http.StatusTooManyRequests, ByPolicy, false},
 	KindQueueFull:        {"queue_full", http.StatusTooManyRequests, ByPolicy, false},
 	KindDeadline:         {"deadline_unreachable", http.StatusTooManyRequests, ByPolicy, false},
 	KindOrigin:           {"origin_not_allowed", http.StatusForbidden, ByPolicy, false},

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/model"
 )
@@ -24,15 +25,16 @@ type Limits struct {
 // ProviderLimits are the limits of one provider account.
 type ProviderLimits struct {
 	Name        string
-	Concurrency int // calls at a time over all models; 0 means no limit
+	Concurrency int  // calls at a time over all models; 0 means no limit
+	Adaptive    bool // the number of calls at a time is found out, below Concurrency if that is set
 	Quotas      []QuotaLimits
 	Targets     map[string]int // calls at a time of one model, by the model's name at the provider
 }
 
 // QuotaLimits is a limit shared by some models of an account.
 type QuotaLimits struct {
-	Models      []string // names or patterns (model.Match); empty means all
-	Concurrency int      // calls at a time; 0 means no limit
+	Models []string // names or patterns (model.Match); empty means all
+	Terms  limit.Terms
 }
 
 func (q *QuotaLimits) name() string {
@@ -238,7 +240,7 @@ func (a *account) update(p *ProviderLimits) {
 		if q == nil {
 			q = &quota{}
 		}
-		q.limits, q.limit = l, l.Concurrency
+		q.limits, q.limit = l, l.Terms.Concurrency
 		a.quotas = append(a.quotas, q)
 	}
 	for name, tg := range a.targets {

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -35,7 +36,7 @@ func TestWhatOpensTheBreaker(t *testing.T) {
 				b.Failures = 4
 				fleet := New(Limits{}, b)
 				for i, k := range kinds {
-					l, r, _ := fleet.TryStart(at("p", "m"), false)
+					l, r, _ := fleet.TryStart(at("p", "m"), limit.Try{})
 					if r != Started {
 						t.Fatalf("call %d of %d: %v", i+1, len(kinds), r)
 					}
@@ -254,7 +255,7 @@ func TestLastTargetIsNeverEjected(t *testing.T) {
 		}
 		until := wantRefusal(t, f, tg, false, Open)
 		for range 5 {
-			l, r, _ := f.TryStart(tg, true)
+			l, r, _ := f.TryStart(tg, limit.Try{Last: true})
 			if r != Started {
 				t.Fatalf("last target refused: %v", r)
 			}
@@ -263,8 +264,8 @@ func TestLastTargetIsNeverEjected(t *testing.T) {
 		if again := wantRefusal(t, f, tg, false, Open); !again.Equal(until) {
 			t.Errorf("failures of calls that had no other target moved the end from %v to %v", until, again)
 		}
-		a, _, _ := f.TryStart(tg, true)
-		b, _, _ := f.TryStart(tg, true)
+		a, _, _ := f.TryStart(tg, limit.Try{Last: true})
+		b, _, _ := f.TryStart(tg, limit.Try{Last: true})
 		wantRefusal(t, f, tg, true, FullAccount) // limits hold for the last target too
 		b.Done(Outcome{Kind: llm.KindCanceled})
 		a.Done(Outcome{})

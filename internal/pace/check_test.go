@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -83,7 +84,7 @@ func TestWhatIsNotChecked(t *testing.T) {
 				fleet := New(Limits{}, b)
 				fleet.OnTrouble(func() { t.Error("trouble is told") })
 				for range 3 {
-					if l, r, _ := fleet.TryStart(at("p", "m"), false); r == Started {
+					if l, r, _ := fleet.TryStart(at("p", "m"), limit.Try{}); r == Started {
 						l.Done(o)
 					}
 				}
@@ -127,7 +128,7 @@ func TestChecksThatLie(t *testing.T) {
 		trouble := func(r CheckResult) Health {
 			time.Sleep(checkEvery)
 			for range 2 {
-				l, _, _ := f.TryStart(tg, true)
+				l, _, _ := f.TryStart(tg, limit.Try{Last: true})
 				l.Done(Outcome{Kind: llm.KindServerError})
 			}
 			if due(t, f, r) != 1 {
@@ -138,7 +139,7 @@ func TestChecksThatLie(t *testing.T) {
 		if got := trouble(CheckFailed); got != Broken {
 			t.Fatalf("state %v, want open", got)
 		}
-		l, _, _ := f.TryStart(tg, true)
+		l, _, _ := f.TryStart(tg, limit.Try{Last: true})
 		l.Done(Outcome{}) // it works
 		time.Sleep(checkEvery)
 		if n := due(t, f, CheckFailed); n != 1 {

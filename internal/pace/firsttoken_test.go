@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -146,7 +147,7 @@ func TestFirstTokenIsBounded(t *testing.T) { // not parallel: it counts allocati
 		attempts(t, f, tg, Outcome{FirstToken: time.Nanosecond}, Outcome{FirstToken: 100 * time.Hour})
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		l, _, _ := f.TryStart(tg, false)
+		l, _, _ := f.TryStart(tg, limit.Try{})
 		l.Done(Outcome{FirstToken: time.Second})
 	}); n > 0 && !raceEnabled {
 		t.Errorf("%v allocations a call", n)

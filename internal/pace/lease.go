@@ -18,6 +18,8 @@ type Outcome struct {
 	FirstToken time.Duration // from start to the first content; 0 if there was none
 	Duration   time.Duration // from start to end
 	Whole      bool          // the answer was not streamed: FirstToken is the time of all of it, and no sample of that to a first token
+	Usage      llm.Usage     // tokens used, if Used
+	Used       bool          // Usage is known, be it reported or estimated (Usage.Estimated)
 }
 
 // Lease is the right to have one attempt under way. The zero Lease is not valid.
@@ -81,6 +83,13 @@ func (l Lease) Begun() {
 	le.f.tell(changes)
 	if closed {
 		le.f.free(le.t, all)
+	}
+}
+
+// Limits takes in what the headers of the target's answer say of its quotas. Optional, only before Done.
+func (l Lease) Limits(r *llm.RateLimits) {
+	if le := l.le; le == nil || le.turn.Load() != l.turn {
+		panic("BUG: pace: lease used after its end")
 	}
 }
 

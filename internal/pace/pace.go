@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -22,6 +23,7 @@ const (
 	FullAccount                // the limit of the whole account is reached
 	Open                       // the breaker of the target or of its account is open
 	Limited                    // the provider asked for a pause that is not over
+	Short                      // a quota does not have what the call needs
 )
 
 // String returns the refusal's name, for logs.
@@ -37,6 +39,8 @@ func (r Refusal) String() string {
 		return "breaker open"
 	case Limited:
 		return "paused by provider"
+	case Short:
+		return "quota used up"
 	default:
 		return "unknown"
 	}
@@ -82,11 +86,11 @@ func (f *Fleet) SetBreaker(b Breaker) {
 // now is the time since the fleet was made, which costs half of what time.Now does.
 func (f *Fleet) now() time.Duration { return time.Since(f.epoch) }
 
-// TryStart takes a place for one call at t, if there is one now, and never waits for it. last says that the caller has
+// TryStart takes a place for one call at t, if there is one now, and never waits for it. try.Last says that the caller has
 // no other target: then an open breaker does not refuse (the last target is never ejected); a pause that the provider
-// asked for still does. For Open and Limited, until says when the target may be asked again (zero if a probe is under
+// asked for still does. For Open, Limited and Short, until says when the target may be asked again (zero if a probe is under
 // way and nobody knows).
-func (f *Fleet) TryStart(t *llm.Target, last bool) (l Lease, r Refusal, until time.Time) {
+func (f *Fleet) TryStart(t *llm.Target, try limit.Try) (l Lease, r Refusal, until time.Time) {
 	a := f.account(t.Provider)
 	a.mu.Lock()
 	tg := a.target(t, f)
@@ -94,7 +98,7 @@ func (f *Fleet) TryStart(t *llm.Target, last bool) (l Lease, r Refusal, until ti
 	if tg.health.troubled() || a.health.troubled() {
 		var at time.Duration
 		now := f.now()
-		r, at, all, own = a.ask(tg, now, last)
+		r, at, all, own = a.ask(tg, now, try.Last)
 		if r != Started {
 			wanted := r == Open && (a.health.away() || tg.health.away()) && a.want(now, f.rules.Load())
 			a.mu.Unlock()

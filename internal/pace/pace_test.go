@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -19,7 +20,7 @@ func at(provider, name string) *llm.Target {
 // mustStart starts a call that is expected to find room.
 func mustStart(t *testing.T, f *Fleet, tg *llm.Target) Lease {
 	t.Helper()
-	l, r, _ := f.TryStart(tg, false)
+	l, r, _ := f.TryStart(tg, limit.Try{})
 	if r != Started {
 		t.Fatalf("TryStart(%s) = %v, want started", tg.Name, r)
 	}
@@ -28,7 +29,7 @@ func mustStart(t *testing.T, f *Fleet, tg *llm.Target) Lease {
 
 func wantRefusal(t *testing.T, f *Fleet, tg *llm.Target, last bool, want Refusal) time.Time {
 	t.Helper()
-	_, r, until := f.TryStart(tg, last)
+	_, r, until := f.TryStart(tg, limit.Try{Last: last})
 	if r != want {
 		t.Fatalf("TryStart(%s, last=%v) = %v, want %v", tg.Name, last, r, want)
 	}
@@ -41,8 +42,8 @@ func TestLimits(t *testing.T) {
 		Name:        "p",
 		Concurrency: 4,
 		Quotas: []QuotaLimits{
-			{Models: []string{"llama-*"}, Concurrency: 2},
-			{Models: []string{"*-70b", "org/x"}, Concurrency: 3},
+			{Models: []string{"llama-*"}, Terms: limit.Terms{Concurrency: 2}},
+			{Models: []string{"*-70b", "org/x"}, Terms: limit.Terms{Concurrency: 3}},
 		},
 		Targets: map[string]int{"single": 1},
 	}}}
@@ -79,7 +80,7 @@ func TestUpdateKeepsWhatIsInUse(t *testing.T) {
 	t.Parallel()
 	limits := func(account, quota int) Limits {
 		return Limits{[]ProviderLimits{{
-			Name: "p", Concurrency: account, Quotas: []QuotaLimits{{Models: []string{"m*"}, Concurrency: quota}},
+			Name: "p", Concurrency: account, Quotas: []QuotaLimits{{Models: []string{"m*"}, Terms: limit.Terms{Concurrency: quota}}},
 		}}}
 	}
 	f := New(limits(10, 1), Breaker{})
@@ -165,10 +166,10 @@ func TestMadeUpNamesAreBounded(t *testing.T) {
 }
 
 func TestStartAllocatesNothing(t *testing.T) {
-	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: 5, Quotas: []QuotaLimits{{Concurrency: 4}}}}}, Breaker{})
+	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: 5, Quotas: []QuotaLimits{{Terms: limit.Terms{Concurrency: 4}}}}}}, Breaker{})
 	tg := at("p", "m")
 	run := func() {
-		l, _, _ := f.TryStart(tg, false)
+		l, _, _ := f.TryStart(tg, limit.Try{})
 		l.Begun()
 		l.Done(Outcome{})
 	}
@@ -183,8 +184,8 @@ func TestStartAllocatesNothing(t *testing.T) {
 
 func TestConcurrentUseNeverExceedsLimits(t *testing.T) {
 	t.Parallel()
-	const limit = 7
-	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: limit}}}, Breaker{})
+	const places = 7
+	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: places}}}, Breaker{})
 	var mu sync.Mutex
 	var now, most int
 	var wg sync.WaitGroup
@@ -192,7 +193,7 @@ func TestConcurrentUseNeverExceedsLimits(t *testing.T) {
 		wg.Go(func() {
 			tg := at("p", fmt.Sprint("m", i%3))
 			for range 2000 {
-				l, r, _ := f.TryStart(tg, false)
+				l, r, _ := f.TryStart(tg, limit.Try{})
 				if r != Started {
 					continue
 				}
@@ -209,8 +210,8 @@ func TestConcurrentUseNeverExceedsLimits(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if most > limit {
-		t.Errorf("%d calls at a time, limit %d", most, limit)
+	if most > places {
+		t.Errorf("%d calls at a time, limit %d", most, places)
 	}
 	for _, q := range f.Snapshot().Quotas {
 		if q.InUse != 0 {
@@ -220,12 +221,12 @@ func TestConcurrentUseNeverExceedsLimits(t *testing.T) {
 }
 
 func BenchmarkTryStartDone(b *testing.B) {
-	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: 1000, Quotas: []QuotaLimits{{Concurrency: 1000}}}}}, Breaker{})
+	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: 1000, Quotas: []QuotaLimits{{Terms: limit.Terms{Concurrency: 1000}}}}}}, Breaker{})
 	tg := at("p", "gpt-4o")
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			l, r, _ := f.TryStart(tg, false)
+			l, r, _ := f.TryStart(tg, limit.Try{})
 			if r == Started {
 				l.Done(Outcome{})
 			}

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -38,7 +39,7 @@ func TestScopes(t *testing.T) {
 						t.Errorf("state %v for %v, scope %v; want open for %v, scope %v", st.Health, st.Cause, st.Scope, cause, scope)
 					}
 				}
-				if l, r, _ := fleet.TryStart(b, true); r != Started {
+				if l, r, _ := fleet.TryStart(b, limit.Try{Last: true}); r != Started {
 					t.Errorf("the last target was refused: %v", r)
 				} else {
 					l.Done(Outcome{Kind: llm.KindCanceled})
@@ -76,7 +77,7 @@ func TestOneSuccessClosesTheAccount(t *testing.T) {
 		fails(t, f, a, Outcome{Kind: llm.KindQuotaExhausted})
 		old.Done(Outcome{})
 		wantRefusal(t, f, b, false, Open)
-		l, _, _ := f.TryStart(b, true)
+		l, _, _ := f.TryStart(b, limit.Try{Last: true})
 		freed = nil
 		l.Begun()
 		if len(freed) != 1 || freed[0] != nil {
@@ -204,7 +205,7 @@ func TestRenew(t *testing.T) {
 		for range 3 {
 			fails(t, f, b, Outcome{Kind: llm.KindProviderAuth})
 		}
-		under, _, _ := f.TryStart(b, true)
+		under, _, _ := f.TryStart(b, limit.Try{Last: true})
 		wantRefusal(t, f, a, true, Limited)
 		wantRefusal(t, f, b, false, Open)
 		told = nil

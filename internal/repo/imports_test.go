@@ -11,7 +11,7 @@ import (
 // those after it. obs stands above llm, which it imports for its vocabulary.
 func order() []string {
 	return []string{
-		"cmd/sluice", "bench/gateway", "bench/truth", "bench/hedge", "bench/conformance", "bench/soak", "bench/caller", "bench/rig", // programs, and what they share
+		"cmd/sluice", "bench/gateway", "bench/truth", "bench/hedge", "bench/conformance", "bench/soak", "bench/scheduler", "bench/caller", "bench/rig", // programs, and what they share
 		"app", "config", "ingress", "console", "store", "cluster", "sim", "live", "doctor", "tally", "bench", "report/page", "report", "plan", "workload", "stat", "batch", "jobs", "gateway",
 		"auth", "cache", "route", "admit", "pace", "upstream", "ledger", "file", "thread", "replay", "guard", "shape",
 		"dialect", "wire/openai", "wire/responses", "wire/anthropic", "wire/gemini", "wire/bedrock", "wire/cohere", "wire/http1", "wire", "model", "limit", "obs", "llm",
@@ -31,7 +31,7 @@ func never() []struct {
 		why      string
 	}{
 		{stages, stages, "stages never import each other; only gateway composes them"},
-		{[]string{"sim", "bench", "bench/gateway", "bench/truth", "bench/hedge", "bench/conformance", "bench/soak", "bench/caller", "bench/rig"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
+		{[]string{"sim", "bench", "bench/gateway", "bench/truth", "bench/hedge", "bench/conformance", "bench/soak", "bench/scheduler", "bench/caller", "bench/rig"}, []string{"gateway", "ingress", "app"}, "the measuring tool and the measured thing share only codecs"},
 		{[]string{"ingress", "console", "batch", "jobs", "gateway"}, adapters, "adapters import the domain, never the reverse; app joins them"},
 		{codecs, codecs, "a dialect knows itself only; another one goes through llm"},
 		{[]string{"obs"}, []string{"wire", "model", "limit"}, "obs is told facts in the words of llm"},
@@ -71,6 +71,7 @@ func homes() map[string][]string {
 		"github.com/aws/aws-sdk-go-v2":             {"upstream"},
 		"golang.org/x/oauth2":                      {"upstream"},
 		"github.com/santhosh-tekuri/jsonschema/v6": {"shape"},
+		"github.com/redis/go-redis/v9":             {"cluster"},
 		"golang.org/x/sync":                        {},
 		"golang.org/x/time":                        {},
 	}

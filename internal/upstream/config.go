@@ -3,6 +3,7 @@ package upstream
 import (
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -84,7 +85,56 @@ type Quota struct {
 	Models []string `yaml:"models" example:"[\"llama-*\"]"`
 	// Concurrency is the largest number of calls to these models at once; 0 sets no limit.
 	Concurrency int `yaml:"concurrency" example:"16"`
+	// RPM is the number of requests a minute; 0 sets no limit. Calls wait for their turn rather than be refused.
+	RPM int64 `yaml:"rpm" example:"6000"`
+	// TPM is the number of tokens a minute, input and output together.
+	TPM int64 `yaml:"tpm" example:"4_000_000"`
+	// InputTPM is the number of input tokens a minute, where the provider counts them apart.
+	InputTPM int64 `yaml:"input_tpm" example:"2_000_000"`
+	// OutputTPM is the number of output tokens a minute, where the provider counts them apart.
+	OutputTPM int64 `yaml:"output_tpm" example:"400_000"`
+	// RPD is the number of requests a day. Nothing waits for the next day: calls are refused, or go to other targets.
+	RPD int64 `yaml:"rpd" example:"100_000"`
+	// TPD is the number of tokens a day.
+	TPD int64 `yaml:"tpd" example:"50_000_000"`
+	// Charge is what the provider counts: max_tokens (input and the output limit of the request, on arrival), corrected (the same, but
+	// what was not used is given back at the end), actual (what was used), or auto for what is known of the kind of provider.
+	Charge string `yaml:"charge" enum:"auto,max_tokens,corrected,actual"`
+	// CachedInput says whether input from the provider's prompt cache counts: auto for what is known of the kind of provider.
+	CachedInput string `yaml:"cached_input" enum:"auto,counts,free"`
+	// Enforced is how the provider enforces minutes: seconds (a sixtieth of them in each second), bucket (refilled all the time), fixed
+	// (windows that begin anew), sliding (what was used in the last minute). auto learns it from headers and refusals.
+	Enforced string `yaml:"enforced" enum:"auto,seconds,bucket,fixed,sliding"`
 }
+
+// SetDefaults fills in what a file may leave out.
+func (q *Quota) SetDefaults() { q.Charge, q.CachedInput, q.Enforced = "auto", "auto", "auto" }
+
+// Terms returns the quota in the words of limit. The rules that auto stands for are those of the kind of provider, if it is known.
+func (q *Quota) Terms() limit.Terms {
+	t := limit.Terms{Concurrency: q.Concurrency}
+	for _, l := range [...]limit.Limit{
+		{Dim: limit.Requests, Amount: q.RPM, Per: time.Minute},
+		{Dim: limit.Tokens, Amount: q.TPM, Per: time.Minute},
+		{Dim: limit.Input, Amount: q.InputTPM, Per: time.Minute},
+		{Dim: limit.Output, Amount: q.OutputTPM, Per: time.Minute},
+		{Dim: limit.Requests, Amount: q.RPD, Per: 24 * time.Hour},
+		{Dim: limit.Tokens, Amount: q.TPD, Per: 24 * time.Hour},
+	} {
+		if l.Amount > 0 {
+			t.Limits = append(t.Limits, l)
+		}
+	}
+	t.Charge = map[string]limit.Charge{"max_tokens": limit.ChargeMax, "corrected": limit.ChargeCorrected, "actual": limit.ChargeActual}[q.Charge]
+	t.FreeCached = q.CachedInput == "free"
+	t.Shape.Mode = map[string]limit.Mode{
+		"seconds": limit.Slices, "bucket": limit.Bucket, "fixed": limit.Fixed, "sliding": limit.Sliding,
+	}[q.Enforced]
+	return t
+}
+
+// Adaptive is the value of Provider.Concurrency that has the limit found out.
+const Adaptive = -1
 
 // Timeouts are the limits on one call at a provider. 0 means no limit, or, where it says so, one that scales.
 type Timeouts struct {
