@@ -233,9 +233,9 @@ func policy(s string) dialect.Policy {
 func limits(c *config.Config) pace.Limits {
 	var l pace.Limits
 	for _, p := range c.Providers {
-		pl := pace.ProviderLimits{Name: p.Name, Concurrency: max(p.Concurrency, 0), Adaptive: p.Concurrency == upstream.Adaptive}
+		pl := pace.ProviderLimits{Name: p.Name, Concurrency: max(p.Concurrency, 0), Adaptive: p.Concurrency == upstream.Adaptive, MostAdaptive: p.Connections}
 		for _, q := range p.Quotas {
-			pl.Quotas = append(pl.Quotas, pace.QuotaLimits{Models: q.Models, Terms: q.Terms()})
+			pl.Quotas = append(pl.Quotas, pace.QuotaLimits{Models: q.Models, Terms: q.Terms(), Adaptive: q.Concurrency == upstream.Adaptive})
 		}
 		l.Providers = append(l.Providers, pl)
 	}
