@@ -25,7 +25,7 @@ type Limits struct {
 // ProviderLimits are the limits of one provider account.
 type ProviderLimits struct {
 	Name        string
-	Concurrency int  // calls at a time over all models; 0 means no limit
+	Concurrency int // calls at a time over all models; 0 means no limit
 	Quotas      []QuotaLimits
 	Targets     map[string]int // calls at a time of one model, by the model's name at the provider
 
