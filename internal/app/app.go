@@ -116,7 +116,7 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	a.prober = newProber(a.fleet, a.account, a.metrics, a.log)
 	a.queue = admit.New(c.Queue, a.start)
 	a.fleet.OnFreed(a.queue.Freed)
-	a.gateway = gateway.New(a.queue, a.ledger, a.metrics, a.tracer, a.log)
+	a.gateway = gateway.New(a.queue, a.estimate, a.ledger, a.metrics, a.tracer, a.log)
 	if err = a.apply(c); err != nil {
 		return nil, err
 	}
@@ -140,6 +140,11 @@ func openError(listen string) error {
 func (a *App) start(t *llm.Target, try limit.Try) (pace.Lease, admit.Verdict, time.Time) {
 	lease, refusal, until := a.fleet.TryStart(t, try)
 	return lease, verdicts[refusal], until
+}
+
+// estimate lets the gateway ask the fleet.
+func (a *App) estimate(t *llm.Target, c *llm.Call) llm.Need {
+	return a.fleet.Estimate(t, c.Key, c.InputTokens, c.MaxTokens, c.Choices)
 }
 
 // verdicts translates pace's answers into admit's.

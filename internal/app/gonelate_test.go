@@ -90,7 +90,7 @@ func TestClientGoneInBackOff(t *testing.T) {
 		}
 	}()
 	await(t, "request at the provider", asked)
-	eventually(t, "the wait", func() bool { return g.App.queue.Stats().Paused == 1 })
+	eventually(t, "the wait", func() bool { return g.App.state().Queued == 1 })
 	cancel()
 	<-ended
 	eventually(t, "the call's row", func() bool { return len(g.rows()) == 1 })

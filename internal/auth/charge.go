@@ -36,5 +36,8 @@ func (c Charge) Settle(now time.Time, u llm.Usage, nanoUSD int64) { c.p.Finish()
 // Limits returns the state of the key's limits for the headers of an answer.
 func (c Charge) Limits(now time.Time) llm.RateLimits { return llm.NoRateLimits() }
 
+// Priced reports whether the key, or its end users, have a budget of money, so that an Order must say what its call may cost.
+func (p *Principal) Priced() bool { return false }
+
 // Weight is the key's share among keys that wait; 1 unless its tier says otherwise.
 func (p *Principal) Weight() int { return 1 }

@@ -99,7 +99,7 @@ func (b *budgets) keep(t *route.Table) {
 // pay takes the next attempt out of the model's budget, if every target of its tier has been asked in this call: asking
 // another one is no repetition. It reports false if the budget does not allow it. What was paid stands until the attempt begins, or unpay.
 func (r *run) pay(tier []*llm.Target) bool {
-	if r.attempts == 0 || slices.ContainsFunc(tier, func(t *llm.Target) bool { return !slices.Contains(r.asked, t) }) {
+	if r.attempts == 0 || r.requeued || slices.ContainsFunc(tier, func(t *llm.Target) bool { return !slices.Contains(r.asked, t) }) {
 		return true
 	}
 	r.paid = r.paid || r.budget.withdraw()

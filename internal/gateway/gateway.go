@@ -84,12 +84,14 @@ type Gateway struct {
 	counter *model.Counter
 	forms   shape.Cache
 
+	estimate Estimator
+
 	snapshot atomic.Pointer[Snapshot]
 }
 
 // New returns a gateway without a snapshot: Swap must be called before the first call.
-func New(q *admit.Queue[pace.Lease], l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
-	return &Gateway{queue: q, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures(), counter: model.NewCounter()}
+func New(q *admit.Queue[pace.Lease], est Estimator, l *ledger.Ledger, m *obs.Metrics, t *obs.Tracer, log *slog.Logger) *Gateway {
+	return &Gateway{queue: q, estimate: est, ledger: l, metrics: m, tracer: t, log: log, budgets: newBudgets(), signed: newSignatures(), counter: model.NewCounter()}
 }
 
 // Swap puts a new snapshot in force. Calls under way keep the one that they began with.
@@ -122,18 +124,17 @@ func (g *Gateway) Do(ctx context.Context, x *Exchange, w Reply) {
 
 // serve answers a call that has its place in the ledger.
 func (r *run) serve() {
-	if e := r.x.Key.Start(); e != nil {
-		r.fail(e)
-		return
-	}
-	defer r.x.Key.Finish()
-
+	defer r.discharge()
 	if r.x.Call.Op == llm.OpRaw {
 		r.serveRaw()
 		return
 	}
 	plan, e := r.plan()
 	if e != nil {
+		r.fail(e)
+		return
+	}
+	if e := r.reserve(&plan); e != nil {
 		r.fail(e)
 		return
 	}

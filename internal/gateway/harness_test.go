@@ -137,18 +137,23 @@ func newRoad(t *testing.T, o options) *road {
 			t.Error(err)
 		}
 	})
-	rd.gateway = gateway.New(rd.queue, rd.ledger, rd.metrics, o.tracer, log)
+	rd.gateway = gateway.New(rd.queue, rd.estimate, rd.ledger, rd.metrics, o.tracer, log)
 	rd.gateway.Swap(&gateway.Snapshot{
 		ID: "snap-1", Routes: table, Accounts: accounts, Default: settings, Prices: prices, RequestedName: o.requestedName,
 	})
 	return rd
 }
 
+// estimate lets the gateway ask the fleet, as app does.
+func (rd *road) estimate(t *llm.Target, c *llm.Call) llm.Need {
+	return rd.fleet.Estimate(t, c.Key, c.InputTokens, c.MaxTokens, c.Choices)
+}
+
 // start lets the queue ask the fleet, as app does.
 func (rd *road) start(t *llm.Target, try limit.Try) (pace.Lease, admit.Verdict, time.Time) {
 	lease, refusal, until := rd.fleet.TryStart(t, try)
 	return lease, [...]admit.Verdict{
-		pace.Started: admit.Started, pace.Full: admit.Full, pace.FullAccount: admit.FullAccount, pace.Open: admit.Open, pace.Limited: admit.Limited,
+		pace.Started: admit.Started, pace.Full: admit.Full, pace.FullAccount: admit.FullAccount, pace.Open: admit.Open, pace.Limited: admit.Limited, pace.Short: admit.Short,
 	}[refusal], until
 }
 

@@ -10,6 +10,7 @@ import (
 // the same way. What ends a call is the caller's own doing, unless the settings say otherwise (failover_on):
 //
 //   - overload, errors of the server, timeouts, broken connections and rate limits go on, here or elsewhere;
+//   - nobody waits for a quota of the day: the target is not asked again, others are;
 //   - an account without credit or whose credentials are refused (opt-in) is not asked again, others are;
 //   - what the provider refuses in the request, and what its filter stops (both opt-in), is not asked of the same target again;
 //   - a prompt that is too long goes to targets with a larger window only;
@@ -22,6 +23,8 @@ func (r *run) mayFailOver(e *llm.Error, tiers [][]*llm.Target) bool {
 	switch e.Kind {
 	case llm.KindQuotaExhausted:
 		return r.leave(tiers, r.sameAccount)
+	case llm.KindRateLimited:
+		return e.Window != llm.PerDay || r.leave(tiers, r.sameTarget)
 	case llm.KindProviderAuth:
 		return (r.resc != nil || r.optsIn("auth")) && r.leave(tiers, r.sameAccount)
 	case llm.KindContentFilter:

@@ -37,7 +37,7 @@ func (r *run) attemptParts(plan route.Plan, parts []part) *llm.Error {
 	}
 	runs := make([]*run, len(parts))
 	for i, body := range bodies {
-		if runs[i], e = r.child(body); e != nil {
+		if runs[i], e = r.child(plan.Tiers[0][0], body); e != nil {
 			return e
 		}
 	}
@@ -60,7 +60,7 @@ func (r *run) attemptParts(plan route.Plan, parts []part) *llm.Error {
 }
 
 // child returns a run for one part, which shares with r what belongs to the call.
-func (r *run) child(body []byte) (*run, *llm.Error) {
+func (r *run) child(first *llm.Target, body []byte) (*run, *llm.Error) {
 	x := *r.x
 	x.Body, x.Chat, x.OnAnswer = body, nil, nil
 	rq, e := dialect.Of(x.Call.Front).Parse(x.Call.Op, body)
@@ -73,7 +73,7 @@ func (r *run) child(body []byte) (*run, *llm.Error) {
 	return &run{
 		g: r.g, snap: r.snap, x: &x, w: &partReply{header: http.Header{}}, ctx: r.ctx,
 		settings: r.settings, endSetting: r.endSetting, public: r.public, configured: r.configured, planned: r.planned, budget: r.budget,
-		span: r.span,
+		span: r.span, need: r.g.estimate(first, &x.Call),
 	}, nil
 }
 

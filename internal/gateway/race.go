@@ -146,7 +146,7 @@ func (h *race) begin() (grant admit.Grant[pace.Lease], c *run) {
 		h.again(obs.HedgeNoBudget)
 		return grant, nil
 	}
-	grant, ok := c.g.queue.TryAcquire(&c.x.Call, admit.Ask{Targets: h.others(), Need: c.need})
+	grant, ok := c.g.queue.TryAcquire(&c.x.Call, c.wantsRoom(admit.Ask{Targets: h.others()}))
 	if !ok {
 		c.budget.hedges.refund()
 		h.again(obs.HedgeNoTarget)

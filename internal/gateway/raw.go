@@ -28,6 +28,9 @@ const maxRawScan = 4 << 20
 func (r *run) serveRaw() {
 	plan, e := r.planRaw()
 	if e == nil {
+		e = r.reserve(&plan)
+	}
+	if e == nil {
 		r.limit()
 		e = r.attemptOnce(plan)
 	}

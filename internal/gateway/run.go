@@ -36,7 +36,8 @@ type run struct {
 	planned    time.Time
 	budget     *retryBudget
 	need       llm.Need    // what the call is expected to take of quotas
-	charge     auth.Charge // of the key's limits
+	charge     auth.Charge // of the key's limits, if charged
+	charged    bool
 
 	// The attempt that is under way, or was last.
 	target   *llm.Target
@@ -62,6 +63,12 @@ type run struct {
 	stricter  []llm.Turn // what the next request says besides, after an answer that was not in the form that was asked for
 	flagged   llm.Kind   // what a guard has found and let through
 	open      bool       // a stream to the client is counted as open
+
+	requeued bool          // the attempt before was refused for want of quota: the next one is not a retry that is paid for
+	requeues int           // attempts that a provider refused for want of quota, and that the call did not pay for
+	stated   time.Duration // waits that were stated with them
+	position int           // of the call in the queue when it came; 0 if it did not have to wait
+	expected time.Duration // that it would wait, by what was known then
 
 	// What has come of it.
 	queued    time.Duration // waited for admission, in all attempts
@@ -149,11 +156,12 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 			last = e
 			continue // to the same target, otherwise
 		}
+		r.requeued = r.requeue(e)
 		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
 		if !unable || last == nil {
 			last = e
 		}
-		if !unable && (!r.mayFailOver(e, plan.Tiers) || r.x.Upload.used() || r.attempts >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
+		if !unable && (!r.mayFailOver(e, plan.Tiers) || r.x.Upload.used() || !r.requeued && r.counted() >= retry.attempts(len(plan.Tiers), r.x.Retried)) {
 			return e
 		}
 		if unable || r.keptSilent(e) || e.Advice == llm.DoNotRetry {
@@ -165,6 +173,9 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 		} else {
 			tier = 0
 			wait = retry.wait(last, r.attempts, len(plan.Tiers) == 1)
+			if r.requeued && e.RetryAfter > 0 {
+				wait = 0 // pace knows until when the quota is used up: the call waits in its place in the queue
+			}
 		}
 		if !r.mayRetry(plan.Tiers, wait) {
 			return last
@@ -198,12 +209,13 @@ func (r *run) acquire(tiers [][]*llm.Target, tier int, notBefore time.Time) (adm
 	rest := slices.ContainsFunc(tiers[tier+1:], func(t []*llm.Target) bool { return len(r.heard(t)) > 0 })
 	start := time.Now()
 	defer r.traceAdmit(start)
-	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, admit.Ask{Targets: targets, Last: !rest, Front: r.attempts > 0, NotBefore: notBefore, Need: r.need, Weight: r.x.Key.Weight(), Bytes: len(r.x.Body)})
+	grant, e := r.g.queue.Acquire(r.ctx, &r.x.Call, r.wantsRoom(admit.Ask{Targets: targets, Last: !rest, NotBefore: notBefore}))
 	if e != nil {
 		r.queued += time.Since(start)
 		return grant, e
 	}
 	r.queued += grant.Waited
+	r.place(&grant)
 	return grant, nil
 }
 
@@ -276,6 +288,7 @@ func (r *run) ask(span *obs.Span) (answer *upstream.Answer, stop func(), e *llm.
 		return nil, nil, e
 	}
 	r.headers, r.connect = time.Since(r.sent), answer.Connect()
+	r.told(answer.Header)
 	return answer, stop, nil
 }
 
@@ -298,6 +311,7 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	if !r.first.IsZero() {
 		out.FirstToken = r.first.Sub(r.sent)
 	}
+	r.used(&out)
 	r.lease.Done(out)
 	r.info.target.Attempt(out.Kind)
 	r.traceAttempt(span, out.Kind, now)
@@ -437,5 +451,6 @@ func (r *run) commonHeaders(h http.Header, now time.Time) {
 	h["X-Sluice-Queue-Ms"] = []string{strconv.FormatInt(r.queued.Milliseconds(), 10)}
 	h["X-Sluice-Overhead-Us"] = []string{strconv.FormatInt(r.overhead.Microseconds(), 10)}
 	h["X-Sluice-Cache"] = []string{"off"}
+	r.quotaHeaders(h, now)
 	h["Server-Timing"] = []string{r.serverTiming(total)}
 }

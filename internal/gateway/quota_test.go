@@ -1,0 +1,49 @@
+package gateway_test
+
+import (
+	"testing"
+	"time"
+
+	"sluice/internal/gateway"
+	"sluice/internal/llm"
+)
+
+// TestUsedUpQuotaCostsNoRetries checks that a call whose provider says "later" goes back to the queue, as often as that takes, and that
+// neither its attempts nor the retry budget pay for it.
+func TestUsedUpQuotaCostsNoRetries(t *testing.T) {
+	t.Parallel()
+	f := func(name string, refusals int, retryAfter string, want llm.Kind, sends int, least time.Duration) {
+		t.Helper()
+		var all []step
+		for range refusals {
+			all = append(all, fail(429, "Retry-After", retryAfter))
+		}
+		s := steps(append(all, ok)...)
+		o := at(s)
+		o.settings = func(c *gateway.Settings) { c.Retry.Attempts, c.Retry.Budget = 1, 0 }
+		onRoad(t, o, func(rd *road) {
+			w := rd.chat("p/m")
+			w.want(want, sends)
+			if w.took < least || w.took > least+time.Duration(sends)*200*time.Millisecond {
+				t.Errorf("%s: took %v, want about %v", name, w.took, least)
+			}
+		})
+	}
+	f("one", 1, "2", llm.KindNone, 2, 2*time.Second)
+	f("as many as it waits for", 8, "3", llm.KindNone, 9, 24*time.Second)
+	f("too many", 9, "3", llm.KindRateLimited, 9, 24*time.Second)
+	f("too long in sum", 3, "25", llm.KindRateLimited, 3, 50*time.Second)
+}
+
+// TestDayQuotaIsNotWaitedFor checks that a call whose provider says "tomorrow" is told so at once.
+func TestDayQuotaIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	body := `{"error":{"message":"Rate limit reached for gpt-4o on requests per day (RPD): Limit 200, Used 200, Requested 1.","code":"rate_limit_exceeded"}}`
+	onRoad(t, at(steps(failWith(429, body, "Retry-After", "30"), ok)), func(rd *road) {
+		w := rd.chat("p/m")
+		w.want(llm.KindRateLimited, 1)
+		if w.took > 100*time.Millisecond {
+			t.Errorf("took %v", w.took)
+		}
+	})
+}
