@@ -144,7 +144,7 @@ func (a *App) start(t *llm.Target, try limit.Try) (pace.Lease, admit.Verdict, ti
 
 // estimate lets the gateway ask the fleet.
 func (a *App) estimate(t *llm.Target, c *llm.Call) llm.Need {
-	return a.fleet.Estimate(t, c.Key, c.InputTokens, c.MaxTokens, c.Choices)
+	return a.fleet.Estimate(t, c)
 }
 
 // verdicts translates pace's answers into admit's.
