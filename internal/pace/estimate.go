@@ -33,6 +33,12 @@ const (
 	ratioStep             = 3.0       // by which one call may differ from what is known, once that is worth something
 	ratioSize             = 4.0       // times the usual size that one call counts for at most
 
+	outputStep = 16.0    // times the mean that one answer counts for at most, once that is worth something, and if it is longer than
+	outputFree = 4096.0  // this
+	outputMost = 1 << 20 // tokens that an answer counts for at most: more is a mistake
+
+	estimateMost = 1 << 40 // tokens: what an estimate can be at most, whatever a request says
+
 	// priorOutput is the mean of an answer of which nothing is known: 211 tokens in the conversations of the Azure LLM inference trace
 	// 2023, 343 in those of Mooncake's (FAST 2025).
 	priorOutput = 300.0
@@ -111,12 +117,12 @@ func (f *Fleet) Estimate(t *llm.Target, c *llm.Call) llm.Need {
 	n := llm.Need{Size: c.InputTokens, Choices: int32(min(max(c.Choices, 1), math.MaxInt32)), Op: c.Op}
 	ratio, output := f.estimates.expect(t, c.Key, c.Op)
 	if n.Size > 0 {
-		n.Input = max(int64(math.Round(float64(n.Size)*ratio)), 1)
+		n.Input = max(int64(math.Round(min(float64(n.Size)*ratio, estimateMost))), 1)
 	}
 	if !generates(c.Op) {
 		return n
 	}
-	n.Output = int64(math.Ceil(output)) * int64(n.Choices)
+	n.Output = min(int64(math.Ceil(output))*int64(n.Choices), estimateMost)
 	if c.MaxTokens > 0 {
 		n.MaxOutput = times(c.MaxTokens, int64(n.Choices))
 		n.Output = min(n.Output, n.MaxOutput)
@@ -242,6 +248,10 @@ func (x *experience) learnOutput(tokens float64) {
 		return
 	}
 	mean, n := unpair(x.output.Load())
+	tokens = min(tokens, outputMost)
+	if n >= 8 {
+		tokens = min(tokens, max(outputStep*mean, outputFree))
+	}
 	n = min(n+1, estimateOutput)
 	x.output.Store(pair(mean+(tokens-mean)/n, n))
 }
