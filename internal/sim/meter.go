@@ -92,25 +92,24 @@ type windows struct {
 	phase  time.Duration
 	size   float64
 	used   float64
-	begun  time.Time // of the window that used belongs to
+	number int64 // of the window that used belongs to
 }
 
 // begin moves on to the window that now lies in.
 func (w *windows) begin(now time.Time) {
-	if begun := w.of(now); !begun.Equal(w.begun) {
-		w.begun, w.used = begun, 0
+	if n := w.of(now); n > w.number {
+		w.number, w.used = n, 0
 	}
 }
 
-func (w *windows) of(t time.Time) time.Time {
-	into := time.Duration((t.UnixNano() - int64(w.phase)) % int64(w.length))
-	if into < 0 {
-		into += w.length
-	}
-	return t.Add(-into)
+// of returns the number of the window that a time lies in. It goes by the wall clock alone: the monotonic one runs apart from it.
+func (w *windows) of(t time.Time) int64 {
+	return (t.UnixNano() - int64(w.phase)) / int64(w.length)
 }
 
-func (w *windows) rest(now time.Time) time.Duration { return w.begun.Add(w.length).Sub(now) }
+func (w *windows) rest(now time.Time) time.Duration {
+	return time.Duration((w.number+1)*int64(w.length) + int64(w.phase) - now.UnixNano())
+}
 
 func (w *windows) wait(now time.Time, n float64) time.Duration {
 	w.begin(now)
@@ -127,7 +126,7 @@ func (w *windows) charge(now time.Time, n float64) {
 
 func (w *windows) refund(now, at time.Time, n float64) {
 	w.begin(now)
-	if !at.Before(w.begun) {
+	if w.of(at) == w.number {
 		w.used = max(w.used-n, 0)
 	}
 }
