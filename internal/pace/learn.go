@@ -31,8 +31,7 @@ func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {}
 // answered takes in what the headers of an answer say. The call is under way.
 func (l *learner) answered(now time.Time, r *limit.Reservation, tk *ticket, h *llm.RateLimits) {}
 
-// refused takes in a 429 of a minute's quota, before the reservation is refunded. The set is blocked already if the answer says for how
-// long.
+// refused takes in a 429 of a minute's quota, before the reservation is refunded. The set is blocked already.
 func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Outcome) {}
 
 // done takes in the end of a call that was not refused, before its reservation is settled.
