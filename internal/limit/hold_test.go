@@ -91,7 +91,7 @@ func p99(all []time.Duration) time.Duration {
 
 func TestBulkLeavesInteractiveCallsTheirPart(t *testing.T) {
 	t.Parallel()
-	const perMinute, size, looks = 4_200_000, 2800, 16
+	const perMinute, size, looks = 4_200_000, 2800, 12
 	slot := time.Duration(float64(time.Minute) * size / perMinute)
 	// Slices whose beginnings are not known have to be kept in any second whatever, so that on average half a call is left of it: 2% of the 25
 	// calls here. And as calls come back one by one, those that are larger than the oldest wait for more than one.
@@ -100,7 +100,7 @@ func TestBulkLeavesInteractiveCallsTheirPart(t *testing.T) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			begin, end := zero().Add(5*time.Minute), zero().Add(15*time.Minute)
+			begin, end := zero().Add(3*time.Minute), zero().Add(11*time.Minute)
 			run := func(interactive float64) *load {
 				l := &load{
 					set: NewSet(zero(), "q", Terms{Limits: []Limit{minute(Tokens, perMinute)}, Shape: sh}), now: zero(),

@@ -47,7 +47,7 @@ func short(t *testing.T, f *Fleet, tg *llm.Target, n int64, want time.Duration) 
 func TestCallsTakeOfAllQuotasOrOfNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		window := limit.Shape{Mode: limit.Bucket}
+		window := limit.Shape{Mode: limit.Bucket, Slack: 1}
 		f := New(declare("p",
 			of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Tokens, 600)}, Charge: limit.ChargeActual, Shape: window}, "a*"),
 			of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 2)}, Shape: window}, "ab"),
@@ -73,7 +73,7 @@ func TestCallsTakeOfAllQuotasOrOfNone(t *testing.T) {
 func TestRefusalOfAMinuteIsTheQuotasBusiness(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := New(declare("p", of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 600)}, Shape: limit.Shape{Mode: limit.Bucket}}, "m")), Breaker{})
+		f := New(declare("p", of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 600)}, Shape: limit.Shape{Mode: limit.Bucket, Slack: 1}}, "m")), Breaker{})
 		m, other := at("p", "m"), at("p", "other")
 		limited := Outcome{Kind: llm.KindRateLimited, Window: llm.PerMinute, RetryAfter: 3 * time.Second}
 		for range 30 { // no number of them opens the breaker
@@ -104,7 +104,7 @@ func TestReloadKeepsWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		terms := func(n int64) limit.Terms {
-			return limit.Terms{Limits: []limit.Limit{perMinute(limit.Tokens, n)}, Shape: limit.Shape{Mode: limit.Bucket}}
+			return limit.Terms{Limits: []limit.Limit{perMinute(limit.Tokens, n)}, Shape: limit.Shape{Mode: limit.Bucket, Slack: 1}}
 		}
 		f := New(declare("p", of(terms(600), "m")), Breaker{})
 		m := at("p", "m")
