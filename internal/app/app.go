@@ -144,7 +144,7 @@ func (a *App) start(t *llm.Target, try limit.Try) (pace.Lease, admit.Verdict, ti
 
 // estimate lets the gateway ask the fleet.
 func (a *App) estimate(t *llm.Target, c *llm.Call) llm.Need {
-	return a.fleet.Estimate(t, c.Key, c.InputTokens, c.MaxTokens, c.Choices)
+	return a.fleet.Estimate(t, c)
 }
 
 // verdicts translates pace's answers into admit's.
@@ -238,9 +238,9 @@ func policy(s string) dialect.Policy {
 func limits(c *config.Config) pace.Limits {
 	var l pace.Limits
 	for _, p := range c.Providers {
-		pl := pace.ProviderLimits{Name: p.Name, Concurrency: max(p.Concurrency, 0), Adaptive: p.Concurrency == upstream.Adaptive}
+		pl := pace.ProviderLimits{Name: p.Name, Concurrency: max(p.Concurrency, 0), Adaptive: p.Concurrency == upstream.Adaptive, MostAdaptive: p.Connections}
 		for _, q := range p.Quotas {
-			pl.Quotas = append(pl.Quotas, pace.QuotaLimits{Models: q.Models, Terms: q.Terms()})
+			pl.Quotas = append(pl.Quotas, pace.QuotaLimits{Models: q.Models, Terms: q.Terms(), Adaptive: q.Concurrency == upstream.Adaptive})
 		}
 		l.Providers = append(l.Providers, pl)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +59,19 @@ func (f *field) enum() []string {
 		return strings.Split(e, ",")
 	}
 	return nil
+}
+
+// word returns the word that stands for a value in the place of a number, and that value: word:"adaptive=-1".
+func (f *field) word() (word string, value int64, ok bool) {
+	word, number, ok := strings.Cut(f.tag.Get("word"), "=")
+	if !ok {
+		return "", 0, false
+	}
+	value, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		panic("BUG: tag word of " + f.name + ": " + err.Error())
+	}
+	return word, value, true
 }
 
 // isStruct reports whether a type is decoded by its fields.

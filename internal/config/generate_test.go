@@ -212,6 +212,9 @@ func scalarForm(t reflect.Type, f *field) *jsonschema.Schema {
 		if n, ok := f.limit("max"); ok {
 			s.Maximum = json.Number(fmt.Sprint(n))
 		}
+		if word, _, ok := f.word(); ok {
+			pattern += "|" + word
+		}
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, text(pattern)}}
 	}
 	switch {

@@ -167,6 +167,9 @@ func formOf(t reflect.Type, f *field) string {
 	case f.enum() != nil:
 		return "`" + strings.Join(f.enum(), "`, `") + "`"
 	}
+	if word, _, ok := f.word(); ok {
+		return "whole number, `" + word + "`"
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return "text"

@@ -121,6 +121,10 @@ func setScalar(v reflect.Value, res resolved, n ast.Node, quoted bool, f *field)
 		v.SetString(res.text)
 		return nil
 	}
+	if word, value, ok := f.word(); ok && res.text == word {
+		v.SetInt(value)
+		return nil
+	}
 	if quoted && !res.byRef && f.tag.Get("unit") == "" && v.Type() != durationType {
 		return fmt.Errorf("must be a %s without quotes", plainKind(v.Kind()))
 	}
@@ -178,6 +182,9 @@ func setInt(v reflect.Value, text string, f *field) error {
 		return err
 	}
 	u, err := parseCount(text)
+	if word, _, ok := f.word(); ok && errors.Is(err, errNumber) {
+		err = fmt.Errorf("%w, or %s", err, word)
+	}
 	if err == nil && u > 1<<53 { // what every JSON reader keeps exact
 		err = errors.New("is too large")
 	}

@@ -79,6 +79,9 @@ func sortedKeys(v reflect.Value) []string {
 
 // plainValue returns a single value in the form that the loader reads; a secret by its fingerprint.
 func plainValue(v reflect.Value, f *field) any {
+	if word, value, ok := f.word(); ok && v.Int() == value {
+		return word
+	}
 	switch x := v.Interface().(type) {
 	case llm.Secret:
 		return x.String()

@@ -146,7 +146,7 @@ func newRoad(t *testing.T, o options) *road {
 
 // estimate lets the gateway ask the fleet, as app does.
 func (rd *road) estimate(t *llm.Target, c *llm.Call) llm.Need {
-	return rd.fleet.Estimate(t, c.Key, c.InputTokens, c.MaxTokens, c.Choices)
+	return rd.fleet.Estimate(t, c)
 }
 
 // start lets the queue ask the fleet, as app does.

@@ -25,16 +25,19 @@ type Limits struct {
 // ProviderLimits are the limits of one provider account.
 type ProviderLimits struct {
 	Name        string
-	Concurrency int  // calls at a time over all models; 0 means no limit
-	Adaptive    bool // the number of calls at a time is found out, below Concurrency if that is set
+	Concurrency int // calls at a time over all models; 0 means no limit
 	Quotas      []QuotaLimits
 	Targets     map[string]int // calls at a time of one model, by the model's name at the provider
+
+	Adaptive     bool // the number of calls at a time is found out for each model
+	MostAdaptive int  // the most that it, or a quota's, can be; 0 means 1,000
 }
 
 // QuotaLimits is a limit shared by some models of an account.
 type QuotaLimits struct {
-	Models []string // names or patterns (model.Match); empty means all
-	Terms  limit.Terms
+	Models   []string // names or patterns (model.Match); empty means all
+	Terms    limit.Terms
+	Adaptive bool // calls at a time are found out for each of the models
 }
 
 func (q *QuotaLimits) name() string {

@@ -40,6 +40,8 @@ type lease struct {
 	account *account
 	target  *target
 	quotas  []*quota
+	need    llm.Need // as it was estimated
+	key     string   // of the client
 
 	// Guarded by account.mu: started while the breaker of the target, or of all of the account, was open, and has not closed it.
 	trial, trialAll bool
@@ -109,12 +111,14 @@ func (l Lease) Done(o Outcome) {
 	}
 	wanted := a.record(le, &o, now)
 	tg.observe(&o, now)
+	need, key := le.need, le.key
 	all := le.trialAll
 	le.trial, le.trialAll = false, false
 	changes := a.takeChanges()
 	a.mu.Unlock()
-	le.t, le.account, le.target, le.quotas = nil, nil, nil, nil
+	le.t, le.account, le.target, le.quotas, le.key = nil, nil, nil, nil, ""
 	f.leases.Put(le)
+	f.estimates.learn(t, key, &need, &o)
 	f.tell(changes)
 	if wanted && f.trouble != nil {
 		f.trouble()

@@ -56,7 +56,8 @@ type Fleet struct {
 
 	rules atomic.Pointer[Breaker] // immutable
 
-	leases sync.Pool // of *lease
+	leases    sync.Pool // of *lease
+	estimates *estimates
 
 	mu       sync.Mutex                          // held to change accounts
 	accounts atomic.Pointer[map[string]*account] // immutable map, replaced under mu
@@ -64,7 +65,7 @@ type Fleet struct {
 
 // New returns a fleet with limits. Zero fields of b get their defaults.
 func New(l Limits, b Breaker) *Fleet {
-	f := &Fleet{epoch: time.Now()}
+	f := &Fleet{epoch: time.Now(), estimates: newEstimates()}
 	f.SetBreaker(b)
 	f.accounts.Store(&map[string]*account{})
 	f.Update(l)
@@ -117,6 +118,7 @@ func (f *Fleet) TryStart(t *llm.Target, try limit.Try) (l Lease, r Refusal, unti
 	}
 	le := f.lease()
 	le.start(t, a, tg)
+	le.need, le.key = try.Need, try.Key
 	le.trial, le.trialAll = own, all
 	if own {
 		tg.health.try(le)

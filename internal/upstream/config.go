@@ -66,8 +66,9 @@ type Provider struct {
 	HTTP2 string `yaml:"http2" enum:"auto,off"`
 	// Connections is the largest number of connections to the provider's host; 0 sets no limit.
 	Connections int `yaml:"connections" example:"256"`
-	// Concurrency is the largest number of calls at the provider at once; further ones wait. 0 sets no limit.
-	Concurrency int `yaml:"concurrency" example:"64"`
+	// Concurrency is the largest number of calls at the provider at once; further ones wait. 0 sets no limit. adaptive finds out how
+	// many calls each model takes before it slows down, up to connections or 1,000; for servers of your own (docs/SCHEDULER.md).
+	Concurrency int `yaml:"concurrency" word:"adaptive=-1" example:"64"`
 	// MaxAnswer is the largest answer that is read when it is not streamed, and the most text of a stream that is translated.
 	MaxAnswer int64 `yaml:"max_answer" unit:"bytes" min:"1024"`
 	// MaxEvent is the largest single event of a stream.
@@ -83,8 +84,8 @@ type Provider struct {
 type Quota struct {
 	// Models are the names, or patterns with *, that share the quota.
 	Models []string `yaml:"models" example:"[\"llama-*\"]"`
-	// Concurrency is the largest number of calls to these models at once; 0 sets no limit.
-	Concurrency int `yaml:"concurrency" example:"16"`
+	// Concurrency is the largest number of calls to these models at once; 0 sets no limit. adaptive finds it out for each of them.
+	Concurrency int `yaml:"concurrency" word:"adaptive=-1" example:"16"`
 	// RPM is the number of requests a minute; 0 sets no limit. Calls wait for their turn rather than be refused.
 	RPM int64 `yaml:"rpm" example:"6000"`
 	// TPM is the number of tokens a minute, input and output together.
@@ -112,7 +113,7 @@ func (q *Quota) SetDefaults() { q.Charge, q.CachedInput, q.Enforced = "auto", "a
 
 // Terms returns the quota in the words of limit. The rules that auto stands for are those of the kind of provider, if it is known.
 func (q *Quota) Terms() limit.Terms {
-	t := limit.Terms{Concurrency: q.Concurrency}
+	t := limit.Terms{Concurrency: max(q.Concurrency, 0)}
 	for _, l := range [...]limit.Limit{
 		{Dim: limit.Requests, Amount: q.RPM, Per: time.Minute},
 		{Dim: limit.Tokens, Amount: q.TPM, Per: time.Minute},
@@ -133,7 +134,7 @@ func (q *Quota) Terms() limit.Terms {
 	return t
 }
 
-// Adaptive is the value of Provider.Concurrency that has the limit found out.
+// Adaptive is the value of the concurrency of a Provider or Quota that has the limit found out.
 const Adaptive = -1
 
 // Timeouts are the limits on one call at a provider. 0 means no limit, or, where it says so, one that scales.
