@@ -236,6 +236,31 @@ func (c *client) planned(ctx context.Context, asks []ask, plan []time.Duration) 
 	return results
 }
 
+// poisson begins calls at random times, so many a second on average, until a time, and returns what came of each once all have ended.
+func (c *client) poisson(ctx context.Context, asks []ask, until time.Time, rate float64, random *rand.Rand) []*result {
+	var mu sync.Mutex
+	var results []*result
+	var group sync.WaitGroup
+	begun := time.Now()
+	at := begun
+	for i := 0; ; i++ {
+		at = at.Add(time.Duration(random.ExpFloat64() / rate * float64(time.Second)))
+		if at.After(until) || pause(ctx, time.Until(at)) != nil {
+			break
+		}
+		began := at.Sub(begun)
+		group.Go(func() {
+			r := c.call(ctx, &asks[i%len(asks)])
+			r.begun = began
+			mu.Lock()
+			results = append(results, r)
+			mu.Unlock()
+		})
+	}
+	group.Wait()
+	return results
+}
+
 // failures counts calls that ended with an error, and returns one of them.
 func failures(results []*result) (n int, one error) {
 	for _, r := range results {
@@ -248,4 +273,16 @@ func failures(results []*result) (n int, one error) {
 		}
 	}
 	return n, one
+}
+
+// pause waits, unless the run is ended before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

@@ -198,18 +198,6 @@ func freeAddr() (string, error) {
 
 func fileName(s string) string { return strings.NewReplacer("/", "-", " ", "-").Replace(s) }
 
-// pause waits, unless the run is ended before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(max(d, 0))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // progress tells whoever watches.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)

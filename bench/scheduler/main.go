@@ -51,6 +51,10 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"backlog", backlog},
+		{"priority", priority},
+		{"overload", overload},
+		{"fairness", fairness},
+		{"speed", speed},
 	}
 }
 

@@ -132,4 +132,7 @@ func percent(x float64) string { return fmt.Sprintf("%.2f%%", 100*x) }
 
 func inSeconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
-func inMS(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
+func inMS(d time.Duration) string { return fmt.Sprintf("%.1f ms", ms(d)) }
+
+// ms is a time in milliseconds.
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
