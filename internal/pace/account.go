@@ -82,6 +82,10 @@ type account struct {
 	use     places
 	quotas  []*quota
 	limits  map[string]int // of single models
+
+	adaptive     bool
+	mostAdaptive int
+
 	targets map[string]*target
 	swept   time.Duration // time of the last sweep
 }
@@ -94,6 +98,8 @@ type target struct {
 	health health
 
 	latency *latency // nil until the first sample
+
+	adaptive *adaptive // nil if the number of calls is not to be found out
 }
 
 func newAccount(name string, f *Fleet) *account {
@@ -175,7 +181,7 @@ func (tg *target) room(a *account) Refusal {
 	if a.use.full() {
 		return FullAccount
 	}
-	if tg.use.full() {
+	if tg.use.full() || tg.adaptive.full(tg.use.used) {
 		return Full
 	}
 	for _, q := range tg.quotas {
@@ -194,6 +200,7 @@ func (a *account) target(t *llm.Target, f *Fleet) *target {
 	}
 	tg := &target{name: t.Name, quotas: a.covering(t.Model), use: places{limit: a.limits[t.Model]}}
 	tg.health.rules = &f.rules
+	a.adapt(tg, f.now())
 	if len(a.targets) >= maxTargets {
 		a.sweep(f.now())
 	}
@@ -228,11 +235,12 @@ func (a *account) covering(name string) []*quota {
 }
 
 // update sets the limits. A quota over the same models keeps its count.
-func (a *account) update(p *ProviderLimits) {
+func (a *account) update(p *ProviderLimits, now time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.use.limit = p.Concurrency
 	a.limits = p.Targets
+	a.adaptive, a.mostAdaptive = p.Adaptive, p.MostAdaptive
 	old := make(map[string]*quota, len(a.quotas))
 	for _, q := range a.quotas {
 		old[q.limits.name()] = q
@@ -249,6 +257,7 @@ func (a *account) update(p *ProviderLimits) {
 	for name, tg := range a.targets {
 		tg.use.limit = a.limits[name]
 		tg.quotas = a.covering(name)
+		a.adapt(tg, now)
 	}
 }
 

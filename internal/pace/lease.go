@@ -111,6 +111,7 @@ func (l Lease) Done(o Outcome) {
 	}
 	wanted := a.record(le, &o, now)
 	tg.observe(&o, now)
+	tg.adaptive.done(&o, tg.use.used+1, now)
 	need, key := le.need, le.key
 	all := le.trialAll
 	le.trial, le.trialAll = false, false

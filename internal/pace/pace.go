@@ -165,12 +165,12 @@ func (f *Fleet) Update(l Limits) {
 	for i := range l.Providers {
 		p := &l.Providers[i]
 		named[p.Name] = true
-		f.addAccount(p.Name).update(p)
+		f.addAccount(p.Name).update(p, f.now())
 	}
 	keep := map[string]*account{}
 	for name, a := range *f.accounts.Load() {
 		if !named[name] {
-			a.update(&ProviderLimits{Name: name})
+			a.update(&ProviderLimits{Name: name}, f.now())
 		}
 		if named[name] || !a.idle(f.now()) {
 			keep[name] = a
