@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"sluice/internal/llm"
 	"sluice/internal/sim"
@@ -29,6 +30,7 @@ type simFlags struct {
 	faults                          []string // rules in one line each
 	faultsFile, rehearse            string
 	anyModel, listFaults            bool
+	quota                           sim.QuotaConfig // for all models together; none without a limit
 }
 
 func newSimCommand() *cobra.Command {
@@ -67,8 +69,35 @@ func newSimCommand() *cobra.Command {
 	flags.StringVar(&f.rehearse, "rehearse", "", "play a ready-made `schedule` of faults: "+strings.Join(sim.Rehearsals(), ", "))
 	flags.BoolVar(&f.anyModel, "any-model", false, "serve unknown model names too")
 	flags.StringVar(&f.deviate, "deviate", "", "speak OpenAI's dialect as this `provider` does, for example groq (see --list-faults)")
+	f.quotaFlags(flags)
 	flags.BoolVar(&f.listFaults, "list-faults", false, "print the faults and exit")
 	return cmd
+}
+
+// quotaFlags are those of one quota that all models share.
+func (f *simFlags) quotaFlags(flags *pflag.FlagSet) {
+	q := &f.quota
+	flags.Int64Var(&q.RPM, "rpm", 0, "`limit` of requests a minute, for all models together")
+	flags.Int64Var(&q.TPM, "tpm", 0, "`limit` of tokens a minute")
+	flags.Int64Var(&q.InputTPM, "input-tpm", 0, "`limit` of input tokens a minute")
+	flags.Int64Var(&q.OutputTPM, "output-tpm", 0, "`limit` of output tokens a minute")
+	flags.Int64Var(&q.RPD, "rpd", 0, "`limit` of requests a day")
+	flags.Int64Var(&q.TPD, "tpd", 0, "`limit` of tokens a day")
+	flags.StringVar(&q.Enforce, "enforce", "bucket", "how limits of a minute are enforced: bucket, fixed, slices or sliding")
+	flags.DurationVar(&q.Burst, "burst", 0, "how much of its rate a full bucket holds (default 1m0s)")
+	flags.DurationVar(&q.Window, "window", 0, "length of fixed and sliding windows (default 1m0s)")
+	flags.DurationVar(&q.Phase, "phase", 0, "moves the beginnings of fixed windows, which else lie where Unix time is a multiple of their length")
+	flags.StringVar(&q.Charge, "charge", "corrected", "tokens that count: corrected (input and max_tokens, at the end what was used), max_tokens (without the end) or actual")
+	flags.BoolVar(&q.FreeCached, "free-cached", false, "input from the prompt cache does not count")
+	flags.BoolVar(&q.CountFailed, "count-failed", false, "requests that are refused count as requests")
+	flags.StringVar(&q.Headers, "quota-headers", "true", "what headers tell of limits: true, none, wrong (nothing is ever used) or half")
+	flags.StringVar(&q.RetryAfter, "retry-after", "true", "how refusals by a limit state the wait: true, seconds (rounded up) or none")
+}
+
+// limited reports whether the flags have a limit.
+func (f *simFlags) limited() bool {
+	q := &f.quota
+	return q.RPM != 0 || q.TPM != 0 || q.InputTPM != 0 || q.OutputTPM != 0 || q.RPD != 0 || q.TPD != 0
 }
 
 // simFile is the configuration file of `sluice sim`: the simulator's own settings and the credentials that clients must
@@ -158,6 +187,11 @@ func (f *simFlags) load(cmd *cobra.Command) (sim.Config, error) {
 	}
 	if given("any-model") {
 		c.AnyModel = f.anyModel
+	}
+	if f.limited() {
+		c.Quotas = append(c.Quotas, f.quota)
+	} else if given("enforce") || given("charge") || given("quota-headers") || given("retry-after") {
+		return sim.Config{}, errors.New("read flags: --enforce, --charge, --quota-headers and --retry-after need a limit: --rpm, --tpm, --input-tpm, --output-tpm, --rpd or --tpd")
 	}
 	c.APIKey = llm.NewSecret(file.APIKey)
 	if f.apiKey != "" {
@@ -268,6 +302,9 @@ func printWelcome(out io.Writer, url string, c sim.Config) {
 	}
 	for _, r := range c.Faults {
 		fmt.Fprintf(out, "plays:  %s\n", r.String())
+	}
+	for _, q := range c.Quotas {
+		fmt.Fprintf(out, "limits: %s\n", q.String())
 	}
 	fmt.Fprintf(out, "counts: %s/sim/stats\n", root)
 }

@@ -9,6 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"sluice/internal/sim"
 )
@@ -167,4 +171,42 @@ func TestSimRulesOfAllSources(t *testing.T) {
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestSimQuotaFlags reads a quota from flags and from a file, where words may be written without quotes.
+func TestSimQuotaFlags(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sim.yaml")
+	text := "quotas:\n  - {models: [a], tpm: 4_200_000, headers: true, retry_after: none, phase: 15s, enforce: fixed}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := func(want []sim.QuotaConfig, wantErr string, args ...string) {
+		t.Helper()
+		var flags simFlags
+		cmd := &cobra.Command{}
+		flags.quotaFlags(cmd.Flags())
+		if err := cmd.ParseFlags(args); err != nil {
+			t.Fatal(err)
+		}
+		flags.config = file
+		c, err := flags.load(cmd)
+		if wantErr != "" {
+			if err == nil || !strings.Contains(err.Error(), wantErr) {
+				t.Errorf("%v: %v, want %q", args, err, wantErr)
+			}
+			return
+		}
+		if diff := cmp.Diff(want, c.Quotas); err != nil || diff != "" {
+			t.Errorf("%v: %v (-want +got):\n%s", args, err, diff)
+		}
+		if _, err := sim.New(c); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	inFile := sim.QuotaConfig{Models: []string{"a"}, TPM: 4_200_000, Headers: "true", RetryAfter: "none", Phase: 15 * time.Second, Enforce: "fixed"}
+	f([]sim.QuotaConfig{inFile}, "")
+	f([]sim.QuotaConfig{inFile, {RPM: 9000, TPM: 4_200_000, Enforce: "slices", Charge: "max_tokens", Headers: "none", RetryAfter: "true"}}, "",
+		"--rpm", "9000", "--tpm", "4200000", "--enforce", "slices", "--charge", "max_tokens", "--quota-headers", "none")
+	f(nil, "need a limit", "--enforce", "slices")
 }

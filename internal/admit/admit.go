@@ -52,6 +52,8 @@ type Grant[L any] struct {
 	// Of a call that had to wait, when it came: how many were before it, and how long it was expected to wait; 0 if that was not known.
 	Position int
 	Expected time.Duration
+
+	Receipt Receipt // for Used, when the call has ended
 }
 
 // Queue is the queue. It is safe for concurrent use. While no call waits, an Acquire that finds a place takes no lock
@@ -66,7 +68,8 @@ type Grant[L any] struct {
 //     Freed looks at the count after the place is free: so one of both sees the other, and no wake-up is lost.
 type Queue[L any] struct {
 	// Set once.
-	start StartFunc[L]
+	start    StartFunc[L]
+	capacity CapacityFunc // nil if there is none
 
 	// Atomic.
 	config  atomic.Pointer[Config]
@@ -94,7 +97,10 @@ func New[L any](c Config, start StartFunc[L]) *Queue[L] {
 }
 
 // Update replaces the limits for calls that come from now on.
-func (q *Queue[L]) Update(c Config) { q.config.Store(&c) }
+func (q *Queue[L]) Update(c Config) {
+	c = c.withDefaults()
+	q.config.Store(&c)
+}
 
 // Acquire returns a place at one of the targets, waiting for it if need be. A grant is the caller's even if ctx has
 // ended meanwhile. Errors: KindQueueFull, KindDeadline (call.Deadline or max_wait is over), KindNoHealthyTarget (waiting

@@ -19,15 +19,19 @@ type Config struct {
 
 // Tier is a set of limits that keys refer to by name.
 type Tier struct {
-	// Concurrency is the largest number of calls under way for one key; 0 sets no limit.
-	Concurrency int `yaml:"concurrency" example:"2"`
+	Limits `yaml:",inline"`
+	// Weight is the tier's share of capacity among keys that wait: a key of weight 4 gets four times the tokens of one of weight 1.
+	Weight int `yaml:"weight" default:"1" max:"1000" example:"4"`
 	// Models are the names, or patterns with *, that keys of the tier may use. With none, all.
 	Models []string `yaml:"models" example:"[\"small*\"]"`
+	// Users are limits for each end user of a key, whom the client names in its requests (user, safety_identifier, metadata.user_id).
+	// Calls that name none have only the limits of the key.
+	Users UserLimits `yaml:"users"`
 }
 
 // KeyConfig is one client's key.
 type KeyConfig struct {
-	// Name is what logs, metrics and the ledger call the key.
+	// Name is what logs, metrics and the ledger call the key. Limits count by it: two keys of one name share them.
 	Name string `yaml:"name" required:"true" example:"team-a"`
 	// Key is the key itself, as the client sends it.
 	Key llm.Secret `yaml:"key" required:"true" example:"${TEAM_A_KEY}"`
@@ -35,12 +39,37 @@ type KeyConfig struct {
 	Tier string `yaml:"tier" example:"free"`
 	// Models are the names, or patterns with *, that the key may use. With none, those of the tier.
 	Models []string `yaml:"models" example:"[smart, \"openai/*\"]"`
-	// Concurrency is the largest number of calls under way for this key; 0 takes the tier's.
-	Concurrency int `yaml:"concurrency" example:"8"`
+	// Weight is the key's share of capacity among keys that wait; 0 takes the tier's.
+	Weight int `yaml:"weight" max:"1000" example:"2"`
+	Limits `yaml:",inline"`
+	// Users are limits for each end user of the key. What is left out is taken from users of the tier.
+	Users UserLimits `yaml:"users"`
 }
 
 // SetDefaults fills in what a file may leave out: nothing here has a default.
 func (c *Config) SetDefaults() {}
+
+// SetDefaults fills in what a file may leave out.
+func (t *Tier) SetDefaults() {
+	t.Weight = 1
+	t.Budget.SetDefaults()
+	t.Users.Budget.SetDefaults()
+}
+
+// SetDefaults fills in what a file may leave out.
+func (k *KeyConfig) SetDefaults() {
+	k.Budget.SetDefaults()
+	k.Users.Budget.SetDefaults()
+}
+
+// Validate reports what is wrong with the tier's limits.
+func (t *Tier) Validate(fail func(key, message string)) { t.check(fail) }
+
+// Validate reports what is wrong with the key's limits.
+func (k *KeyConfig) Validate(fail func(key, message string)) { k.check(fail) }
+
+// Validate reports what is wrong with the limits of users.
+func (u *UserLimits) Validate(fail func(key, message string)) { u.check(fail) }
 
 // Validate reports each problem with the key that it is at. A tier that does not exist is reported by the loader, which
 // knows the names to suggest.

@@ -48,7 +48,8 @@ type Shape struct {
 	Mode   Mode
 	Window time.Duration // of Fixed and Sliding, mostly a minute
 	Burst  time.Duration // of Bucket: how much of its rate a full one holds
-	Anchor time.Time     // of Fixed: the beginning of a window; zero if unknown
+	Anchor time.Time     // of Fixed and Slices: the beginning of a window or slice; zero if unknown
+	Slack  time.Duration // how much earlier or later than we think a call may be counted
 }
 
 // Charge is what a provider counts when.
@@ -56,7 +57,7 @@ type Charge uint8
 
 // The counting rules.
 const (
-	ChargeAuto      Charge = iota // not known: the larger of both is reserved
+	ChargeAuto      Charge = iota // not known: what is expected is reserved, and corrected at the end
 	ChargeMax                     // input and max_tokens on arrival, and that stands (OpenAI)
 	ChargeCorrected               // the same, corrected at the end to what was used (Anthropic, Cerebras)
 	ChargeActual                  // what was used
@@ -83,13 +84,6 @@ type Try struct {
 	// want of budget notes it there.
 	Claims *Claims
 }
-
-// Claims are budgets that calls further ahead in the queue wait for. A later call may start from the same budget only if that delays none
-// of them. The zero Claims has none.
-type Claims struct{}
-
-// Reset forgets all claims.
-func (c *Claims) Reset() {}
 
 // Report is what a replica tells of its part of a shared set.
 type Report struct {

@@ -31,6 +31,8 @@ type Config struct {
 	RecordLight int `yaml:"record_light"`
 	// Models are served models; empty means the default ones (see DefaultModels).
 	Models []ModelConfig `yaml:"models"`
+	// Quotas are limits that models share. A request must fit all that hold for its model.
+	Quotas []QuotaConfig `yaml:"quotas"`
 	// ErrorLog is told of connections that fail; nil is the log package's own.
 	ErrorLog *log.Logger `yaml:"-"`
 	// Deviate makes OpenAI's dialect differ as that of another provider does, for example "groq": see the fault deviate.
@@ -71,10 +73,54 @@ type ModelConfig struct {
 	// "exact" (default), "overlap" (it says the last 20 bytes again), "restart" (from the start), "chatty" (after a phrase) or "ignore"
 	// (it answers as if it were any other request).
 	Continue string `yaml:"continue"`
-	// RPM is the limit of requests a minute; 0 means none.
+	// RPM is the model's own limit of requests a minute; 0 means none. Quotas can say more.
 	RPM int64 `yaml:"rpm"`
-	// TPM is the limit of tokens a minute; 0 means none.
+	// TPM is the model's own limit of tokens a minute; 0 means none.
 	TPM int64 `yaml:"tpm"`
+}
+
+// QuotaConfig is what a provider grants to some models in a time, and how it enforces it. Limits that are 0 do not exist.
+type QuotaConfig struct {
+	// Name tells the quota apart in /sim/stats; the default is made of its models.
+	Name string `yaml:"name" example:"chat"`
+	// Models are names or globs (`*`) of the models that share the quota, by the names asked for; empty means all.
+	Models []string `yaml:"models" example:"[\"gpt-*\"]"`
+	// PerModel gives each of the models such a quota of its own.
+	PerModel bool `yaml:"per_model"`
+	// RPM is the limit of requests a minute.
+	RPM int64 `yaml:"rpm" example:"9000"`
+	// TPM is the limit of tokens a minute, input and output together.
+	TPM int64 `yaml:"tpm" example:"4_200_000"`
+	// InputTPM is the limit of input tokens a minute.
+	InputTPM int64 `yaml:"input_tpm" example:"2_000_000"`
+	// OutputTPM is the limit of output tokens a minute.
+	OutputTPM int64 `yaml:"output_tpm" example:"400_000"`
+	// RPD is the limit of requests a day, from midnight to midnight in UTC however minutes are enforced.
+	RPD int64 `yaml:"rpd" example:"14_400"`
+	// TPD is the limit of tokens a day, in the same way.
+	TPD int64 `yaml:"tpd" example:"50_000_000"`
+	// Enforce says how limits of a minute are enforced: "bucket" (default; refilled all the time), "fixed" (counted from zero in each window),
+	// "slices" (a sixtieth of it in each second) or "sliding" (whatever was charged within the last window counts).
+	Enforce string `yaml:"enforce"`
+	// Burst is how much of its rate a full bucket holds; 0 means a minute's.
+	Burst time.Duration `yaml:"burst" example:"10s"`
+	// Window is the length of fixed and sliding windows, which hold as much as comes in that time; 0 means a minute.
+	Window time.Duration `yaml:"window"`
+	// Phase moves the beginnings of fixed windows, which else lie where Unix time is a multiple of their length.
+	Phase time.Duration `yaml:"phase"`
+	// Charge is which tokens count: "corrected" (default: the input and max_tokens on arrival, at the end what was used), "max_tokens" (the
+	// same on arrival, and that stands) or "actual" (the input on arrival, the output at the end).
+	Charge string `yaml:"charge"`
+	// FreeCached leaves out input that comes from the prompt cache.
+	FreeCached bool `yaml:"free_cached"`
+	// CountFailed counts requests that are refused, by this quota or by a fault, against the limits of requests, as far as there is
+	// something left of them.
+	CountFailed bool `yaml:"count_failed"`
+	// Headers are "true" (default), "none", "wrong" (all of the limit is left, at all times) or "half" (limits and what is left of them are stated
+	// as half of what they are).
+	Headers string `yaml:"headers"`
+	// RetryAfter is how a refusal states the wait: "true" (default: as exactly as the dialect can), "seconds" (rounded up to whole ones) or "none".
+	RetryAfter string `yaml:"retry_after"`
 }
 
 // The kinds of models.
@@ -100,6 +146,14 @@ func (m *ModelConfig) kind() string {
 	return m.Kind
 }
 
+// quota is the model's own; nil if it has none.
+func (m *ModelConfig) quota() *quota {
+	if m.RPM == 0 && m.TPM == 0 {
+		return nil
+	}
+	return newQuota(QuotaConfig{RPM: m.RPM, TPM: m.TPM}, "model "+m.Name)
+}
+
 // rejects reports whether requests to the model must not have something.
 func (m *ModelConfig) rejects(trait string) bool { return slices.Contains(m.Rejects, trait) }
 
@@ -108,7 +162,7 @@ func standIns(models []ModelConfig) map[string]*model {
 	all := map[string]*model{}
 	for _, kind := range kinds[2:] {
 		if !slices.ContainsFunc(models, func(m ModelConfig) bool { return m.kind() == kind }) {
-			all[kind] = &model{cfg: ModelConfig{Name: "sim-" + kind, Kind: kind}, engine: newEngine(Speed{}), limits: newLimits(0, 0)}
+			all[kind] = &model{cfg: ModelConfig{Name: "sim-" + kind, Kind: kind}, engine: newEngine(Speed{})}
 		}
 	}
 	return all
@@ -206,6 +260,12 @@ func (c *Config) Validate(fail func(key, message string)) {
 		}
 		seen[m.Name] = true
 		m.validate(func(k, message string) { fail(key+k, message) })
+	}
+	if len(c.Quotas) > maxQuotas {
+		fail("quotas", fmt.Sprintf("%d are more than %d", len(c.Quotas), maxQuotas))
+	}
+	for i := range c.Quotas {
+		c.Quotas[i].Validate(func(k, message string) { fail(fmt.Sprintf("quotas[%d].%s", i, k), message) })
 	}
 	if c.Latency != "" && c.Latency != "model" && c.Latency != "none" {
 		fail("latency", fmt.Sprintf("%q is neither model nor none", c.Latency))

@@ -32,6 +32,8 @@ type exchange struct {
 	job    *job
 	model  *model
 	base   string // model name without faults
+	quotas []*quota
+	held   *hold // what the quotas were charged; nil before
 	fx     effects
 	timer  *time.Timer
 	due    time.Time // when the next token is
@@ -109,20 +111,25 @@ func (x *exchange) run() (*refusal, error) {
 	}
 	x.body = nil
 	x.settleQuirk()
-	x.model.limits.describe(x.w.Header(), x.start, x.ask) // a fault's answer has the headers too
+	x.quotas = x.s.quotasOf(x.model, x.base)
+	x.describeAll(x.start) // a fault's answer has the headers too
 	if ref, err := x.before(); ref != nil || err != nil {
+		if ref != nil {
+			failed(time.Now(), x.quotas)
+		}
 		return ref, err
 	}
 	if w, asked := x.model.cfg.Context, job.input+job.maxTokens; w > 0 && asked > w && x.ask.op != llm.OpEmbedding {
 		return refuseContext(w, asked), nil
 	}
-	estimate := job.input + job.maxTokens
-	ref = x.model.limits.take(x.start, estimate, x.base)
-	x.model.limits.describe(x.w.Header(), x.start, x.ask)
-	if ref != nil {
-		return ref, nil
+	now := time.Now()
+	held, over := take(now, x.quotas, job)
+	x.describeAll(now)
+	if over != nil {
+		return over.refuse(x.base), nil
 	}
-	defer func() { x.model.limits.settle(time.Now(), estimate, x.usage.Total()) }()
+	x.held = held
+	defer func() { held.correct(time.Now(), x.usage) }()
 	return x.answer()
 }
 
@@ -306,8 +313,9 @@ func (x *exchange) inOwnWords(r *refusal) *refusal {
 	case fx.limited:
 		r.kind, r.text = "requests", "Rate limit reached for "+x.base+" in organization org-sim on requests per min (RPM): Limit 60, Used 60, "+
 			"Requested 1. Please try again in "+r.wait.String()+"."
-		spent := limits{requests: bucket{limit: 60, spent: r.wait, at: x.start}}
-		spent.describe(x.w.Header(), x.start, x.ask)
+		spent := &views{}
+		spent.minute[countRequests] = &view{limit: 60, reset: r.wait}
+		x.describe(spent)
 	}
 	return r
 }
@@ -366,6 +374,7 @@ func (x *exchange) consultCache() {
 	}
 	cached, prefix := x.model.cache.lookup(x.job.text)
 	x.usage.CachedInput = cached
+	x.held.cached(time.Now(), cached)
 	if marked {
 		x.usage.CacheWrite = max(prefix-cached, 0)
 		if t.cache == "1h" {

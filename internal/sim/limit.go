@@ -5,164 +5,180 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"sync"
+	"strings"
 	"time"
 
 	"sluice/internal/llm"
 )
 
-// limits are the limits of one model: buckets that hold a minute's amount and refill all the time.
-type limits struct {
-	mu               sync.Mutex
-	requests, tokens bucket
-}
-
-// bucket is guarded by limits.mu.
-type bucket struct {
-	limit int64 // a minute; 0 means none
-	level float64
-	at    time.Time     // when level was right
-	spent time.Duration // until there is something left, whatever the level (for a fault)
-}
-
-func newLimits(rpm, tpm int64) *limits {
-	return &limits{requests: bucket{limit: rpm, level: float64(rpm)}, tokens: bucket{limit: tpm, level: float64(tpm)}}
-}
-
-func (b *bucket) refill(now time.Time) {
-	if !b.at.IsZero() && now.After(b.at) {
-		b.level = min(b.level+now.Sub(b.at).Minutes()*float64(b.limit), float64(b.limit))
-	}
-	b.at = now
-}
-
-// wait returns how long it takes until the bucket holds n.
-func (b *bucket) wait(n float64) time.Duration {
-	if b.spent > 0 {
-		return b.spent
-	}
-	if b.limit == 0 || b.level >= n {
-		return 0
-	}
-	return time.Duration((n - b.level) / float64(b.limit) * float64(time.Minute))
-}
-
-// take charges one request and its estimated tokens. If a limit does not allow it, nothing is charged and the refusal
-// says how long to wait. A request that needs more than a whole minute's tokens is refused with the same error, as OpenAI
-// does.
-func (l *limits) take(now time.Time, tokens int64, model string) *refusal {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.requests.refill(now)
-	l.tokens.refill(now)
-	name, b, n := "requests", &l.requests, 1.0
-	if b.wait(n) == 0 {
-		name, b, n = "tokens", &l.tokens, float64(tokens)
-	}
-	wait := b.wait(n)
-	if wait == 0 {
-		l.requests.level--
-		l.tokens.level -= float64(tokens)
-		return nil
-	}
-	short := map[string]string{"requests": "RPM", "tokens": "TPM"}[name]
+// refuse makes the refusal of a request that a limit does not allow.
+func (s *short) refuse(model string) *refusal {
 	r := refuseStatus(http.StatusTooManyRequests, -1, "")
-	r.wait, r.form, r.kind = wait, "both", name
-	r.text = fmt.Sprintf("Rate limit reached for %s in organization org-sim on %s per min (%s): Limit %d, Used %d, "+
-		"Requested %d. Please try again in %s.", model, name, short, b.limit, b.limit-int64(b.level), int64(n), wait.Round(time.Millisecond))
+	b, words := s.budget, countedWords[s.budget.kind]
+	per := "min"
+	if b.day {
+		per = "day"
+	}
+	r.wait, r.day, r.counts, r.limit = s.wait, b.day, b.kind, b.limit
+	r.kind = strings.ReplaceAll(words.word, " ", "_")
+	again := " Please try again in " + s.wait.Round(time.Millisecond).String() + "."
+	switch s.quota.cfg.retry() {
+	case "none":
+		again = " Please try again later."
+	case "seconds":
+		r.form = "seconds"
+		again = " Please try again in " + time.Duration(math.Ceil(s.wait.Seconds())*float64(time.Second)).String() + "."
+	default:
+		r.form = "both"
+	}
+	left := max(int64(s.left), 0)
+	r.text = fmt.Sprintf("Rate limit reached for %s in organization org-sim on %s per %s (%s): Limit %d, Used %d, Requested %d.%s",
+		model, words.word, per, b.name(), b.limit, max(b.limit-left, 0), int64(s.need), again)
 	return r
 }
 
-// settle corrects the estimate of take by what was really used.
-func (l *limits) settle(now time.Time, estimated, used int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.tokens.refill(now)
-	l.tokens.level = min(l.tokens.level+float64(estimated-used), float64(l.tokens.limit))
+// view is what headers tell of one limit.
+type view struct {
+	limit, left float64
+	reset       time.Duration
 }
 
-// describe sets the headers of the limits that there are, in the words of the dialect. Google and Amazon have none.
-func (l *limits) describe(h http.Header, now time.Time, a *ask) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.requests.refill(now)
-	l.tokens.refill(now)
+// views are the limits that headers tell of, those of minutes and of days; nil ones are not told of.
+type views struct {
+	minute, day [countKinds]*view
+}
+
+// look returns what the headers of a request are to say: of each kind the limit of which the smallest share is left.
+func look(now time.Time, quotas []*quota) *views {
+	vs := &views{}
+	for _, q := range quotas {
+		how := q.cfg.headers()
+		if how == "none" {
+			continue
+		}
+		q.mu.Lock()
+		at := q.tick(now)
+		for _, b := range q.budgets {
+			v := b.look(at, how)
+			place := &vs.minute[b.kind]
+			if b.day {
+				place = &vs.day[b.kind]
+			}
+			if *place == nil || v.left/v.limit < (*place).left/(*place).limit {
+				*place = v
+			}
+		}
+		q.mu.Unlock()
+	}
+	return vs
+}
+
+func (b *budget) look(now time.Time, how string) *view {
+	v := &view{limit: float64(b.limit), left: max(b.shown.left(now), 0), reset: b.shown.whole(now)}
+	switch how {
+	case "wrong":
+		v.left, v.reset = v.limit, 0
+	case "half":
+		v.left, v.limit = math.Floor(v.left/2), max(math.Floor(v.limit/2), 1)
+	}
+	return v
+}
+
+// describe sets the headers of the limits that there are, in the words of the dialect and the provider. Google and Amazon have none.
+func (x *exchange) describe(vs *views) {
+	h, a := x.w.Header(), x.ask
+	quirk := ""
+	if x.fx.quirk != nil {
+		quirk = x.fx.quirk.name
+	}
 	switch {
 	case a.host == onBedrock || a.host == onVertex || a.dialect == llm.Gemini:
 	case a.dialect == llm.Anthropic:
-		l.requests.describeAnthropic(h, now, "Requests", 1)
-		for _, name := range []string{"Tokens", "Input-Tokens", "Output-Tokens"} {
-			l.tokens.describeAnthropic(h, now, name, 1000)
-		}
-	default:
-		l.requests.describe(h, "requests")
-		l.tokens.describe(h, "tokens")
+		now := x.s.now()
+		tokens := vs.minute[countTokens]
+		vs.minute[countRequests].anthropic(h, now, "Requests", 1)
+		vs.tightest().anthropic(h, now, "Tokens", 1000)
+		vs.minute[countInput].or(tokens).anthropic(h, now, "Input-Tokens", 1000)
+		vs.minute[countOutput].or(tokens).anthropic(h, now, "Output-Tokens", 1000)
+	case quirk == "groq": // its limit of requests is a day's (PROVIDERS.md section 4.1, 2026-11-20)
+		vs.day[countRequests].or(vs.minute[countRequests]).openAI(h, "Requests", clock)
+		vs.minute[countTokens].openAI(h, "Tokens", clock)
+	case quirk == "cerebras":
+		vs.day[countRequests].openAI(h, "Requests-Day", bare)
+		vs.minute[countTokens].openAI(h, "Tokens-Minute", bare)
+	case quirk == "mistral":
+		vs.minute[countRequests].openAI(h, "Req-Minute", nil)
+		vs.minute[countTokens].openAI(h, "Tokens-Minute", nil)
+	case quirk == "fireworks":
+		vs.minute[countInput].openAI(h, "Tokens-Prompt", nil)
+		vs.minute[countOutput].openAI(h, "Tokens-Generated", nil)
+	case a.host == onAzure: // which states no resets
+		vs.minute[countRequests].openAI(h, "Requests", nil)
+		vs.minute[countTokens].openAI(h, "Tokens", nil)
+	default: // there are no headers for days
+		vs.minute[countRequests].openAI(h, "Requests", time.Duration.String)
+		vs.minute[countTokens].openAI(h, "Tokens", time.Duration.String)
 	}
 }
 
-func (b *bucket) describe(h http.Header, name string) {
-	if b.limit == 0 {
+// describeAll puts headers of the quotas in the place of those that a provider's deviation has made up.
+func (x *exchange) describeAll(now time.Time) {
+	if len(x.quotas) == 0 {
 		return
 	}
-	h.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(b.limit, 10))
-	h.Set("X-Ratelimit-Remaining-"+name, strconv.FormatInt(max(int64(b.level), 0), 10))
-	h.Set("X-Ratelimit-Reset-"+name, b.wait(float64(b.limit)).Round(time.Millisecond).String())
+	h := x.w.Header()
+	for name := range h {
+		if strings.HasPrefix(name, "X-Ratelimit-") && name != "X-Ratelimit-Over-Limit" {
+			h.Del(name)
+		}
+	}
+	x.describe(look(now, x.quotas))
 }
 
-// describeAnthropic states a limit with the time of its reset; what is left is rounded to whole steps.
-func (b *bucket) describeAnthropic(h http.Header, now time.Time, name string, step float64) {
-	if b.limit == 0 {
+// or returns another view where there is none.
+func (v *view) or(other *view) *view {
+	if v == nil {
+		return other
+	}
+	return v
+}
+
+// tightest is the limit of tokens that is in the way first.
+func (vs *views) tightest() *view {
+	var least *view
+	for _, v := range []*view{vs.minute[countTokens], vs.minute[countInput], vs.minute[countOutput]} {
+		if v != nil && (least == nil || v.left < least.left) {
+			least = v
+		}
+	}
+	return least
+}
+
+// openAI states a limit in the words of OpenAI and those who do as it does. reset writes the time until all of it is there again; nil does not.
+func (v *view) openAI(h http.Header, name string, reset func(time.Duration) string) {
+	if v == nil {
+		return
+	}
+	h.Set("X-Ratelimit-Limit-"+name, strconv.FormatInt(int64(v.limit), 10))
+	h.Set("X-Ratelimit-Remaining-"+name, strconv.FormatInt(int64(v.left), 10))
+	if reset != nil {
+		h.Set("X-Ratelimit-Reset-"+name, reset(v.reset.Round(time.Millisecond)))
+	}
+}
+
+// clock writes a time as Groq does: 2m59.56s.
+func clock(d time.Duration) string { return d.Round(10 * time.Millisecond).String() }
+
+// bare writes a time in seconds, as Cerebras does.
+func bare(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+
+// anthropic states a limit with the time of its reset; what is left is rounded to whole steps.
+func (v *view) anthropic(h http.Header, now time.Time, name string, step float64) {
+	if v == nil {
 		return
 	}
 	prefix := "Anthropic-Ratelimit-" + name + "-"
-	h.Set(prefix+"Limit", strconv.FormatInt(b.limit, 10))
-	h.Set(prefix+"Remaining", strconv.FormatInt(int64(math.Round(max(b.level, 0)/step)*step), 10))
-	h.Set(prefix+"Reset", now.Add(b.wait(float64(b.limit))).UTC().Format(time.RFC3339))
-}
-
-// promptCache remembers prefixes of prompts by their hashes.
-type promptCache struct {
-	mu   sync.Mutex
-	seen map[uint64]struct{}
-}
-
-// Prefixes count from cacheFirst tokens on, in steps of cacheStep, as OpenAI counts them.
-const (
-	cacheFirst = 1024
-	cacheStep  = 128
-	cacheLimit = 1 << 16 // prefixes remembered; then all are forgotten
-)
-
-// lookup returns how many tokens of the text were seen before as a prefix, and how long its longest prefix is that is
-// remembered; it remembers the text's own prefixes.
-func (c *promptCache) lookup(text []byte) (cached, prefix int64) {
-	var hashes []uint64
-	h := uint64(hashStart)
-	var tokens int64
-	for len(text) > 0 {
-		n, counted := cutToken(text)
-		h = hashString(h, text[:n])
-		text = text[n:]
-		if counted {
-			tokens++
-			if tokens >= cacheFirst && tokens%cacheStep == 0 {
-				hashes = append(hashes, h)
-			}
-		}
-	}
-	if len(hashes) == 0 {
-		return 0, 0
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seen == nil || len(c.seen)+len(hashes) > cacheLimit {
-		c.seen = make(map[uint64]struct{})
-	}
-	for i, h := range hashes {
-		if _, ok := c.seen[h]; ok {
-			cached = cacheFirst + int64(i)*cacheStep
-		}
-		c.seen[h] = struct{}{}
-	}
-	return cached, cacheFirst + int64(len(hashes)-1)*cacheStep
+	h.Set(prefix+"Limit", strconv.FormatInt(int64(v.limit), 10))
+	h.Set(prefix+"Remaining", strconv.FormatInt(int64(math.Round(v.left/step)*step), 10))
+	h.Set(prefix+"Reset", now.Add(v.reset).UTC().Format(time.RFC3339))
 }

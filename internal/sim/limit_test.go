@@ -6,53 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"sluice/internal/llm"
 )
-
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(2, 600)
-		headers := func() map[string]string {
-			w := map[string][]string{}
-			l.describe(w, time.Now(), &ask{dialect: llm.OpenAI})
-			flat := map[string]string{}
-			for k, v := range w {
-				flat[strings.TrimPrefix(k, "X-Ratelimit-")] = v[0]
-			}
-			return flat
-		}
-		f := func(tokens int64, wantWait time.Duration, kind string) {
-			t.Helper()
-			r := l.take(time.Now(), tokens, "m")
-			switch {
-			case r == nil && wantWait != 0:
-				t.Errorf("take %d: allowed, want a wait of %v", tokens, wantWait)
-			case r != nil && (r.wait != wantWait || r.kind != kind || r.status != 429):
-				t.Errorf("take %d: %d %s, wait %v, want %v %s", tokens, r.status, r.kind, r.wait, wantWait, kind)
-			}
-		}
-		if h := headers(); h["Remaining-Requests"] != "2" || h["Limit-Tokens"] != "600" || h["Reset-Tokens"] != "0s" {
-			t.Errorf("full: %v", h)
-		}
-		f(100, 0, "")
-		f(600, 10*time.Second, "tokens") // 500 are left, 100 more come at 10 a second
-		f(500, 0, "")
-		f(1, 30*time.Second, "requests")
-		if h := headers(); h["Remaining-Requests"] != "0" || h["Reset-Requests"] != "1m0s" || h["Remaining-Tokens"] != "0" || h["Reset-Tokens"] != "1m0s" {
-			t.Errorf("empty: %v", h)
-		}
-		l.settle(time.Now(), 500, 50)
-		if h := headers(); h["Remaining-Tokens"] != "450" || h["Reset-Tokens"] != "15s" {
-			t.Errorf("settled: %v", h)
-		}
-		<-time.After(30 * time.Second)
-		f(600, 0, "")
-	})
-}
 
 func TestRateLimitOnTheWire(t *testing.T) {
 	t.Parallel()

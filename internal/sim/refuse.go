@@ -20,6 +20,9 @@ type refusal struct {
 	window int64  // tokens of the context, and what was asked for
 	asked  int64
 	wait   time.Duration
+	day    bool // of a limit: it is one of a day
+	counts counted
+	limit  int64  // of a refusal by a limit; 0 for others
 	form   string // form of the wait: seconds, ms, both, date; empty sends none
 	allow  string // Allow header
 	raw    string // body in place of the error object of OpenAI

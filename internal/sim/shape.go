@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"sluice/internal/llm"
@@ -128,6 +129,8 @@ func (r *refusal) inWords(a *ask) string {
 		return "Output blocked by content filtering policy"
 	case r.code == "content_filter":
 		return "The request was blocked by the content filter."
+	case r.day && a.host == onBedrock:
+		return "Too many tokens per day, please wait before trying again."
 	case r.status == 429 && a.host == onBedrock && r.code != "insufficient_quota":
 		return "Too many requests, please wait before trying again."
 	case r.text == "":
@@ -187,19 +190,39 @@ func (r *refusal) googleBody(a *ask) []byte {
 	return append(b, "}}\n"...)
 }
 
-// googleDetails says which quota is used up and, if it is not one of a day, when to come back.
+// googleQuotas are the names of Google's quotas by what they count.
+var googleQuotas = [countKinds]struct{ metric, id string }{
+	{"generate_content_requests", "GenerateRequests"},
+	{"generate_content_tokens", "GenerateContentTokens"},
+	{"generate_content_input_token_count", "GenerateContentInputTokens"},
+	{"generate_content_output_token_count", "GenerateContentOutputTokens"},
+}
+
+// googleDetails says which quota is used up and when to come back. A quota of an account has no such time; for one of a day Google
+// states seconds, after which it is as empty as before (PROVIDERS.md section 3.3, 2026-11).
 func (r *refusal) googleDetails(b []byte) []byte {
-	per := "PerMinute"
-	if r.code == "insufficient_quota" {
+	per, value := "PerMinute", int64(10)
+	if r.code == "insufficient_quota" || r.day {
 		per = "PerDay"
 	}
-	b = append(b, `{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":`+
-		`"generativelanguage.googleapis.com/generate_content_requests","quotaId":"GenerateRequests`+per+
-		`PerProjectPerModel","quotaValue":"10"}]},{"@type":"type.googleapis.com/google.rpc.Help","links":[]}`...)
+	if r.limit > 0 {
+		value = r.limit
+	}
+	name := googleQuotas[r.counts]
+	b = append(b, `{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":"generativelanguage.googleapis.com/`+
+		name.metric+`","quotaId":"`+name.id+per+`PerProjectPerModel","quotaValue":"`+strconv.FormatInt(value, 10)+
+		`"}]},{"@type":"type.googleapis.com/google.rpc.Help","links":[]}`...)
 	if r.code == "insufficient_quota" || r.form == "" {
 		return b
 	}
-	seconds := strconv.FormatFloat(math.Ceil(r.wait.Seconds()*1000)/1000, 'f', -1, 64)
+	wait := r.wait
+	if r.day {
+		wait %= time.Minute
+	}
+	if r.form == "seconds" {
+		wait = time.Duration(math.Ceil(wait.Seconds())) * time.Second
+	}
+	seconds := strconv.FormatFloat(math.Ceil(wait.Seconds()*1000)/1000, 'f', -1, 64)
 	return append(b, `,{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"`+seconds+`s"}`...)
 }
 

@@ -33,6 +33,7 @@ type Server struct {
 	order    []*model          // set once; as configured
 	models   map[string]*model // set once
 	standIns map[string]*model // set once; by kind, of kinds that the configuration has no model of
+	quotas   []*sharedQuota    // set once; as configured
 	http     *http.Server      // set once
 	life     context.Context   // ends with Close
 	end      context.CancelCauseFunc
@@ -58,7 +59,7 @@ type Server struct {
 type model struct {
 	cfg    ModelConfig
 	engine *engine
-	limits *limits
+	quota  *quota // its own; nil if it has none
 	cache  *promptCache
 }
 
@@ -80,12 +81,15 @@ func New(c Config) (*Server, error) {
 		if c.Latency == "none" {
 			mc.Speed = Speed{Batch: mc.Speed.Batch}
 		}
-		m := &model{cfg: mc, engine: newEngine(mc.Speed), limits: newLimits(mc.RPM, mc.TPM)}
+		m := &model{cfg: mc, engine: newEngine(mc.Speed), quota: mc.quota()}
 		if mc.PromptCache {
 			m.cache = &promptCache{}
 		}
 		s.order = append(s.order, m)
 		s.models[mc.Name] = m
+	}
+	for _, q := range c.Quotas {
+		s.quotas = append(s.quotas, newSharedQuota(q))
 	}
 	if err := s.SetFaults(c.Faults); err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ type Stats struct {
 	Usage       Usage                 `json:"usage"`
 	Models      map[string]ModelStats `json:"models"`
 	Faults      map[string]int64      `json:"faults"` // requests by fault
+	Quotas      []QuotaStats          `json:"quotas,omitempty"`
 }
 
 // ModelStats are the counts of one model, by its name without faults.
@@ -134,16 +135,28 @@ func (b *book) finish(x *exchange) {
 
 // Stats returns a copy of the counts.
 func (s *Server) Stats() Stats {
-	s.book.mu.Lock()
-	defer s.book.mu.Unlock()
-	st := s.book.stats
+	st := s.book.copy()
+	for _, q := range s.allQuotas() {
+		st.Quotas = append(st.Quotas, q.stats())
+	}
+	return st
+}
+
+func (b *book) copy() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := b.stats
 	st.Models, st.Faults = maps.Clone(st.Models), maps.Clone(st.Faults)
 	return st
 }
 
-// Reset forgets counts, records and the requests that faults with first or skip have seen. Requests under way go on.
+// Reset forgets counts, records and the requests that faults with first or skip have seen. Requests under way go on, and what was charged
+// to quotas stays charged.
 func (s *Server) Reset() {
 	s.book.reset()
+	for _, q := range s.allQuotas() {
+		q.reset()
+	}
 	s.mu.Lock()
 	clear(s.firsts)
 	clear(s.onces)

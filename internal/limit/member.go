@@ -1,0 +1,108 @@
+package limit
+
+import (
+	"math"
+	"time"
+
+	"sluice/internal/llm"
+)
+
+// grant is a part of a shared set that may be spent for a time.
+type grant struct {
+	from, to    int64
+	left        Amounts
+	concurrency int
+}
+
+var _ Member = (*Set)(nil)
+
+// Report tells what was spent and what would be, since the report before. Spent can be less than zero: settled calls give back. Wanted is
+// twice what was spent a second, and what the largest refused call needs, if one was refused.
+func (s *Set) Report(now time.Time) Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn(now)
+	r := Report{Spent: s.spent, InUse: s.inUse}
+	per := max(float64(s.now-s.reported)/float64(time.Second), 0.001)
+	for d := range r.Wanted {
+		n := math.Max(float64(s.spent[d]), 0) / per
+		if s.refused[Requests] > 0 {
+			n = 2*n + float64(s.refused[d])
+		}
+		r.Wanted[d] = int64(math.Ceil(n))
+	}
+	s.spent, s.refused, s.reported = Amounts{}, Amounts{}, s.now
+	return r
+}
+
+// refuse notes what a refused call needed. The caller holds mu.
+func (s *Set) refuse(n *Amounts) {
+	for d := range n {
+		s.refused[d] = max(s.refused[d], n[d])
+	}
+}
+
+// Follow has the set spend only what is granted, from g.From to g.To. A grant that begins later waits until then. After g.To nothing starts.
+// What calls of grants before use beyond what they have reserved is charged to the grant of the time; what they give back is for it.
+func (s *Set) Follow(g Grant) {
+	s.mu.Lock()
+	n := grant{
+		from: s.unix + int64(g.From.Sub(s.base)), to: s.unix + int64(g.To.Sub(s.base)), left: g.Amounts, concurrency: g.Concurrency,
+	}
+	if s.following && n.from > s.now && s.now < s.grant.to {
+		s.next = n
+	} else {
+		s.grant, s.next = n, grant{}
+	}
+	s.following = true
+	s.mu.Unlock()
+	s.told()
+}
+
+// advance goes on to the next grant when its time has come. The caller holds mu.
+func (s *Set) advance() {
+	if s.next.to != 0 && s.now >= s.next.from {
+		s.grant, s.next = s.next, grant{}
+	}
+}
+
+// Alone has the set go by its own count, of a part of all limits: 1 without other replicas.
+func (s *Set) Alone(fraction float64) {
+	s.mu.Lock()
+	changed := s.following || s.fraction != fraction
+	s.following, s.grant, s.next = false, grant{}, grant{}
+	if s.fraction != fraction {
+		s.fraction = fraction
+		s.build()
+	}
+	s.mu.Unlock()
+	if changed {
+		s.told()
+	}
+}
+
+// grantWait returns when a call may start that is not covered by the grant, and 0 if it is. The caller holds mu.
+func (s *Set) grantWait(n *Amounts, c llm.Class) int64 {
+	g := &s.grant
+	switch {
+	case s.now < g.from:
+		return g.from
+	case s.now >= g.to:
+		return never // until the next
+	}
+	for i := range s.budgets {
+		b := &s.budgets[i]
+		hold := int64(0)
+		if c > llm.Interactive && b.wait() {
+			perNS, size := s.flow.rate(s.now, b.Dim)
+			hold = int64(expected(perNS, size, max(float64(g.to-s.now-int64(patience)), 0)))
+		}
+		if need := n[b.Dim]; need > 0 && need+hold > g.left[b.Dim] {
+			if s.next.to != 0 {
+				return s.next.from
+			}
+			return g.to
+		}
+	}
+	return 0
+}
