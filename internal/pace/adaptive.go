@@ -142,9 +142,6 @@ func (a *adaptive) bound(most int, now time.Duration) {
 
 // done takes in how a call ended, and how many were under way with it.
 func (a *adaptive) done(o *Outcome, used int, now time.Duration) {
-	if a == nil {
-		return
-	}
 	began := now - o.Duration
 	if overload(o) {
 		if began >= a.cut {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -56,12 +57,15 @@ type AccountState struct {
 	CheckFailed bool // the last of them failed
 }
 
-// QuotaState is the state of one concurrency limit.
+// QuotaState is the state of one quota.
 type QuotaState struct {
 	Provider string
 	Quota    string // the patterns of its models; empty for the whole account
-	InUse    int
-	Limit    int // 0 if none
+	InUse    int    // calls under way
+	Limit    int    // of calls under way; 0 if none
+
+	Learned bool // not declared: found out
+	Set     limit.State
 }
 
 // State is the state of a fleet.
@@ -77,10 +81,11 @@ func (f *Fleet) Snapshot() State {
 	now := f.now()
 	for _, a := range *f.accounts.Load() {
 		a.mu.Lock()
-		s.Quotas = append(s.Quotas, QuotaState{a.name, "", a.use.used, a.use.limit})
-		for _, q := range a.quotas {
-			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), q.used, q.limit})
-		}
+		s.Quotas = append(s.Quotas, QuotaState{Provider: a.name, InUse: a.use.used, Limit: a.use.limit})
+		a.eachQuota(func(q *quota) {
+			st := q.set.State(f.time(now))
+			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), st.InUse, st.Most, q.own, st})
+		})
 		whole := a.health.look(now, f.epoch)
 		s.Accounts = append(s.Accounts, AccountState{whole, a.name, a.check.active, a.check.failed})
 		for _, tg := range a.targets {
