@@ -91,7 +91,7 @@ func p99(all []time.Duration) time.Duration {
 
 func TestBulkLeavesInteractiveCallsTheirPart(t *testing.T) {
 	t.Parallel()
-	const perMinute, size, looks = 4_200_000, 2800, 12
+	const perMinute, size, looks = 4_200_000, 2800, 16
 	slot := time.Duration(float64(time.Minute) * size / perMinute)
 	// Slices whose beginnings are not known have to be kept in any second whatever, so that on average half a call is left of it: 2% of the 25
 	// calls here. And as calls come back one by one, those that are larger than the oldest wait for more than one.

@@ -25,8 +25,8 @@ func declare(name string, q ...QuotaLimits) Limits {
 	return Limits{[]ProviderLimits{{Name: name, Quotas: q}}}
 }
 
-// take starts a call that needs so many tokens, and fails the test if it does not start.
-func take(t *testing.T, f *Fleet, tg *llm.Target, n int64) Lease {
+// mustTake starts a call that needs so many tokens, and fails the test if it does not start.
+func mustTake(t *testing.T, f *Fleet, tg *llm.Target, n int64) Lease {
 	t.Helper()
 	l, r, until := f.TryStart(tg, limit.Try{Need: llm.Need{Input: n}})
 	if r != Started {
@@ -53,16 +53,16 @@ func TestCallsTakeOfAllQuotasOrOfNone(t *testing.T) {
 			of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 2)}, Shape: window}, "ab"),
 		), Breaker{})
 		aa, ab := at("p", "aa"), at("p", "ab")
-		one, two := take(t, f, ab, 100), take(t, f, ab, 100)
+		one, two := mustTake(t, f, ab, 100), mustTake(t, f, ab, 100)
 		short(t, f, ab, 100, 30*time.Second) // its requests, which come back one in 30 s
-		three := take(t, f, aa, 400)         // nothing of the shared quota was kept by the refused call
+		three := mustTake(t, f, aa, 400)         // nothing of the shared quota was kept by the refused call
 		if _, r, until := f.TryStart(aa, limit.Try{Need: llm.Need{Input: 1}}); r != Short || !until.IsZero() {
 			t.Errorf("all is reserved by calls under way: %v until %v, want short until nobody knows when", r, until)
 		}
 		three.Done(Outcome{Used: true, Usage: llm.Usage{Input: 100, Output: 50}})
-		four := take(t, f, aa, 250) // less was used than reserved
+		four := mustTake(t, f, aa, 250) // less was used than reserved
 		one.Done(Outcome{Kind: llm.KindUnreachable})
-		five := take(t, f, aa, 100) // nothing was used
+		five := mustTake(t, f, aa, 100) // nothing was used
 		for _, l := range []Lease{two, four, five} {
 			l.Done(Outcome{})
 		}
@@ -77,23 +77,23 @@ func TestRefusalOfAMinuteIsTheQuotasBusiness(t *testing.T) {
 		m, other := at("p", "m"), at("p", "other")
 		limited := Outcome{Kind: llm.KindRateLimited, Window: llm.PerMinute, RetryAfter: 3 * time.Second}
 		for range 30 { // no number of them opens the breaker
-			take(t, f, m, 1).Done(limited)
+			mustTake(t, f, m, 1).Done(limited)
 			short(t, f, m, 1, 3*time.Second)
 			time.Sleep(3 * time.Second)
 		}
 		if got := f.Snapshot().Targets[0]; got.Health != Healthy {
 			t.Errorf("target is %v", got.Health)
 		}
-		take(t, f, m, 1).Done(limited)
+		mustTake(t, f, m, 1).Done(limited)
 		if got := f.Snapshot().Quotas[1].Set.Blocked; !got.Equal(time.Now().Add(3 * time.Second)) {
 			t.Errorf("blocked until %v", got)
 		}
-		take(t, f, other, 1).Done(limited) // nothing is known of its quotas: the target rests, as before
+		mustTake(t, f, other, 1).Done(limited) // nothing is known of its quotas: the target rests, as before
 		if _, r, until := f.TryStart(other, limit.Try{}); r != Limited || time.Until(until) != 3*time.Second {
 			t.Errorf("a target without quotas: %v for %v, want %v for 3s", r, time.Until(until), Limited)
 		}
 		time.Sleep(3 * time.Second)
-		take(t, f, m, 1).Done(Outcome{Kind: llm.KindRateLimited, Window: llm.PerDay, RetryAfter: 2 * time.Hour})
+		mustTake(t, f, m, 1).Done(Outcome{Kind: llm.KindRateLimited, Window: llm.PerDay, RetryAfter: 2 * time.Hour})
 		if _, r, until := f.TryStart(m, limit.Try{}); r != Limited || time.Until(until) != 2*time.Hour {
 			t.Errorf("a day's quota: %v for %v, want %v for 2h", r, time.Until(until), Limited)
 		}
@@ -108,7 +108,7 @@ func TestReloadKeepsWhatIsUsed(t *testing.T) {
 		}
 		f := New(declare("p", of(terms(600), "m")), Breaker{})
 		m := at("p", "m")
-		l := take(t, f, m, 600)
+		l := mustTake(t, f, m, 600)
 		freed := 0
 		f.OnFreed(func(*llm.Target) { freed++ })
 		f.Update(declare("p", of(terms(600), "m")))
@@ -117,7 +117,7 @@ func TestReloadKeepsWhatIsUsed(t *testing.T) {
 		if freed != 2 {
 			t.Errorf("told %d times that calls may start, want once for each reload", freed)
 		}
-		take(t, f, m, 600).Done(Outcome{})
+		mustTake(t, f, m, 600).Done(Outcome{})
 		l.Done(Outcome{})
 		short(t, f, m, 60, 3*time.Second)
 		var names []string
