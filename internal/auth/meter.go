@@ -9,7 +9,7 @@ type moment struct {
 	day, month int32
 }
 
-func (m *moment) second() int64 { return int64(m.elapsed / time.Second) }
+func (m *moment) tick() int64 { return int64(m.elapsed / tick) }
 
 // need is what one call is expected to take, and what it may cost at most.
 type need struct{ tokens, nano int64 }
@@ -54,9 +54,9 @@ const busyWait = time.Second
 func (m *meter) move(b *bounds, at *moment) {
 	if b.any(perMinute, tokensPerMinute) {
 		if m.minute == nil {
-			m.minute = &minute{last: at.second()}
+			m.minute = &minute{last: at.tick()}
 		}
-		m.minute.advance(at.second())
+		m.minute.advance(at.tick())
 	}
 	m.day.at(at.day)
 	m.month.at(at.month)
@@ -141,7 +141,7 @@ type lease struct {
 	gen        uint32 // of the place: a charge that is not of this one has been settled
 	live       bool
 	user       *userMeter // nil if none is limited
-	second     int64      // at which the minutes count it
+	tick       int64      // at which the minutes count it
 	day, month int32
 	need       need
 }
@@ -163,8 +163,8 @@ func (m *meter) take(l *lease) {
 func (m *meter) settle(l *lease, at *moment, used need) {
 	m.running--
 	if m.minute != nil {
-		m.minute.advance(at.second())
-		m.minute.correct(l.second, used.tokens-l.need.tokens)
+		m.minute.advance(at.tick())
+		m.minute.correct(l.tick, used.tokens-l.need.tokens)
 	}
 	for _, p := range [...]*period{m.day.of(l.day), m.month.of(l.month)} {
 		if p == nil {
