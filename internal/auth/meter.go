@@ -67,19 +67,24 @@ func (m *meter) move(b *bounds, at *moment) {
 func (m *meter) check(b *bounds, at *moment, n need, loose int64, part float64) (r refusal) {
 	if l := &b.of[concurrency]; l.amount > 0 {
 		if most := partOf(l.amount, part); m.running+loose >= most {
-			r = refusal{bound: l, kind: concurrency, used: m.running + loose, busy: true, wait: busyWait}
+			r = refusal{bound: l, kind: concurrency, used: m.running + loose, busy: true, shared: m.running+loose < l.amount, wait: busyWait}
 		}
 	}
 	if l := &b.of[perMinute]; l.amount > 0 {
 		if most := partOf(l.amount, part); m.minute.sum.requests >= most {
-			r = r.worse(refusal{bound: l, kind: perMinute, used: m.minute.sum.requests, wait: m.minute.requestsFit(1, most, at.elapsed)})
+			r = r.worse(refusal{
+				bound: l, kind: perMinute, used: m.minute.sum.requests, shared: m.minute.sum.requests < l.amount,
+				wait: m.minute.requestsFit(1, most, at.elapsed),
+			})
 		}
 	}
 	if l := &b.of[tokensPerMinute]; l.amount > 0 {
-		if most := partOf(l.amount, part); m.minute.sum.tokens+n.tokens > most {
+		// A call that is larger than a mere part of the limit, and not than the limit, goes when nothing else was taken.
+		most := max(partOf(l.amount, part), min(n.tokens, l.amount))
+		if used := m.minute.sum.tokens; used+n.tokens > most {
 			r = r.worse(refusal{
-				bound: l, kind: tokensPerMinute, used: m.minute.sum.tokens, need: n.tokens, never: n.tokens > l.amount,
-				wait: m.minute.tokensFit(n.tokens, most, at.elapsed),
+				bound: l, kind: tokensPerMinute, used: used, need: n.tokens, never: n.tokens > l.amount,
+				shared: used+n.tokens <= l.amount, wait: m.minute.tokensFit(n.tokens, most, at.elapsed),
 			})
 		}
 	}
