@@ -23,7 +23,6 @@ type load struct {
 	backlog []int64 // of bulk: what is tried after its head
 	waits   []time.Duration
 	used    [2]int64 // interactive, bulk
-	check   checker
 }
 
 type arrival struct {
@@ -31,13 +30,10 @@ type arrival struct {
 	need int64
 }
 
-// checker is a provider that counts what it is sent.
-type checker interface{ take(at time.Time, n int64) bool }
-
 func (l *load) need() int64 { return l.size/2 + l.random.Int64N(l.size+1) }
 
 // run lets the load run until a time; waits and use are of the time from counted on.
-func (l *load) run(counted, end time.Time) (refused int) {
+func (l *load) run(counted, end time.Time) {
 	next := end
 	if l.interactive > 0 {
 		next = l.after()
@@ -48,9 +44,6 @@ func (l *load) run(counted, end time.Time) (refused int) {
 		try := func(c llm.Class, need int64) bool {
 			a, at := l.set.Reserve(l.now, &Try{Need: llm.Need{Input: need}, Class: c, Claims: &claims}, &Reservation{})
 			if a == Granted {
-				if !l.check.take(l.now, need) {
-					refused++
-				}
 				if !l.now.Before(counted) {
 					l.used[min(c, 1)] += need
 				}
@@ -84,7 +77,6 @@ func (l *load) run(counted, end time.Time) (refused int) {
 		l.waiting = append(l.waiting, arrival{next, l.need()})
 		next = l.after()
 	}
-	return refused
 }
 
 func (l *load) after() time.Time {
@@ -101,55 +93,48 @@ func TestBulkLeavesInteractiveCallsTheirPart(t *testing.T) {
 	t.Parallel()
 	const perMinute, size, looks = 4_200_000, 2800, 16
 	slot := time.Duration(float64(time.Minute) * size / perMinute)
-	f := func(name string, sh Shape, check func() checker) {
+	// Slices whose beginnings are not known have to be kept in any second whatever, so that on average half a call is left of it: 2% of the 25
+	// calls here. And as calls come back one by one, those that are larger than the oldest wait for more than one.
+	const anySecond = 0.97
+	f := func(name string, sh Shape, least float64, slots time.Duration) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			begin, end := zero().Add(5*time.Minute), zero().Add(25*time.Minute)
+			begin, end := zero().Add(5*time.Minute), zero().Add(15*time.Minute)
 			run := func(interactive float64) *load {
 				l := &load{
 					set: NewSet(zero(), "q", Terms{Limits: []Limit{minute(Tokens, perMinute)}, Shape: sh}), now: zero(),
-					random: rand.New(rand.NewPCG(1, 2)), size: size, interactive: interactive, check: check(),
+					random: rand.New(rand.NewPCG(1, 2)), size: size, interactive: interactive,
 				}
 				for range looks {
 					l.backlog = append(l.backlog, l.need())
 				}
-				if n := l.run(begin, end); n > 0 {
-					t.Errorf("the provider refuses %d calls", n)
-				}
+				l.run(begin, end)
 				return l
 			}
 			whole := float64(perMinute) * end.Sub(begin).Minutes()
 			alone := run(0)
-			if share := float64(alone.used[1]) / whole; share < 0.99 || share > 1.001 {
-				t.Errorf("bulk alone uses %.2f%% of the quota, want at least 99%%", 100*share)
-			} else {
-				t.Logf("bulk alone uses %.2f%%", 100*share)
+			if share := float64(alone.used[1]) / whole; share < least || share > 1.001 {
+				t.Errorf("bulk alone uses %.2f%% of the quota, want at least %.0f%%", 100*share, 100*least)
 			}
-			both := run(perMinute/60.0/size/10)
-			t.Logf("interactive waits p99 %v of %d calls (slot %v); used %.2f%% + %.2f%%", p99(both.waits), len(both.waits), slot,
-				100*float64(both.used[0])/whole, 100*float64(both.used[1])/whole)
-			if w := p99(both.waits); w > slot+20*time.Millisecond {
-				t.Errorf("interactive calls wait p99 %v, want at most %v", w, slot+20*time.Millisecond)
+			both := run(perMinute / 60.0 / size / 10)
+			t.Logf("bulk alone %.2f%%; both %.2f%% + %.2f%%; interactive waits p99 %v of %d calls", 100*float64(alone.used[1])/whole,
+				100*float64(both.used[1])/whole, 100*float64(both.used[0])/whole, p99(both.waits), len(both.waits))
+			if w := p99(both.waits); w > slots*slot+20*time.Millisecond {
+				t.Errorf("interactive calls wait p99 %v, want at most %v", w, slots*slot+20*time.Millisecond)
 			}
 			if lost := alone.used[1] - both.used[1]; float64(lost) > float64(both.used[0])+0.01*whole {
 				t.Errorf("bulk loses %d, interactive took %d", lost, both.used[0])
 			}
 		})
 	}
-	free := func() checker { return anything{} }
-	f("unknown", Shape{}, free)
-	f("unknown with a burst", Shape{Burst: 5 * time.Second}, free)
-	f("slices", Shape{Mode: Slices}, free)
-	f("slices with slack", Shape{Mode: Slices, Slack: 5 * time.Millisecond}, free)
-	f("aligned slices", Shape{Mode: Slices, Anchor: zero(), Slack: 5 * time.Millisecond}, free)
-	f("bucket", Shape{Mode: Bucket}, free)
-	f("small bucket", Shape{Mode: Bucket, Burst: time.Second}, free)
-	f("fixed", Shape{Mode: Fixed, Anchor: zero()}, free)
-	f("sliding", Shape{Mode: Sliding}, free)
+	f("unknown", Shape{}, anySecond, 3)
+	f("unknown with a burst", Shape{Burst: 5 * time.Second}, 0.99, 1)
+	f("slices", Shape{Mode: Slices}, anySecond, 3)
+	f("slices with slack", Shape{Mode: Slices, Slack: 5 * time.Millisecond}, anySecond, 3)
+	f("aligned slices", Shape{Mode: Slices, Anchor: zero(), Slack: 5 * time.Millisecond}, 0.99, 1)
+	f("bucket", Shape{Mode: Bucket}, 0.99, 1)
+	f("small bucket", Shape{Mode: Bucket, Burst: time.Second}, 0.99, 1)
+	f("fixed", Shape{Mode: Fixed, Anchor: zero()}, 0.99, 1)
+	f("sliding", Shape{Mode: Sliding}, 0.99, 1)
 }
-
-// anything is a provider without limits.
-type anything struct{}
-
-func (anything) take(time.Time, int64) bool { return true }

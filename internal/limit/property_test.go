@@ -202,8 +202,15 @@ func TestUntilIsExact(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		sh := rapid.SampledFrom([]Shape{
-			{}, {Burst: 3 * time.Second}, {Mode: Slices}, {Mode: Slices, Anchor: zero()}, {Mode: Bucket}, {Mode: Bucket, Burst: 7 * time.Second},
-			{Mode: Fixed, Anchor: zero()}, {Mode: Fixed, Anchor: zero(), Slack: 20 * time.Millisecond}, {Mode: Sliding},
+			{},
+			{Burst: 3 * time.Second},
+			{Mode: Slices},
+			{Mode: Slices, Anchor: zero()},
+			{Mode: Bucket},
+			{Mode: Bucket, Burst: 7 * time.Second},
+			{Mode: Fixed, Anchor: zero()},
+			{Mode: Fixed, Anchor: zero(), Slack: 20 * time.Millisecond},
+			{Mode: Sliding},
 			{Mode: Sliding, Slack: 5 * time.Millisecond},
 		}).Draw(t, "shape")
 		s := NewSet(zero(), "q", Terms{Limits: []Limit{minute(Tokens, 7919), minute(Requests, 311)}, Charge: ChargeMax, Shape: sh})

@@ -45,6 +45,7 @@ type TargetState struct {
 	Provider string
 	InUse    int // calls under way
 	Limit    int // of calls under way; 0 if none
+	Adaptive int // the limit that has been found out; 0 if none is to be
 }
 
 // AccountState is the state of the breaker of a whole account.
@@ -88,7 +89,10 @@ func (f *Fleet) Snapshot() State {
 		whole := a.health.look(now, f.epoch)
 		s.Accounts = append(s.Accounts, AccountState{whole, a.name, a.check.active, a.check.failed})
 		for _, tg := range a.targets {
-			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit}
+			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit, 0}
+			if tg.adaptive != nil {
+				st.Adaptive = tg.adaptive.limit
+			}
 			if whole.Health != Healthy && (st.Health == Healthy || st.Until.Before(whole.Until)) {
 				st.BreakerState = whole
 			}
