@@ -56,7 +56,7 @@ func (s *Set) Follow(g Grant) {
 	}
 	s.following = true
 	s.mu.Unlock()
-	s.told()
+	tell(s.regranted)
 }
 
 // advance goes on to the next grant when its time has come. The caller holds mu.
@@ -77,7 +77,7 @@ func (s *Set) Alone(fraction float64) {
 	}
 	s.mu.Unlock()
 	if changed {
-		s.told()
+		tell(s.regranted)
 	}
 }
 
