@@ -233,15 +233,15 @@ func reference(e engine) (r labReference) {
 	return r
 }
 
-// labResult is what a limiter made of one server: at first, with half of its capacity, with all of it again, and with twice as much. Each is
+// limiterResult is what a limiter made of one server: at first, with half of its capacity, with all of it again, and with twice as much. Each is
 // measured for a minute, a minute after the change.
-type labResult struct {
+type limiterResult struct {
 	limit [4]int
 	rate  [4]float64 // of what the right limit yields
 	first [4]float64 // times the time to first token without load
 }
 
-func (r *labResult) String() string {
+func (r *limiterResult) String() string {
 	var b strings.Builder
 	for i := range r.limit {
 		fmt.Fprintf(&b, " %4d %4.0f%% %6.1fx ", r.limit[i], r.rate[i]*100, r.first[i])
@@ -250,17 +250,17 @@ func (r *labResult) String() string {
 }
 
 // middle returns the medians of some runs.
-func middle(runs []labResult) (m labResult) {
+func middle(runs []limiterResult) (m limiterResult) {
 	n := len(runs) / 2
 	for i := range m.limit {
-		m.limit[i] = sortedBy(runs, func(r labResult) int { return r.limit[i] })[n]
-		m.rate[i] = sortedBy(runs, func(r labResult) float64 { return r.rate[i] })[n]
-		m.first[i] = sortedBy(runs, func(r labResult) float64 { return r.first[i] })[n]
+		m.limit[i] = sortedBy(runs, func(r limiterResult) int { return r.limit[i] })[n]
+		m.rate[i] = sortedBy(runs, func(r limiterResult) float64 { return r.rate[i] })[n]
+		m.first[i] = sortedBy(runs, func(r limiterResult) float64 { return r.first[i] })[n]
 	}
 	return m
 }
 
-func sortedBy[T cmp.Ordered](runs []labResult, of func(labResult) T) (all []T) {
+func sortedBy[T cmp.Ordered](runs []limiterResult, of func(limiterResult) T) (all []T) {
 	for _, r := range runs {
 		all = append(all, of(r))
 	}
@@ -268,7 +268,7 @@ func sortedBy[T cmp.Ordered](runs []labResult, of func(labResult) T) (all []T) {
 	return all
 }
 
-func runLab(e engine, l limiter, seed uint64, whole bool, refs map[engine]labReference) (r labResult) {
+func runLab(e engine, l limiter, seed uint64, whole bool, refs map[engine]labReference) (r limiterResult) {
 	b := newLab(e, l, seed)
 	b.whole = whole
 	for i, by := range []float64{1, 0.5, 1, 2} {
@@ -305,7 +305,7 @@ func TestAdaptiveLab(t *testing.T) {
 	for _, c := range labEngines() {
 		_, right := c.e.best()
 		for _, name := range []string{"sluice", "not streamed", "gradient2", "aimd"} {
-			var runs []labResult
+			var runs []limiterResult
 			for seed := range uint64(seeds) {
 				var l limiter = newAdaptive(0)
 				switch name {
