@@ -93,4 +93,7 @@ type Sources struct {
 	QueueDepth func(c llm.Class) int
 	Breakers   func(emit func(Breaker))
 	Ledger     func() LedgerStats
+	Queue      func() QueueStats
+	Quotas     func(emit func(Quota))
+	Adaptive   func(emit func(target string, limit int))
 }
