@@ -273,6 +273,7 @@ func (q *Queue[L]) admit(w *waiter[L], weight int, c *Config, p *patience) *llm.
 	if w.settled {
 		return nil
 	}
+	w.waits = true
 	w.grant.Position, w.grant.Expected = o.calls, o.wait
 	if err := q.hopeless(w, c, p, &o); err != nil {
 		q.leave(w, nil)

@@ -237,7 +237,9 @@ func (q *Queue[L]) tryNode(n *node[L]) Verdict {
 		w.grant.Target, w.grant.Lease = n.t, lease
 		now := time.Now()
 		for i := range w.nodes {
-			w.nodes[i].lane.drain.add(now, w.class, w.tokens)
+			if l := w.nodes[i].lane; w.waits || l.calls > 1 {
+				l.drain.add(now, w.class, w.tokens)
+			}
 		}
 		q.charge(n.share, w.cost)
 		w.grant.Receipt = Receipt{a.name, w.tenant.id, w.tenant.weight, w.cost, n.share.counter}

@@ -21,6 +21,7 @@ type waiter[L any] struct {
 	last    bool
 	front   bool
 	resort  bool // in lanes of last resort
+	waits   bool // it did not start when it came
 	settled bool
 	usable  int // lanes that are not out
 	seq     int64

@@ -159,7 +159,7 @@ func (s *Set) freeAt(g *gauge, b *budget, need, level int64, h holding) int64 {
 			out += s.out[b.Dim]
 		}
 		if out > g.limit {
-			return min(at, c.to)
+			return at
 		}
 		lo, hi := s.now, c.to
 		for hi-lo > int64(time.Millisecond)/2 {
