@@ -203,4 +203,3 @@ func TestBarOverload(t *testing.T) {
 		b.check()
 	})
 }
-

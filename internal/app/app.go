@@ -116,6 +116,7 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	a.prober = newProber(a.fleet, a.account, a.metrics, a.log)
 	a.queue = admit.New(c.Queue, a.start)
 	a.fleet.OnFreed(a.queue.Freed)
+	a.queue.SetCapacity(a.fleet.Capacity)
 	a.gateway = gateway.New(a.queue, a.estimate, a.ledger, a.metrics, a.tracer, a.log)
 	if err = a.apply(c); err != nil {
 		return nil, err
