@@ -57,16 +57,25 @@ func withStore(cmd *cobra.Command, open openKeysFunc, do func(s *store.Store, c 
 func newKeysCreateCommand(open openKeysFunc) *cobra.Command {
 	var k auth.Key
 	var asJSON bool
+	var own, users limitFlags
 	cmd := &cobra.Command{
 		Use:   "create --name NAME",
 		Short: "Make a key and show it, this once",
 		Long: `Makes a key and writes it to standard output, where it can be caught by a script: KEY=$(sluice keys create --name ci).
 Only its hash is kept, so it cannot be shown again.`,
-		Example: `  sluice keys create --name team-a --models 'smart,openai/*' --concurrency 8`,
-		Args:    cobra.NoArgs,
+		Example: `  sluice keys create --name team-a --models 'smart,openai/*' --concurrency 8
+  sluice keys create --name team-b --tier pro --rpm 300 --budget 50/month --budget 5/day --user-rpm 10`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			made, secret := auth.NewKey(k.Name, time.Now())
-			made.Models, made.Concurrency, made.Tier = k.Models, k.Concurrency, k.Tier
+			made.Models, made.Tier, made.Weight = k.Models, k.Tier, k.Weight
+			var err error
+			if made.Limits, err = own.limits(); err != nil {
+				return err
+			}
+			if made.Users.Limits, err = users.limits(); err != nil {
+				return err
+			}
 			return withStore(cmd, open, func(s *store.Store, c *auth.Config) error {
 				if err := fitsConfig(made, c); err != nil {
 					return fmt.Errorf("create key: %w", err)
@@ -88,7 +97,9 @@ Only its hash is kept, so it cannot be shown again.`,
 	f := cmd.Flags()
 	f.StringVar(&k.Name, "name", "", "what logs, metrics and the ledger call the key (required)")
 	f.StringSliceVar(&k.Models, "models", nil, "models that the key may use, by name or pattern with * (all, or those of the tier)")
-	f.IntVar(&k.Concurrency, "concurrency", 0, "calls that may be under way at once (no limit, or that of the tier)")
+	own.add(f, "", "")
+	users.add(f, "user-", " of each end user")
+	f.IntVar(&k.Weight, "weight", 0, "share of capacity among keys that wait (1, or that of the tier)")
 	f.StringVar(&k.Tier, "tier", "", "tier of the configuration whose limits hold where the key sets none")
 	f.BoolVar(&asJSON, "json", false, "write JSON")
 	if err := cmd.MarkFlagRequired("name"); err != nil {
@@ -183,21 +194,24 @@ func explainRevoke(err error, ref string, k auth.Key, c *auth.Config) error {
 
 // keyView is a key as these commands show it.
 type keyView struct {
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	Key         string     `json:"key,omitempty"` // only when it is made
-	Prefix      string     `json:"prefix"`
-	Models      []string   `json:"models"` // empty: all, or those of the tier
-	Concurrency int        `json:"concurrency"`
-	Tier        string     `json:"tier"`
-	Created     time.Time  `json:"created"`
-	Revoked     *time.Time `json:"revoked"` // null while the key is good
+	ID          string      `json:"id"`
+	Name        string      `json:"name"`
+	Key         string      `json:"key,omitempty"` // only when it is made
+	Prefix      string      `json:"prefix"`
+	Models      []string    `json:"models"` // empty: all, or those of the tier
+	Concurrency int         `json:"concurrency"`
+	Tier        string      `json:"tier"`
+	Weight      int         `json:"weight"` // 0: that of the tier
+	Limits      auth.Limits `json:"limits"` // what is left out is left to the tier
+	Users       auth.Limits `json:"users"`  // of each end user
+	Created     time.Time   `json:"created"`
+	Revoked     *time.Time  `json:"revoked"` // null while the key is good
 }
 
 func view(k auth.Key) keyView {
 	v := keyView{
 		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Models: append([]string{}, k.Models...), Concurrency: k.Concurrency,
-		Tier: k.Tier, Created: k.Created.UTC(),
+		Tier: k.Tier, Weight: k.Weight, Limits: k.Limits, Users: k.Users.Limits, Created: k.Created.UTC(),
 	}
 	if !k.Revoked.IsZero() {
 		at := k.Revoked.UTC()
@@ -209,17 +223,19 @@ func view(k auth.Key) keyView {
 // writeKeys writes a table.
 func writeKeys(w io.Writer, keys []keyView) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "NAME\tID\tKEY\tTIER\tMODELS\tCONCURRENCY\tCREATED\tREVOKED")
+	fmt.Fprintln(t, "NAME\tID\tKEY\tTIER\tMODELS\tLIMITS\tCREATED\tREVOKED")
 	for _, k := range keys {
-		concurrency, revoked := "-", "-"
-		if k.Concurrency > 0 {
-			concurrency = fmt.Sprint(k.Concurrency)
-		}
+		revoked := "-"
 		if k.Revoked != nil {
 			revoked = k.Revoked.Format(time.RFC3339)
 		}
+		limits := limitTexts(&k.Limits, "")
+		if k.Weight > 0 {
+			limits = append(limits, fmt.Sprintf("weight=%d", k.Weight))
+		}
+		limits = append(limits, limitTexts(&k.Users, "user-")...)
 		fmt.Fprintf(t, "%s\t%s\t%s...\t%s\t%s\t%s\t%s\t%s\n", k.Name, k.ID, k.Prefix, orNone([]string{k.Tier}), orNone(k.Models),
-			concurrency, k.Created.Format(time.RFC3339), revoked)
+			orNone(limits), k.Created.Format(time.RFC3339), revoked)
 	}
 	return t.Flush()
 }

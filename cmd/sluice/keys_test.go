@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,8 +57,14 @@ func TestKeysWhileServing(t *testing.T) {
 	if e != nil {
 		t.Fatalf("a key just made: %v", e)
 	}
-	if p.Name() != "team-a" || !p.Allows("openai/x") || p.Allows("other") || p.Start() != nil || p.Start() == nil {
-		t.Error("the principal has not the name and limits of the key")
+	if p.Name() != "team-a" || !p.Allows("openai/x") || p.Allows("other") {
+		t.Error("the principal has not the name and models of the key")
+	}
+	if _, e := p.Reserve(time.Now(), auth.Order{}); e != nil {
+		t.Fatal(e)
+	}
+	if _, e := p.Reserve(time.Now(), auth.Order{}); e == nil || e.Kind != llm.KindKeyConcurrency {
+		t.Errorf("a second call at once: %v", e)
 	}
 
 	list, err := keys("list")
@@ -105,6 +112,52 @@ func TestKeysJSON(t *testing.T) {
 	}
 }
 
+// TestKeysWithLimits makes a key with every limit, and looks for them in the list and at a gateway's principal.
+func TestKeysWithLimits(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keys := keysIn(t, dir, nil)
+	out, err := keys("create", "--name", "all", "--rpm", "3", "--tpm", "400", "--requests-per-day", "50", "--tokens-per-day", "6000",
+		"--concurrency", "7", "--budget", "0.5/day", "--budget", "9/month", "--weight", "4", "--user-rpm", "2", "--user-budget", "1/day")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := keys("list")
+	const want = "rpm=3,tpm=400,requests-per-day=50,tokens-per-day=6000,concurrency=7,budget=0.5/day,budget=9/month,weight=4,user-rpm=2,user-budget=1/day"
+	if err != nil || !strings.Contains(list, want) {
+		t.Errorf("list is\n%s%v", list, err)
+	}
+	s, err := store.Open(t.Context(), "", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	d, err := auth.NewDirectory(t.Context(), auth.Config{}, s, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, e := d.Authenticate(t.Context(), strings.TrimSpace(out))
+	if e != nil || p.Weight() != 4 || !p.Priced() {
+		t.Fatalf("principal %+v, %v", p, e)
+	}
+	refused := func(want llm.Kind, o auth.Order, says string) {
+		t.Helper()
+		_, e := p.Reserve(time.Now(), o)
+		if e == nil || e.Kind != want || !strings.Contains(e.Message, says) {
+			t.Errorf("%v: %v, want %v with %q", o, e, want, says)
+		}
+	}
+	refused(llm.KindKeyBudget, auth.Order{NanoUSD: 500_000_001}, "`budget` of the key itself")
+	refused(llm.KindModelForbidden, auth.Order{Unpriced: true}, "unpriced: allow")
+	refused(llm.KindKeyRate, auth.Order{Need: llm.Need{Input: 401}}, "400 tokens per minute (`tpm` of the key itself)")
+	for range 2 {
+		if _, e := p.Reserve(time.Now(), auth.Order{User: "u"}); e != nil {
+			t.Fatal(e)
+		}
+	}
+	refused(llm.KindKeyRate, auth.Order{User: "u"}, `user "u" of key "all" has made 2 requests in the last minute and may make 2 (`+"`users.rpm` of the key itself)")
+}
+
 func TestKeysErrors(t *testing.T) {
 	t.Parallel()
 	c := &auth.Config{
@@ -127,6 +180,12 @@ func TestKeysErrors(t *testing.T) {
 	f(`required flag(s) "name"`, "create")
 	f("name is missing", "create", "--name", "")
 	f("negative", "create", "--name", "x", "--concurrency", "-1")
+	f("--budget \"5\"", "create", "--name", "x", "--budget", "5")
+	f("--user-budget \"5/week\"", "create", "--name", "x", "--user-budget", "5/week")
+	f("another budget for the day", "create", "--name", "x", "--budget", "5/day,6/day")
+	f("must be refuse or allow", "create", "--name", "x", "--budget-unpriced", "maybe")
+	f("rpm is -1", "create", "--name", "x", "--rpm", "-1")
+	f("weight is 5000", "create", "--name", "x", "--weight", "5000")
 	f("remove it there", "revoke", "in-file")
 	f("no such key", "revoke", "nobody")
 	f("accepts 1 arg", "revoke")

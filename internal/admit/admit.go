@@ -77,21 +77,40 @@ type Queue[L any] struct {
 	paused  atomic.Int64 // calls in back-off
 	byClass [classes]atomic.Int64
 
+	pausedBytes atomic.Int64 // that those keep in memory
+
 	waiters sync.Pool // of *waiter[L]
 
 	mu       sync.Mutex
 	accounts map[string]*account[L] // by provider
-	dirty    []*account[L]          // to be dispatched before mu is given up
-	seq      int64                  // of the last waiter that came
-	front    int64                  // of the last waiter that went to the front; negative
-	heads    heads[L]               // scratch of dispatch
-	alarm    *time.Timer            // calls reopened
-	alarmAt  time.Time              // when; zero if not set
+	tenants  map[tenantID]*tenant[L]
+	ages     [classes]ages[L]
+	hogs     [classes]order[*tenant[L]] // that have waiters, most of the bounds first
+	bytes    int64                      // that waiters keep in memory
+	dirty    []*account[L]              // to be dispatched before mu is given up
+	seq      int64                      // of the last waiter that came
+	moves    int64                      // grows whenever the order of waiters changes
+	alarm    *time.Timer                // calls reopened
+	alarmAt  time.Time                  // when; zero if not set
+	started  [classes]int64             // of those that came into the queue
+	refused  [classes][reasons]int64
+	spreads  int64 // answers whose time to come back is spread
+
+	// Scratch, under mu.
+	claims limit.Claims
+	heads  heads[L]
+	behind behind[L]
+	nodes  []*node[L]
+	spare  struct {
+		tenants spares[tenant[L]]
+		shares  spares[share[L]]
+		flows   spares[flow[L]]
+	}
 }
 
 // New returns an empty queue.
 func New[L any](c Config, start StartFunc[L]) *Queue[L] {
-	q := &Queue[L]{start: start, accounts: map[string]*account[L]{}}
+	q := &Queue[L]{start: start, accounts: map[string]*account[L]{}, tenants: map[tenantID]*tenant[L]{}}
 	q.Update(c)
 	return q
 }
@@ -116,7 +135,7 @@ func (q *Queue[L]) Acquire(ctx context.Context, call *llm.Call, a Ask) (Grant[L]
 	var waited time.Duration
 	if !a.NotBefore.IsZero() {
 		var err *llm.Error
-		if waited, err = q.pause(ctx, call, a.NotBefore); err != nil {
+		if waited, err = q.pause(ctx, call, &a); err != nil {
 			return Grant[L]{}, err
 		}
 	}
@@ -167,8 +186,8 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // pause waits until a time: a back-off.
-func (q *Queue[L]) pause(ctx context.Context, call *llm.Call, until time.Time) (time.Duration, *llm.Error) {
-	begin := time.Now()
+func (q *Queue[L]) pause(ctx context.Context, call *llm.Call, a *Ask) (time.Duration, *llm.Error) {
+	begin, until := time.Now(), a.NotBefore
 	d := until.Sub(begin)
 	if d <= 0 {
 		return 0, nil
@@ -177,12 +196,21 @@ func (q *Queue[L]) pause(ctx context.Context, call *llm.Call, until time.Time) (
 	if !call.Deadline.IsZero() && until.After(call.Deadline) {
 		return 0, late(call, 0)
 	}
-	if d > c.MaxWait {
-		return 0, tooLong(c, 0, d)
+	if p := c.patience(call, begin); d > p.max {
+		return 0, p.tooSoon(d)
 	}
 	defer q.paused.Add(-1)
 	if n := q.paused.Add(1); n > int64(c.MaxQueue) {
-		return 0, full(c, n-1, d)
+		e := llm.Errorf(llm.KindQueueFull, "%d calls are waiting before another attempt, queue.max_calls is %d", n-1, c.MaxQueue)
+		e.RetryAfter = d
+		return 0, e
+	}
+	defer q.pausedBytes.Add(-int64(a.Bytes))
+	if n := q.pausedBytes.Add(int64(a.Bytes)); n > c.MaxBytes {
+		e := llm.Errorf(llm.KindQueueFull, "the requests of calls that wait before another attempt take %d bytes, queue.max_bytes is %d",
+			n-int64(a.Bytes), c.MaxBytes)
+		e.RetryAfter = d
+		return 0, e
 	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -198,31 +226,22 @@ func (q *Queue[L]) pause(ctx context.Context, call *llm.Call, until time.Time) (
 func (q *Queue[L]) wait(ctx context.Context, call *llm.Call, a *Ask) (Grant[L], *llm.Error) {
 	c := q.config.Load()
 	begin := time.Now()
-	limit := begin.Add(c.MaxWait)
-	if !call.Deadline.IsZero() && call.Deadline.Before(limit) {
-		limit = call.Deadline
-	}
-	w := q.waiter(call, a)
+	p := c.patience(call, begin)
+	w := q.waiter(call, a, c, begin)
 	defer q.recycle(w)
 	q.mu.Lock()
-	q.enter(w, a)
-	if err := q.hopeless(w, c, limit); err != nil {
-		q.leave(w)
-		q.mu.Unlock()
+	err := q.admit(w, a.Weight, c, &p)
+	q.mu.Unlock()
+	if err != nil {
 		return Grant[L]{}, err
 	}
-	q.mu.Unlock()
 
-	w.timer.Reset(time.Until(limit))
-	var err *llm.Error
+	w.timer.Reset(time.Until(p.end))
 	select {
 	case <-w.ready:
 		return w.result(begin)
 	case <-w.timer.C:
-		err = tooLong(c, time.Since(begin), 0)
-		if limit.Equal(call.Deadline) {
-			err = late(call, time.Since(begin))
-		}
+		err = p.over(time.Since(begin))
 	case <-ctx.Done():
 		err = ended(ctx)
 	}
@@ -232,36 +251,36 @@ func (q *Queue[L]) wait(ctx context.Context, call *llm.Call, a *Ask) (Grant[L], 
 		<-w.ready
 		return w.result(begin)
 	}
+	why := left
 	if err.Kind == llm.KindDeadline {
-		err.RetryAfter = q.estimate(w, c)
+		why = expired
+		err.RetryAfter = q.comeBack(w, c)
 	}
-	q.leave(w)
+	q.refused[w.class][why]++
+	q.leave(w, nil)
+	q.dispatchDirty()
 	q.mu.Unlock()
 	return Grant[L]{}, err
 }
 
-// hopeless returns why a waiter that was just tried must not wait, or nil. The caller holds mu.
-func (q *Queue[L]) hopeless(w *waiter[L], c *Config, limit time.Time) *llm.Error {
+// admit lets a call into the queue, where it may start at once, or says why it must not wait. The caller holds mu.
+func (q *Queue[L]) admit(w *waiter[L], weight int, c *Config, p *patience) *llm.Error {
+	o := q.outlook(w, weight)
+	if err := q.turnAway(w, c, p, &o); err != nil {
+		return err
+	}
+	q.enter(w, weight)
 	if w.settled {
 		return nil
 	}
-	if q.waiting.Load() > int64(c.MaxQueue) {
-		return full(c, q.waiting.Load()-1, q.estimate(w, c))
+	w.waits = true
+	w.grant.Position, w.grant.Expected = o.calls, o.wait
+	if err := q.hopeless(w, c, p, &o); err != nil {
+		q.leave(w, nil)
+		q.dispatchDirty()
+		return err
 	}
-	if !w.resort {
-		return nil
-	}
-	var until time.Time
-	for i := range w.nodes {
-		lane := w.nodes[i].lane
-		if !lane.out || lane.until.IsZero() {
-			return nil
-		}
-		until = earlier(until, lane.until)
-	}
-	if until.After(limit) {
-		return unhealthy(w.targets, until)
-	}
+	q.shed(c)
 	return nil
 }
 

@@ -1,7 +1,7 @@
 package admit
 
 import (
-	"container/heap"
+	"math"
 	"time"
 
 	"sluice/internal/limit"
@@ -10,15 +10,17 @@ import (
 
 // Dispatch of an account, under mu:
 //
-//  1. Take the lane whose head goes first: by class, then by arrival.
-//  2. Try to start that head. If it starts, it is settled, and the lane has another head.
+//  1. Take the lane whose next call goes first: by class, by the counter of its key, by arrival.
+//  2. Try to start that call. If it starts, it is settled, and the lane has another head.
 //  3. If its target is full, nobody behind it in the lane can start either: the lane is done. Lanes of other targets
 //     are not held up by it.
 //  4. If the whole account is full, all lanes are done.
-//  5. If the target is out of use, the lane is done, and its waiters lose one of the targets they can hope for. Those
+//  5. If a quota does not have what the call needs, it has laid claim to it (limit.Claims), and calls behind it are tried in turn: they start
+//     if that does not delay it. After so many that did not, the lane is done for a while (lookAgain).
+//  6. If the target is out of use, the lane is done, and its waiters lose one of the targets they can hope for. Those
 //     that have none left are sent away, or, if theirs is the last tier, move to the lanes of last resort.
 //
-// A freed place thus costs as many tries as it wakes waiters, and one more.
+// A freed place thus costs as many tries as it wakes waiters, and one more for each lane.
 
 // Freed tells the queue that a place at t may have become free, or, with nil, anywhere. It does not block for long:
 // it tries waiters, and wakes those that start.
@@ -57,34 +59,42 @@ func (q *Queue[L]) TryAcquire(call *llm.Call, a Ask) (Grant[L], bool) {
 	return Grant[L]{}, false
 }
 
-// markAll marks every account for dispatch and forgets those that nobody waits for.
+// markAll marks every account for dispatch and forgets those that nobody has waited for of late.
 func (q *Queue[L]) markAll() {
+	now := time.Now()
 	for name, a := range q.accounts {
-		if len(a.lanes) == 0 {
+		if len(a.lanes) > 0 {
+			q.mark(a)
+		} else if now.Sub(a.left) > keepIdle && !a.dirty {
 			delete(q.accounts, name)
-			continue
+			q.forgetShares(a)
 		}
-		q.mark(a)
+	}
+}
+
+// forgetShares forgets what keys have had of an account that nobody waits for.
+func (q *Queue[L]) forgetShares(a *account[L]) {
+	for c := range a.fields {
+		f := &a.fields[c]
+		f.floor = math.MaxInt64
+		q.raise(f)
 	}
 }
 
 // enter puts a new waiter into its lanes and tries whoever can start. The caller holds mu.
-func (q *Queue[L]) enter(w *waiter[L], a *Ask) {
-	if a.Front {
-		q.front--
-		w.seq = q.front
-	} else {
-		q.seq++
-		w.seq = q.seq
-	}
-	q.waiting.Add(1)
-	q.byClass[w.class].Add(1)
+//
+// Nobody who waits could have started before it came, and nobody can behind it: so there is nothing to be done where others are before
+// it, except where they wait for a quota that may have enough for this call.
+func (q *Queue[L]) enter(w *waiter[L], weight int) {
+	q.seq++
+	w.seq = q.seq
+	q.count(w, weight)
 	q.link(w, false)
-	for _, t := range w.targets {
-		if w.settled || w.resort {
-			break
+	for i := 0; i < len(w.nodes) && !w.settled && !w.resort; i++ {
+		n := &w.nodes[i]
+		if n.lane.short || n.lane.head() == n {
+			q.dispatch(n.lane.account, n.t)
 		}
-		q.dispatch(q.accounts[t.Provider], t)
 	}
 	if !w.settled && !w.resort && w.usable == 0 {
 		q.strand(w)
@@ -92,19 +102,19 @@ func (q *Queue[L]) enter(w *waiter[L], a *Ask) {
 	q.dispatchDirty()
 }
 
-// leave takes a waiter out that has not been settled. The caller holds mu.
-func (q *Queue[L]) leave(w *waiter[L]) {
-	q.unlink(w)
-	q.byClass[w.class].Add(-1)
-	if q.waiting.Add(-1) == 0 && q.alarm != nil {
-		q.alarm.Stop()
-		q.alarmAt = time.Time{}
+// leave takes a waiter out that has not been settled. Others may be able to start in its place: dispatchDirty must follow, unless the waiter was let
+// go by the dispatch of that account. The caller holds mu.
+func (q *Queue[L]) leave(w *waiter[L], dispatched *account[L]) {
+	q.unlink(w, dispatched)
+	q.discount(w)
+	if q.waiting.Add(-1) == 0 {
+		q.silence()
 	}
 }
 
 // settle ends a waiter's wait: its grant or err is set. The caller holds mu.
-func (q *Queue[L]) settle(w *waiter[L]) {
-	q.leave(w)
+func (q *Queue[L]) settle(w *waiter[L], dispatched *account[L]) {
+	q.leave(w, dispatched)
 	w.settled = true
 	w.ready <- struct{}{}
 }
@@ -122,69 +132,124 @@ func (q *Queue[L]) dispatchDirty() {
 // dispatch starts whoever can start at an account. If t is given, its lane is tried even if the whole account is full:
 // a call that has ended may have put the target out of use, or a waiter that came may hope for one that is.
 func (q *Queue[L]) dispatch(a *account[L], t *llm.Target) {
-	round := q.nextRound(a)
+	a.round++
+	q.claims.Reset()
+	q.heads.fill(a, q.moves)
+	failed := 0
 	for len(q.heads) > 0 {
 		h := &q.heads[0]
-		n := h.lane.head()
-		if n == nil {
-			heap.Pop(&q.heads)
+		if h.moves != q.moves { // a start since it was looked up: it may have moved, or be somebody else
+			if n := q.candidate(h.lane); n != nil {
+				h.set(n, q.moves)
+				q.heads.down(0)
+			} else {
+				q.heads.pop()
+			}
 			continue
 		}
-		if now := headOf(h.lane); now != *h { // the head that stood here has been settled
-			*h = now
-			heap.Fix(&q.heads, 0)
-			continue
-		}
-		h.lane.round = round
-		switch q.tryHead(h.lane, n) {
+		l := h.lane
+		switch q.tryNode(h.node) {
 		case Started:
 		case FullAccount:
 			q.heads = q.heads[:0]
+		case Short:
+			if l.behind == a.round {
+				failed++
+			}
+			l.behind = a.round
+			if n := q.lookBehind(l, failed); n != nil {
+				h.set(n, q.moves)
+				q.heads.down(0)
+			} else {
+				q.heads.pop()
+			}
 		default:
-			heap.Pop(&q.heads)
+			q.heads.pop()
 		}
+	}
+	if failed >= maxBehind {
+		a.looked = time.Now()
 	}
 	if t == nil {
 		return
 	}
-	if l := a.index[laneKey{t.Name, false}]; l != nil && l.round != round {
-		q.tryHead(l, l.head())
+	if l := a.index[laneKey{t.Name, false}]; l != nil && l.calls > 0 && l.head().round != a.round {
+		q.tryNode(l.head())
 	}
 }
 
-// nextRound fills heads with the lanes of an account, and returns a number for the round.
-func (q *Queue[L]) nextRound(a *account[L]) int64 {
-	q.heads = q.heads[:0]
-	for _, l := range a.lanes {
-		q.heads = append(q.heads, headOf(l))
+// candidate returns the next node of a lane to be tried; nil if there is none.
+func (q *Queue[L]) candidate(l *lane[L]) *node[L] {
+	if l.calls == 0 {
+		return nil
 	}
-	heap.Init(&q.heads)
-	a.round++
-	return a.round
+	if l.behind != l.account.round {
+		return l.head()
+	}
+	return q.behind.next(l, q.moves)
 }
 
-// tryHead tries to start the first waiter of a lane.
-func (q *Queue[L]) tryHead(l *lane[L], n *node[L]) Verdict {
-	n.w.try.Last = l.resort
-	lease, v, until := q.start(n.t, n.w.try)
+// lookAgain is how long calls behind heads are not tried after many of them were in vain: what a call gives back makes room for few of
+// them, and each try costs something.
+const lookAgain = time.Millisecond
+
+// lookBehind returns the next call of a lane whose head waits for a quota, to be tried in spite of that.
+func (q *Queue[L]) lookBehind(l *lane[L], failed int) *node[L] {
+	if l.calls == 1 {
+		return nil
+	}
+	a := l.account
+	if failed >= maxBehind {
+		return nil
+	}
+	if !a.looked.IsZero() {
+		if now := time.Now(); now.Sub(a.looked) < lookAgain {
+			q.wakeAt(a, a.looked.Add(lookAgain))
+			return nil
+		}
+	}
+	return q.candidate(l)
+}
+
+// tryNode tries to start a waiter at one of its targets.
+func (q *Queue[L]) tryNode(n *node[L]) Verdict {
+	w, l := n.w, n.lane
+	a := l.account
+	n.round = a.round
+	w.try.Last, w.try.Claims = l.key.resort, &q.claims
+	lease, v, until := q.start(n.t, w.try)
+	n.claims = v == Short
+	if v == Short {
+		n.until = until
+		q.reopen(l)
+		if l.head() == n {
+			l.short, l.budget = true, until
+		}
+		q.wakeAt(a, until)
+		return v
+	}
+	if l.short && l.head() == n {
+		l.short, l.budget = false, time.Time{}
+	}
 	switch v {
 	case Started:
 		q.reopen(l)
-		w := n.w
-		w.grant = Grant[L]{Target: n.t, Lease: lease}
+		w.grant.Target, w.grant.Lease = n.t, lease
 		now := time.Now()
 		for i := range w.nodes {
-			w.nodes[i].lane.account.rate.add(now)
+			if l := w.nodes[i].lane; w.waits || l.calls > 1 {
+				l.drain.add(now, w.class, w.tokens)
+			}
 		}
-		q.settle(w)
+		q.charge(n.share, w.cost)
+		w.grant.Receipt = Receipt{a.name, w.tenant.id, w.tenant.weight, w.cost, n.share.counter}
+		q.started[w.class]++
+		q.settle(w, a)
 	case Full, FullAccount:
 		q.reopen(l)
-	case Short:
-		q.reopen(l)
-		q.wakeAt(until)
 	case Open, Limited:
 		l.until = until
-		q.wakeAt(until)
+		q.wakeAt(a, until)
 		q.close(l)
 	}
 	return v
@@ -196,12 +261,14 @@ func (q *Queue[L]) close(l *lane[L]) {
 		return
 	}
 	l.out = true
-	l.each(func(n *node[L]) {
+	q.nodes = l.appendAll(q.nodes[:0])
+	for _, n := range q.nodes {
 		n.w.usable--
-		if n.w.usable == 0 && !l.resort {
+		if n.w.usable == 0 && !l.key.resort {
 			q.strand(n.w)
 		}
-	})
+	}
+	clear(q.nodes)
 }
 
 // reopen notes that a lane's target is in use.
@@ -210,14 +277,18 @@ func (q *Queue[L]) reopen(l *lane[L]) {
 		return
 	}
 	l.out, l.until = false, time.Time{}
-	l.each(func(n *node[L]) { n.w.usable++ })
+	q.nodes = l.appendAll(q.nodes[:0])
+	for _, n := range q.nodes {
+		n.w.usable++
+	}
+	clear(q.nodes)
 }
 
 // strand deals with a waiter all of whose targets are out of use: it is refused, so that its caller can go on to the
 // next tier, or, where there is none, it takes what it can get.
 func (q *Queue[L]) strand(w *waiter[L]) {
 	if w.last {
-		q.unlink(w)
+		q.unlink(w, nil)
 		q.link(w, true)
 		for i := range w.nodes {
 			q.mark(w.nodes[i].lane.account)
@@ -229,60 +300,6 @@ func (q *Queue[L]) strand(w *waiter[L]) {
 		until = earlier(until, w.nodes[i].lane.until)
 	}
 	w.err = unhealthy(w.targets, until)
-	q.settle(w)
-}
-
-// wakeAt sees to it that all lanes are tried at a time.
-func (q *Queue[L]) wakeAt(at time.Time) {
-	if at.IsZero() || !q.alarmAt.IsZero() && !at.Before(q.alarmAt) {
-		return
-	}
-	q.alarmAt = at
-	// A reopening is never busy waiting, even if the clock says that it should have been.
-	d := max(time.Until(at), time.Millisecond)
-	if q.alarm == nil {
-		q.alarm = time.AfterFunc(d, q.reopened)
-		return
-	}
-	q.alarm.Reset(d)
-}
-
-// reopened is called by the alarm.
-func (q *Queue[L]) reopened() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.alarmAt = time.Time{}
-	q.markAll()
-	q.dispatchDirty()
-}
-
-// heads is a heap of lanes by their heads.
-type heads[L any] []head[L]
-
-// head is the place in the order of the waiter that was a lane's head when it was looked at. It holds copies: that
-// waiter may have been settled since, and serve another call.
-type head[L any] struct {
-	lane  *lane[L]
-	class llm.Class
-	seq   int64
-}
-
-func headOf[L any](l *lane[L]) head[L] {
-	w := l.head().w
-	return head[L]{l, w.class, w.seq}
-}
-
-func (h heads[L]) Len() int      { return len(h) }
-func (h heads[L]) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h heads[L]) Less(i, j int) bool {
-	return h[i].class < h[j].class || h[i].class == h[j].class && h[i].seq < h[j].seq
-}
-
-// Push is not used: lanes are only put in all at once.
-func (h *heads[L]) Push(any) { panic("BUG: admit: push to heads") }
-
-// Pop takes the last element off.
-func (h *heads[L]) Pop() any {
-	*h = (*h)[:len(*h)-1]
-	return nil
+	q.refused[w.class][noTarget]++
+	q.settle(w, nil)
 }

@@ -3,7 +3,7 @@ package admit
 import (
 	"context"
 	"errors"
-	"math"
+	"fmt"
 	"strings"
 	"time"
 
@@ -34,20 +34,39 @@ func late(call *llm.Call, waited time.Duration) *llm.Error {
 		waited.Round(time.Millisecond))
 }
 
-func tooLong(c *Config, waited, needed time.Duration) *llm.Error {
-	if needed > 0 {
-		e := llm.Errorf(llm.KindDeadline, "the next attempt may begin in %v, queue.max_wait is %v",
-			needed.Round(time.Millisecond), c.MaxWait)
-		e.RetryAfter = needed
-		return e
+// over is the error for a call that has waited as long as it could.
+func (p *patience) over(waited time.Duration) *llm.Error {
+	if p.due {
+		return late(p.call, waited)
 	}
-	return llm.Errorf(llm.KindDeadline, "no capacity within queue.max_wait (%v); waited %v", c.MaxWait,
-		waited.Round(time.Millisecond))
+	return llm.Errorf(llm.KindDeadline, "no capacity within %s (%v); waited %v", p.name, p.max, waited.Round(time.Millisecond))
 }
 
-func full(c *Config, waiting int64, retryAfter time.Duration) *llm.Error {
-	e := llm.Errorf(llm.KindQueueFull, "%d calls are waiting, queue.max_calls is %d", waiting, c.MaxQueue)
-	e.RetryAfter = retryAfter
+// outOfReach is the error for a call that would have to wait too long.
+func (p *patience) outOfReach(wait time.Duration) *llm.Error {
+	return llm.Errorf(llm.KindDeadline, "%s", p.reach(wait))
+}
+
+func (p *patience) reach(wait time.Duration) string {
+	wait = wait.Round(time.Millisecond)
+	if p.due {
+		within := p.call.Deadline.Sub(p.call.Start).Round(time.Millisecond)
+		return fmt.Sprintf("the call would have to wait %v, its deadline is %v after its arrival", wait, within)
+	}
+	return fmt.Sprintf("the call would have to wait %v, %s is %v", wait, p.name, p.max)
+}
+
+// tooSoon is the error for an attempt that may begin only after the longest wait.
+func (p *patience) tooSoon(in time.Duration) *llm.Error {
+	e := llm.Errorf(llm.KindDeadline, "the next attempt may begin in %v, %s is %v", in.Round(time.Millisecond), p.name, p.max)
+	e.RetryAfter = in
+	return e
+}
+
+// busy is the error for a call whose targets are in use, but not in time for it.
+func busy(targets []*llm.Target, p *patience, wait time.Duration) *llm.Error {
+	e := llm.Errorf(llm.KindNoHealthyTarget, "no target can take the call in time (%s): %s", named(targets), p.reach(wait))
+	e.RetryAfter = wait
 	return e
 }
 
@@ -55,6 +74,14 @@ func full(c *Config, waiting int64, retryAfter time.Duration) *llm.Error {
 const maxNamed = 3
 
 func unhealthy(targets []*llm.Target, until time.Time) *llm.Error {
+	e := llm.Errorf(llm.KindNoHealthyTarget, "no target is in use now (%s)", named(targets))
+	if !until.IsZero() {
+		e.RetryAfter = max(time.Until(until), 0)
+	}
+	return e
+}
+
+func named(targets []*llm.Target) string {
 	var names []string
 	for _, t := range targets[:min(len(targets), maxNamed)] {
 		names = append(names, t.Name)
@@ -62,71 +89,5 @@ func unhealthy(targets []*llm.Target, until time.Time) *llm.Error {
 	if len(targets) > maxNamed {
 		names = append(names, "and others")
 	}
-	e := llm.Errorf(llm.KindNoHealthyTarget, "no target is in use now (%s)", strings.Join(names, ", "))
-	if !until.IsZero() {
-		e.RetryAfter = max(time.Until(until), 0)
-	}
-	return e
-}
-
-// estimate says how long a waiter at the end of the queue would have to wait, by the rate of starts in the last seconds.
-// It is what the fastest of its accounts needs to get through those who wait there; at least a second, and max_wait if
-// nothing has moved.
-func (q *Queue[L]) estimate(w *waiter[L], c *Config) time.Duration {
-	best := time.Duration(0)
-	now := time.Now()
-	for i := range w.nodes {
-		a := w.nodes[i].lane.account
-		perSecond := a.rate.perSecond(now)
-		if perSecond <= 0 {
-			continue
-		}
-		d := time.Duration(min(float64(a.nodes)/perSecond, maxEstimate.Seconds()) * float64(time.Second))
-		if best == 0 || d < best {
-			best = d
-		}
-	}
-	if best == 0 {
-		return c.MaxWait
-	}
-	return max(best.Round(time.Second), time.Second)
-}
-
-// maxEstimate bounds the estimate: beyond it, it means "much later".
-const maxEstimate = time.Hour
-
-// rateWindow is the time over which the rate of starts is averaged: older starts count less by e in each such time.
-const rateWindow = 10 * time.Second
-
-// rate is an exponentially weighted rate of events.
-type rate struct {
-	score float64
-	first time.Time // first event of the run, so that a young run is not taken for a slow one
-	at    time.Time // last event
-}
-
-func (r *rate) add(now time.Time) {
-	r.score = r.decayed(now)
-	if r.score < 0.01 {
-		r.first = now
-	}
-	r.score++
-	r.at = now
-}
-
-func (r *rate) decayed(now time.Time) float64 {
-	if r.score == 0 {
-		return 0
-	}
-	return r.score * math.Exp(-now.Sub(r.at).Seconds()/rateWindow.Seconds())
-}
-
-// perSecond returns the rate; 0 if there was no event of late.
-func (r *rate) perSecond(now time.Time) float64 {
-	s := r.decayed(now)
-	if s < 0.01 {
-		return 0
-	}
-	age := max(now.Sub(r.first).Seconds(), 1)
-	return s / (rateWindow.Seconds() * (1 - math.Exp(-age/rateWindow.Seconds())))
+	return strings.Join(names, ", ")
 }

@@ -20,7 +20,7 @@ import (
 
 // serveAdmin makes the operator's side and tells the metrics where to read.
 func (a *App) serveAdmin(o Options) {
-	a.health = console.NewHealth(a.notReady)
+	a.health = console.NewHealth(a.notReady, a.degraded)
 	a.admin = console.New(console.Options{
 		AdminKey: func() llm.Secret { return a.current().Console.AdminKey },
 		Version:  o.Version, Revision: o.Revision, Start: a.started, Log: a.log,
@@ -31,6 +31,7 @@ func (a *App) serveAdmin(o Options) {
 			return a.gateway.Snapshot().ID, err
 		},
 		Usage: a.usage, Calls: a.calls,
+		Queue: a.queueView, Quotas: a.quotas,
 	})
 	a.metrics.SetSources(obs.Sources{
 		QueueDepth: func(c llm.Class) int { return int(a.queue.Stats().Waiting[c]) },
@@ -42,10 +43,12 @@ func (a *App) serveAdmin(o Options) {
 				}
 			}
 		},
+		Queue: a.queueStats, Quotas: a.quotaStats, Adaptive: a.adaptiveLimits,
 		Ledger: func() obs.LedgerStats {
 			s := a.ledger.Stats()
 			return obs.LedgerStats{Backlog: int(s.Backlog), Written: uint64(s.Written), Failed: uint64(s.Failed)}
 		},
+		Cluster: a.clusterStats(),
 	})
 }
 

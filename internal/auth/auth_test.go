@@ -91,7 +91,7 @@ func (s *keys) KeysChangedSince(_ context.Context, seq int64) ([]Key, int64, err
 const configKey = "team-a-key-0123456789"
 
 func config(c ...KeyConfig) Config {
-	return Config{Keys: c, Tiers: map[string]Tier{"free": {Concurrency: 2, Models: []string{"small"}}, "pro": {}}}
+	return Config{Keys: c, Tiers: map[string]Tier{"free": {Limits: Limits{Concurrency: 2}, Models: []string{"small"}}, "pro": {}}}
 }
 
 // directory makes one, or ends the test.
@@ -178,7 +178,7 @@ func TestConfigErrors(t *testing.T) {
 		KeyConfig{Name: "b", Key: key},
 		KeyConfig{Name: "c", Key: llm.NewSecret("short")},
 		KeyConfig{Name: "d"},
-		KeyConfig{Key: llm.NewSecret("nameless-key-0123456789"), Tier: "typo", Concurrency: -1},
+		KeyConfig{Key: llm.NewSecret("nameless-key-0123456789"), Tier: "typo", Limits: Limits{Concurrency: -1}},
 	)
 	_, err := NewDirectory(t.Context(), c, nil, false, slog.New(slog.DiscardHandler))
 	if err == nil {
@@ -209,13 +209,17 @@ func TestHotPathAllocatesNothing(t *testing.T) {
 	k.Concurrency, k.Models = 10, []string{"smart", "openai/*"}
 	s.put(k)
 	d := directory(t, config(), s, false)
-	ctx, key := t.Context(), secret.Reveal()
+	ctx, key, now := t.Context(), secret.Reveal(), time.Now()
 	n := testing.AllocsPerRun(1000, func() {
 		p, e := d.Authenticate(ctx, key)
-		if e != nil || !p.Allows("openai/gpt-4o") || p.Start() != nil {
+		if e != nil || !p.Allows("openai/gpt-4o") {
 			t.Fatal("refused")
 		}
-		p.Finish()
+		c, e := p.Reserve(now, Order{})
+		if e != nil {
+			t.Fatal(e)
+		}
+		c.Settle(now, llm.Usage{}, 0)
 	})
 	if n > 0 {
 		t.Errorf("%v allocations per call, want none", n)
@@ -234,9 +238,13 @@ func BenchmarkAuthenticate(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		p, e := d.Authenticate(b.Context(), secrets[i%len(secrets)].Reveal())
-		if e != nil || p.Start() != nil {
-			b.Fatal("refused")
+		if e != nil {
+			b.Fatal(e)
 		}
-		p.Finish()
+		c, e := p.Reserve(born, Order{})
+		if e != nil {
+			b.Fatal(e)
+		}
+		c.Settle(born, llm.Usage{}, 0)
 	}
 }

@@ -26,15 +26,20 @@ const (
 // Directory knows the keys. Authenticate may be called from any goroutine; it reads an immutable table.
 type Directory struct {
 	// Set once.
-	store Store // nil: keys come from configuration only
-	open  bool  // anonymous calls are welcome while there are no keys
-	log   *slog.Logger
+	store  Store // nil: keys come from configuration only
+	ledger Books // nil: what was spent before the start counts nothing
+	open   bool  // anonymous calls are welcome while there are no keys
+	born   time.Time
+	log    *slog.Logger
 
 	table atomic.Pointer[table] // replaced under mu
 
 	// Look-ups of keys that the table does not have.
 	flight singleflight.Group
 	slots  *semaphore.Weighted
+
+	booksDown atomic.Bool // the ledger could not be read the last time
+	books     books       // used by New, then by Run
 
 	// Guarded by mu.
 	mu     sync.Mutex
@@ -46,28 +51,36 @@ type Directory struct {
 // table is one immutable view of all keys.
 type table struct {
 	byHash    map[[32]byte]*Principal
-	counts    map[[32]byte]*atomic.Int64 // of every key in byHash, and of gone ones with calls under way
-	good      int                        // keys that can be used
-	anonymous *Principal                 // nil unless calls without a key are welcome
+	accounts  map[string]*account // by name, of every key in byHash, and of gone ones with calls under way
+	limited   map[string]*bounds  // of the keys with limits, by name
+	users     map[string]bool     // names of the keys whose end users have limits of days or months
+	calendar  bool                // some key, or its users, have limits of days or months
+	good      int                 // keys that can be used
+	anonymous *Principal          // nil unless calls without a key are welcome
 }
 
 // NewDirectory makes a directory of the keys of c and of s, and reads all keys of s. s may be nil. open welcomes calls
 // without a key for as long as no key exists, be it good or revoked: the first key made closes the gateway. The error
-// joins everything that is wrong with c, or says that s cannot be read.
+// joins everything that is wrong with c, or says that s cannot be read. If s is Books too, what was spent before counts.
 func NewDirectory(ctx context.Context, c Config, s Store, open bool, log *slog.Logger) (*Directory, error) {
 	d := &Directory{
 		store:  s,
 		open:   open,
+		born:   time.Now(),
 		log:    log,
 		slots:  semaphore.NewWeighted(maxLookups),
 		stored: make(map[[32]byte]Key),
 	}
+	d.ledger, _ = s.(Books)
 	if err := d.Update(c); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, initialTime)
 	defer cancel()
 	if err := d.poll(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.readSpent(ctx); err != nil {
 		return nil, err
 	}
 	return d, nil

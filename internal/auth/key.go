@@ -29,6 +29,9 @@ const (
 // maxKeyBytes bounds what a client may present; a configuration cannot hold a longer key either.
 const maxKeyBytes = 256
 
+// maxWeight bounds a key's weight, as the configuration does.
+const maxWeight = 1000
+
 // maxNameBytes bounds the name of a key.
 const maxNameBytes = 100
 
@@ -99,8 +102,13 @@ func (k Key) Validate() error {
 	if err := checkName(k.Name); err != nil {
 		errs = append(errs, err)
 	}
-	if k.Concurrency < 0 {
-		errs = append(errs, fmt.Errorf("concurrency is %d; it cannot be negative", k.Concurrency))
+	k.Limits.check(func(key, message string) { errs = append(errs, fmt.Errorf("%s %s", key, message)) })
+	k.Users.check(func(key, message string) { errs = append(errs, fmt.Errorf("users.%s %s", key, message)) })
+	for _, b := range append(k.Limits.all(), k.Users.all()...) {
+		b.Validate(func(key, message string) { errs = append(errs, fmt.Errorf("budget.%s %s", key, message)) })
+	}
+	if k.Weight < 0 || k.Weight > maxWeight {
+		errs = append(errs, fmt.Errorf("weight is %d; it must be from 1 to %d", k.Weight, maxWeight))
 	}
 	for _, m := range k.Models {
 		if m == "" || strings.ContainsAny(m, " \t\r\n,") {

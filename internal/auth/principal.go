@@ -2,23 +2,24 @@ package auth
 
 import (
 	"strings"
-	"sync/atomic"
 
 	"sluice/internal/llm"
 )
 
-// Principal is who a call is charged to. It is immutable but for the count of calls under way, which it shares with the
-// Principals that the same key had and will have under other configurations. A call keeps the Principal that it began
-// with.
+// Principal is who a call is charged to. It is immutable but for what the account counts, which it shares with the other keys of its name, and
+// with the Principals that they had and will have under other configurations. A call keeps the Principal that it began with.
 type Principal struct {
+	dir     *Directory
 	name    string
 	tier    string
 	exact   map[string]struct{} // models allowed by name
 	globs   []string            // models allowed by pattern
-	limit   int64               // calls under way at once; 0 is no limit
-	setting string              // where the limit is set, for messages
-	refusal *llm.Error          // why the key is refused; nil for a good key. Shared: never changed
-	running *atomic.Int64       // calls under way, by all Principals of the key
+	key     *bounds             // nil if nothing is limited
+	user    *bounds             // of each end user; nil if nothing is limited
+	tracked int                 // end users that are kept count of
+	weight  int
+	refusal *llm.Error // why the key is refused; nil for a good key. Shared: never changed
+	account *account
 }
 
 // Name returns the key's name; empty for the anonymous principal of an open gateway.
@@ -43,34 +44,6 @@ func (p *Principal) Allows(model string) bool {
 		}
 	}
 	return false
-}
-
-// Start counts one more call under way. If that would be more than the key's limit it counts nothing and returns an error
-// of KindKeyConcurrency. A nil return must be followed by exactly one Finish.
-func (p *Principal) Start() *llm.Error {
-	if p.limit == 0 {
-		p.running.Add(1)
-		return nil
-	}
-	for {
-		n := p.running.Load()
-		if n >= p.limit {
-			return llm.Errorf(llm.KindKeyConcurrency,
-				"key %q has %d calls under way and may have %d (%s); wait for one to end, or raise the limit",
-				p.name, n, p.limit, p.setting)
-		}
-		// Not Add and undo: a refused call would for a moment hold the place of one that fits.
-		if p.running.CompareAndSwap(n, n+1) {
-			return nil
-		}
-	}
-}
-
-// Finish counts one call less. It panics if there is none: a call was finished twice.
-func (p *Principal) Finish() {
-	if p.running.Add(-1) < 0 {
-		panic("BUG: a call of key " + p.name + " was finished twice")
-	}
 }
 
 // setModels splits the entries into exact names and patterns.

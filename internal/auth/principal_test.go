@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sluice/internal/llm"
 )
@@ -74,12 +75,13 @@ func TestLimitsOfTierAndKey(t *testing.T) {
 		if e != nil {
 			t.Fatal(e)
 		}
+		var c Charge
 		for i := range limit {
-			if e := p.Start(); e != nil {
+			if c, e = p.Reserve(born, Order{}); e != nil {
 				t.Fatalf("%s: call %d: %v", name, i, e)
 			}
 		}
-		e = p.Start()
+		_, e = p.Reserve(born, Order{})
 		if limit == 100 { // stands for none
 			if e != nil {
 				t.Errorf("%s: %v", name, e)
@@ -92,9 +94,9 @@ func TestLimitsOfTierAndKey(t *testing.T) {
 					t.Errorf("%s: message %q does not say %q", name, e.Message, w)
 				}
 			}
-			p.Finish()
-			if e := p.Start(); e != nil {
-				t.Errorf("%s: after Finish: %v", name, e)
+			c.Settle(born, llm.Usage{}, 0)
+			if _, e := p.Reserve(born, Order{}); e != nil {
+				t.Errorf("%s: after Settle: %v", name, e)
 			}
 		}
 		if p.Allows("small") != small || p.Allows("large") != large {
@@ -102,16 +104,16 @@ func TestLimitsOfTierAndKey(t *testing.T) {
 		}
 	}
 	f("none", KeyConfig{}, 100, "", true, true)
-	f("own", KeyConfig{Concurrency: 3, Models: []string{"large"}}, 3, "of the key", false, true)
+	f("own", KeyConfig{Limits: Limits{Concurrency: 3}, Models: []string{"large"}}, 3, "of the key", false, true)
 	f("tier", KeyConfig{Tier: "free"}, 2, "tier free", true, false)
-	f("both", KeyConfig{Tier: "free", Concurrency: 5, Models: []string{"large"}}, 5, "of the key", false, true)
+	f("both", KeyConfig{Tier: "free", Limits: Limits{Concurrency: 5}, Models: []string{"large"}}, 5, "of the key", false, true)
 	f("empty tier", KeyConfig{Tier: "pro"}, 100, "", true, true)
 }
 
 func TestConcurrencyIsExact(t *testing.T) {
 	t.Parallel()
 	const limit, workers, each = 5, 16, 2000
-	d := directory(t, config(KeyConfig{Name: "a", Key: llm.NewSecret(configKey), Concurrency: limit}), nil, false)
+	d := directory(t, config(KeyConfig{Name: "a", Key: llm.NewSecret(configKey), Limits: Limits{Concurrency: limit}}), nil, false)
 	p, e := d.Authenticate(t.Context(), configKey)
 	if e != nil {
 		t.Fatal(e)
@@ -121,7 +123,8 @@ func TestConcurrencyIsExact(t *testing.T) {
 	for range workers {
 		wg.Go(func() {
 			for range each {
-				if p.Start() != nil {
+				c, e := p.Reserve(time.Now(), Order{})
+				if e != nil {
 					continue
 				}
 				started.Add(1)
@@ -129,7 +132,7 @@ func TestConcurrencyIsExact(t *testing.T) {
 					most.Store(n)
 				}
 				running.Add(-1)
-				p.Finish()
+				c.Settle(time.Now(), llm.Usage{}, 0)
 			}
 		})
 	}
@@ -137,28 +140,25 @@ func TestConcurrencyIsExact(t *testing.T) {
 	if most.Load() > limit {
 		t.Errorf("%d calls under way at once, limit %d", most.Load(), limit)
 	}
-	if p.running.Load() != 0 || started.Load() == 0 {
-		t.Errorf("%d still counted, %d started", p.running.Load(), started.Load())
+	if p.account.underWay() != 0 || started.Load() == 0 {
+		t.Errorf("%d still counted, %d started", p.account.underWay(), started.Load())
 	}
-	defer func() {
-		if r := fmt.Sprint(recover()); !strings.HasPrefix(r, "BUG:") {
-			t.Errorf("panic = %v, want a BUG", r)
-		}
-	}()
-	p.Finish()
 }
 
 func TestUpdateKeepsCounts(t *testing.T) {
 	t.Parallel()
 	with := func(n int) Config {
-		return config(KeyConfig{Name: "a", Key: llm.NewSecret(configKey), Concurrency: n})
+		return config(KeyConfig{Name: "a", Key: llm.NewSecret(configKey), Limits: Limits{Concurrency: n}})
 	}
 	d := directory(t, with(2), nil, false)
 	old, _ := d.Authenticate(t.Context(), configKey)
+	var charges []Charge
 	for range 2 {
-		if e := old.Start(); e != nil {
+		c, e := old.Reserve(time.Now(), Order{})
+		if e != nil {
 			t.Fatal(e)
 		}
+		charges = append(charges, c)
 	}
 	update := func(c Config) *Principal {
 		t.Helper()
@@ -170,12 +170,12 @@ func TestUpdateKeepsCounts(t *testing.T) {
 	}
 	full := func(p *Principal, want bool) {
 		t.Helper()
-		e := p.Start()
+		c, e := p.Reserve(time.Now(), Order{})
 		if e == nil {
-			p.Finish()
+			c.Settle(time.Now(), llm.Usage{}, 0)
 		}
 		if (e != nil) != want {
-			t.Errorf("Start = %v, want refused: %v", e, want)
+			t.Errorf("Reserve = %v, want refused: %v", e, want)
 		}
 	}
 	full(update(with(2)), true)
@@ -189,14 +189,14 @@ func TestUpdateKeepsCounts(t *testing.T) {
 	}
 	back := update(with(2))
 	full(back, true)
-	old.Finish()
+	charges[0].Settle(time.Now(), llm.Usage{}, 0)
 	full(back, false)
-	old.Finish()
-	if n := back.running.Load(); n != 0 {
+	charges[1].Settle(time.Now(), llm.Usage{}, 0)
+	if n := back.account.underWay(); n != 0 {
 		t.Errorf("%d calls under way, want none", n)
 	}
 	update(config())
-	if n := len(d.table.Load().counts); n != 0 {
-		t.Errorf("%d counts are kept without keys or calls", n)
+	if n := len(d.table.Load().accounts); n != 0 {
+		t.Errorf("%d accounts are kept without keys or calls", n)
 	}
 }

@@ -1,19 +1,20 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"sluice/internal/llm"
 )
 
-// Run looks for changed keys in the store about once a second until ctx ends, so that keys revoked by another process
-// stop working. While the store does not answer, known keys go on and the outage is logged once. It returns nil.
+// Run looks about once a second until ctx ends for changed keys in the store, so that keys revoked by another process stop working, and for what
+// other processes have spent on the limits of days and months. While the store does not answer, known keys go on by what is known, and the outage
+// is logged once. It returns nil.
 func (d *Directory) Run(ctx context.Context) error {
 	if d.store == nil {
 		<-ctx.Done()
@@ -33,9 +34,9 @@ func (d *Directory) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !down:
-			d.log.Error("cannot read keys: known keys go on, revocations wait", "error", err)
+			d.log.Error("cannot read keys and what they have spent: known keys go on, revocations wait", "error", err)
 		case err == nil && down:
-			d.log.Info("keys can be read again")
+			d.log.Info("keys, and what they have spent, can be read again")
 		}
 		down = err != nil
 	}
@@ -45,7 +46,12 @@ func (d *Directory) Run(ctx context.Context) error {
 func (d *Directory) pollOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
-	return d.poll(ctx)
+	if err := d.poll(ctx); err != nil {
+		return err
+	}
+	err := d.readSpent(ctx)
+	d.booksDown.Store(err != nil)
+	return err
 }
 
 // poll reads the store's changes into the table.
@@ -94,58 +100,69 @@ func (d *Directory) keep(k Key) {
 // rebuild makes a table of config and stored and puts it in place; the caller holds mu.
 func (d *Directory) rebuild() {
 	t := &table{
-		byHash: make(map[[32]byte]*Principal, len(d.config.Keys)+len(d.stored)),
-		counts: make(map[[32]byte]*atomic.Int64, len(d.config.Keys)+len(d.stored)),
+		byHash: make(map[[32]byte]*Principal, len(d.config.Keys)+len(d.stored)), accounts: make(map[string]*account),
+		limited: make(map[string]*bounds), users: make(map[string]bool),
 	}
 	old := d.table.Load()
 	if old != nil {
-		for h, n := range old.counts {
-			if n.Load() > 0 {
-				t.counts[h] = n // its calls will finish, and the key may come back before they do
+		for name, a := range old.accounts {
+			if a.underWay() > 0 {
+				t.accounts[name] = a // its calls will end, and the key may come back before they do
 			}
 		}
 	}
-	count := func(h [32]byte) *atomic.Int64 {
-		n := t.counts[h]
-		if n == nil && old != nil {
-			n = old.counts[h]
+	account := func(name string) *account {
+		a := t.accounts[name]
+		if a == nil && old != nil {
+			a = old.accounts[name]
 		}
-		if n == nil {
-			n = new(atomic.Int64)
+		if a == nil {
+			a = &account{name: name, born: d.born}
 		}
-		t.counts[h] = n
-		return n
+		t.accounts[name] = a
+		return a
 	}
 	for h, k := range d.stored {
-		t.byHash[h] = d.principal(k, "the key itself", count(h))
+		t.byHash[h] = d.principal(k, "the key itself", account(k.Name))
 	}
 	for _, c := range d.config.Keys {
 		k := Key{
-			Name: c.Name, Hash: sha256.Sum256([]byte(c.Key.Reveal())), Models: c.Models, Concurrency: c.Concurrency,
-			Tier: c.Tier,
+			Name: c.Name, Hash: sha256.Sum256([]byte(c.Key.Reveal())), Models: c.Models, Tier: c.Tier, Limits: c.Limits, Weight: c.Weight,
+			Users: c.Users,
 		}
 		k.Revoked = d.stored[k.Hash].Revoked
-		t.byHash[k.Hash] = d.principal(k, "`concurrency` of the key in the configuration", count(k.Hash))
+		t.byHash[k.Hash] = d.principal(k, "the key in the configuration", account(k.Name))
 	}
 	for _, p := range t.byHash {
-		if p.refusal == nil {
-			t.good++
+		if p.refusal != nil {
+			continue
 		}
+		t.good++
+		if p.key != nil {
+			t.limited[p.name] = p.key
+		}
+		if p.user.calendar() {
+			t.users[p.name] = true
+		}
+		t.calendar = t.calendar || p.key.calendar() || p.user.calendar()
 	}
 	if d.open && len(t.byHash) == 0 {
-		t.anonymous = &Principal{running: count([32]byte{})}
+		t.anonymous = &Principal{dir: d, account: account("")}
 	}
 	d.table.Store(t)
 }
 
-// principal applies a key's limits, and its tier's where it has none of its own.
-func (d *Directory) principal(k Key, setting string, running *atomic.Int64) *Principal {
-	p := &Principal{name: k.Name, tier: k.Tier, limit: int64(k.Concurrency), setting: setting, running: running}
-	models := k.Models
+// principal applies a key's limits, and its tier's where it has none of its own. where says where the key's own are set.
+func (d *Directory) principal(k Key, where string, a *account) *Principal {
 	tier, known := d.config.Tiers[k.Tier]
-	if p.limit == 0 && tier.Concurrency > 0 {
-		p.limit, p.setting = int64(tier.Concurrency), "`concurrency` of tier "+k.Tier
+	inTier := "tier " + k.Tier
+	p := &Principal{
+		dir: d, name: k.Name, tier: k.Tier, weight: cmp.Or(k.Weight, tier.Weight), account: a,
+		key:     newBounds(source{&k.Limits, "", where}, source{&tier.Limits, "", inTier}),
+		user:    newBounds(source{&k.Users.Limits, "users.", where}, source{&tier.Users.Limits, "users.", inTier}),
+		tracked: cmp.Or(k.Users.Tracked, tier.Users.Tracked, defaultTracked),
 	}
+	models := k.Models
 	if len(models) == 0 {
 		models = tier.Models
 	}
@@ -175,12 +192,19 @@ func check(c Config) error {
 		if k.Key.Empty() {
 			fail(at+".key", "is missing")
 		}
-		if k.Concurrency < 0 {
-			fail(at+".concurrency", "cannot be negative")
-		}
+		checkLimits(fail, at, &k.Limits, &k.Users.Limits)
 		if _, ok := c.Tiers[k.Tier]; k.Tier != "" && !ok {
 			fail(at+".tier", fmt.Sprintf("%q is not in tiers", k.Tier))
 		}
 	}
+	for name, t := range c.Tiers {
+		checkLimits(fail, "tiers."+name, &t.Limits, &t.Users.Limits)
+	}
 	return errors.Join(errs...)
+}
+
+// checkLimits reports what is wrong with the limits of a key or tier and of its users.
+func checkLimits(fail func(key, message string), at string, key, user *Limits) {
+	key.check(func(k, message string) { fail(at+"."+k, message) })
+	user.check(func(k, message string) { fail(at+".users."+k, message) })
 }

@@ -100,19 +100,19 @@ func TestConfigAndStoreShareAKey(t *testing.T) {
 	s.put(k)
 	namesake, other := NewKey("in-config", born)
 	s.put(namesake)
-	d := directory(t, config(KeyConfig{Name: "in-config", Key: secret, Concurrency: 1}), s, false)
+	d := directory(t, config(KeyConfig{Name: "in-config", Key: secret, Limits: Limits{Concurrency: 1}}), s, false)
 	expect(t, d, secret.Reveal(), "in-config")
 	expect(t, d, other.Reveal(), "in-config")
 	p, _ := d.Authenticate(t.Context(), secret.Reveal())
 	q, _ := d.Authenticate(t.Context(), other.Reveal())
-	if e := p.Start(); e != nil {
+	if _, e := p.Reserve(time.Now(), Order{}); e != nil {
 		t.Fatal(e)
 	}
-	if e := p.Start(); e == nil {
+	if _, e := p.Reserve(time.Now(), Order{}); e == nil {
 		t.Error("the limit of the configuration does not hold")
 	}
-	if e := q.Start(); e != nil {
-		t.Errorf("two keys of one name share a count: %v", e)
+	if p.account != q.account {
+		t.Error("two keys of one name do not share an account")
 	}
 	k.Revoked = born
 	s.put(k)
@@ -134,10 +134,13 @@ func TestOpenUntilTheFirstKey(t *testing.T) {
 	expect(t, d, strange.Reveal(), "")
 	s.fail(nil)
 	p, _ := d.Authenticate(t.Context(), "")
+	var charges []Charge
 	for range 1000 {
-		if e := p.Start(); e != nil {
+		c, e := p.Reserve(time.Now(), Order{})
+		if e != nil {
 			t.Fatal(e)
 		}
+		charges = append(charges, c)
 	}
 	if !p.Allows("anything") || d.Keys() != 0 {
 		t.Errorf("the anonymous principal has limits, or there are %d keys", d.Keys())
@@ -147,8 +150,8 @@ func TestOpenUntilTheFirstKey(t *testing.T) {
 	expect(t, d, secret.Reveal(), "first")
 	expect(t, d, "", unauthorized)
 	expect(t, d, "sk-anything", unauthorized)
-	for range 1000 {
-		p.Finish()
+	for _, c := range charges {
+		c.Settle(time.Now(), llm.Usage{}, 0)
 	}
 	k.Revoked = born
 	s.put(k)

@@ -70,7 +70,7 @@ func TestModelsOfAKey(t *testing.T) {
 func TestConcurrencyOfAKey(t *testing.T) {
 	t.Parallel()
 	s := steps(okAfter(time.Second))
-	onRoad(t, keyed(s, auth.KeyConfig{Concurrency: 2}), func(rd *road) {
+	onRoad(t, keyed(s, auth.KeyConfig{Limits: auth.Limits{Concurrency: 2}}), func(rd *road) {
 		replies := make(chan *reply, 2)
 		for range 2 {
 			go func() { replies <- rd.chat("smart", rd.by(keyA)) }()
@@ -99,7 +99,7 @@ func TestSlotsComeBackOnEveryPath(t *testing.T) {
 	t.Parallel()
 	f := func(name string, first step, run func(rd *road)) {
 		t.Helper()
-		o := keyed(steps(first, ok), auth.KeyConfig{Concurrency: 1})
+		o := keyed(steps(first, ok), auth.KeyConfig{Limits: auth.Limits{Concurrency: 1}})
 		o.providers[0].concurrency = 1
 		o.settings = func(c *gateway.Settings) { c.Retry.Attempts = 1 }
 		onRoad(t, o, func(rd *road) {

@@ -76,6 +76,10 @@ type account struct {
 	use     places
 	quotas  []*quota
 	limits  map[string]int // of single models
+
+	adaptive     bool
+	mostAdaptive int
+
 	targets map[string]*target
 	swept   time.Duration // time of the last sweep
 }
@@ -90,6 +94,8 @@ type target struct {
 	health health
 
 	latency *latency // nil until the first sample
+
+	adaptive *adaptive // nil if the number of calls is not to be found out
 }
 
 func newAccount(name string, f *Fleet) *account {
@@ -173,7 +179,7 @@ func (tg *target) room(a *account) Refusal {
 	if a.use.full() {
 		return FullAccount
 	}
-	if tg.use.full() {
+	if tg.use.full() || tg.adaptive.full(tg.use.used) {
 		return Full
 	}
 	return Started
@@ -188,6 +194,7 @@ func (a *account) target(t *llm.Target, f *Fleet) *target {
 	tg := &target{name: t.Name, use: places{limit: a.limits[t.Model]}}
 	a.cover(tg, t.Model, f)
 	tg.health.rules = &f.rules
+	a.adapt(tg, f.now())
 	if len(a.targets) >= maxTargets {
 		a.sweep(f.now())
 	}
@@ -237,6 +244,7 @@ func (a *account) update(p *ProviderLimits, f *Fleet) {
 	defer a.mu.Unlock()
 	a.use.limit = p.Concurrency
 	a.limits = p.Targets
+	a.adaptive, a.mostAdaptive = p.Adaptive, p.MostAdaptive
 	old := make(map[string]*quota, len(a.quotas))
 	for _, q := range a.quotas {
 		old[q.limits.name()] = q
@@ -253,6 +261,7 @@ func (a *account) update(p *ProviderLimits, f *Fleet) {
 	for name, tg := range a.targets {
 		tg.use.limit = a.limits[name]
 		a.cover(tg, name, f)
+		a.adapt(tg, f.now())
 	}
 }
 

@@ -112,6 +112,9 @@ func (l Lease) Done(o Outcome) {
 	a.use.used--
 	tg.use.used--
 	wanted := a.record(le, &o, now)
+	if tg.adaptive != nil && !(refusedForNow(&o) && le.paced()) { // which is a rate's business, not that of calls at a time
+		tg.adaptive.done(&o, tg.use.used+1, now)
+	}
 	le.settle(f.time(now), &o)
 	tg.observe(&o, now)
 	need, key := le.need, le.key

@@ -23,7 +23,7 @@ var (
 // minPrefix is the shortest beginning of a key that RevokeKey takes for one: the common mark and two characters.
 const minPrefix = 12
 
-const keyColumns = "id, name, prefix, hash, models, concurrency, tier, created_us, revoked_us"
+const keyColumns = "id, name, prefix, hash, models, concurrency, tier, limits, created_us, revoked_us"
 
 // KeyByHash returns the key with a hash, revoked or not; the error is auth.ErrNoKey if there is none.
 func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (auth.Key, error) {
@@ -83,8 +83,8 @@ func (s *Store) CreateKey(ctx context.Context, k auth.Key) error {
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, s.dialect.rebind("INSERT INTO keys ("+keyColumns+", seq) VALUES (?,?,?,?,?,?,?,?,?,?)"),
-			k.ID, k.Name, k.Prefix, k.Hash[:], string(models), k.Concurrency, k.Tier, micros(k.Created), micros(k.Revoked), seq)
+		_, err = tx.ExecContext(ctx, s.dialect.rebind("INSERT INTO keys ("+keyColumns+", seq) VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
+			k.ID, k.Name, k.Prefix, k.Hash[:], string(models), k.Concurrency, k.Tier, k.MarshalLimits(), micros(k.Created), micros(k.Revoked), seq)
 		return err
 	})
 }
@@ -200,9 +200,9 @@ func (s *Store) changeKeys(ctx context.Context, verb string, do func(tx *sql.Tx,
 // scanKey reads one row of keyColumns.
 func scanKey(scan func(...any) error) (auth.Key, error) {
 	var k auth.Key
-	var hash, models []byte
+	var hash, models, limits []byte
 	var created, revoked int64
-	err := scan(&k.ID, &k.Name, &k.Prefix, &hash, &models, &k.Concurrency, &k.Tier, &created, &revoked)
+	err := scan(&k.ID, &k.Name, &k.Prefix, &hash, &models, &k.Concurrency, &k.Tier, &limits, &created, &revoked)
 	if err != nil {
 		return k, err
 	}
@@ -215,6 +215,9 @@ func scanKey(scan func(...any) error) (auth.Key, error) {
 	}
 	if len(k.Models) == 0 {
 		k.Models = nil
+	}
+	if err := k.UnmarshalLimits(limits); err != nil {
+		return k, err
 	}
 	k.Created, k.Revoked = fromMicros(created), fromMicros(revoked)
 	return k, nil

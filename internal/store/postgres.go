@@ -10,13 +10,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-
-	"sluice/internal/ledger"
 )
 
 // connectTime bounds one attempt to connect, unless the DSN says otherwise.
@@ -116,64 +113,4 @@ func explainPostgres(err error) error {
 		return fmt.Errorf("the server cannot be reached: %w", err)
 	}
 	return err
-}
-
-// postgresCalls writes a group of rows by one statement, whose arguments are arrays, one a column: one round trip, one
-// plan for groups of any size, and unlike COPY it can leave out rows that are there already.
-type postgresCalls struct {
-	pool  *pgxpool.Pool
-	query string
-}
-
-// Types of callColumns, where they are not bigint.
-var textColumns = map[string]string{
-	"id": "text", "key_name": "text", "op": "text", "model": "text", "target": "text", "provider": "text", "code": "text",
-	"tags": "jsonb", "rest": "jsonb",
-}
-
-func postgresInsert() string {
-	var arrays, values []string
-	for i, c := range callColumns {
-		array, value := "bigint", "r."+c
-		if t := textColumns[c]; t != "" {
-			array, value = "text", value+"::"+t
-		}
-		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+1, array))
-		values = append(values, value)
-	}
-	columns := strings.Join(callColumns, ", ")
-	return "INSERT INTO calls (" + columns + ") SELECT " + strings.Join(values, ", ") +
-		" FROM unnest(" + strings.Join(arrays, ", ") + ") AS r(" + columns + ") ON CONFLICT (id) DO NOTHING"
-}
-
-// writeCalls implements callWriter.
-func (w *postgresCalls) writeCalls(ctx context.Context, rows []ledger.Row) error {
-	texts := make(map[int][]string, len(textColumns))
-	numbers := make(map[int][]pgtype.Int8, len(callColumns))
-	var row []any
-	for i := range rows {
-		row = appendArgs(row[:0], &rows[i])
-		for c, v := range row {
-			switch v := v.(type) {
-			case string:
-				texts[c] = append(texts[c], v)
-			case int64:
-				numbers[c] = append(numbers[c], pgtype.Int8{Int64: v, Valid: true})
-			case nil:
-				numbers[c] = append(numbers[c], pgtype.Int8{})
-			}
-		}
-	}
-	args := make([]any, len(callColumns))
-	for c := range args {
-		if t, ok := texts[c]; ok {
-			args[c] = t
-		} else {
-			args[c] = numbers[c]
-		}
-	}
-	if _, err := w.pool.Exec(ctx, w.query, args...); err != nil {
-		return fmt.Errorf("insert: %w", err)
-	}
-	return nil
 }

@@ -9,13 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-
-	"sluice/internal/ledger"
 )
 
 // sqliteFile is the name of the database in the data directory.
@@ -123,69 +120,4 @@ func explainSQLite(err error) error {
 		return fmt.Errorf("the file is damaged: %w", err)
 	}
 	return err
-}
-
-// sqliteCalls writes rows by statements of many rows, which halves the cost per row.
-type sqliteCalls struct {
-	db    *sql.DB
-	sizes []int       // rows of each statement, largest first; the last is 1
-	stmts []*sql.Stmt // by size
-
-	mu   sync.Mutex // one group at a time
-	args []any      // reused
-}
-
-func newSQLiteCalls(ctx context.Context, db *sql.DB) (*sqliteCalls, error) {
-	w := &sqliteCalls{db: db, sizes: []int{64, 8, 1}}
-	row := "(" + strings.TrimSuffix(strings.Repeat("?,", len(callColumns)), ",") + ")"
-	for _, n := range w.sizes {
-		// DO NOTHING and not OR IGNORE, which would swallow rows for other reasons too.
-		query := "INSERT INTO calls (" + strings.Join(callColumns, ", ") + ") VALUES " +
-			strings.TrimSuffix(strings.Repeat(row+",", n), ",") + " ON CONFLICT (id) DO NOTHING"
-		st, err := db.PrepareContext(ctx, query)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("prepare insert of calls: %w", err), w.close())
-		}
-		w.stmts = append(w.stmts, st)
-	}
-	return w, nil
-}
-
-func (w *sqliteCalls) close() error {
-	var errs []error
-	for _, st := range w.stmts {
-		errs = append(errs, st.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// writeCalls implements callWriter.
-func (w *sqliteCalls) writeCalls(ctx context.Context, rows []ledger.Row) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	tx, err := w.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback() // does nothing after Commit
-	defer func() { clear(w.args) }()
-	for i, n := range w.sizes {
-		if len(rows) < n {
-			continue
-		}
-		st := tx.StmtContext(ctx, w.stmts[i])
-		for ; len(rows) >= n; rows = rows[n:] {
-			w.args = w.args[:0]
-			for j := range rows[:n] {
-				w.args = appendArgs(w.args, &rows[j])
-			}
-			if _, err := st.ExecContext(ctx, w.args...); err != nil {
-				return fmt.Errorf("insert: %w", err)
-			}
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
 }

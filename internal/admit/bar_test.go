@@ -1,0 +1,205 @@
+package admit
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/internal/limit"
+	"sluice/internal/llm"
+)
+
+// jain is the index of fairness of Jain et al.: 1 if all are equal.
+func jain(x []float64) float64 {
+	var sum, squares float64
+	for _, v := range x {
+		sum += v
+		squares += v * v
+	}
+	return sum * sum / (float64(len(x)) * squares)
+}
+
+// shares runs keys that are always backlogged for a time and returns the tokens of each in the part of the time in which all of them were, divided
+// by the keys' weights.
+func shares(l *lab, keys []*backlog, callers int, d time.Duration) []float64 {
+	ctx, cancel := context.WithCancel(context.Background())
+	for i, k := range keys {
+		k.run(ctx, l, callers, uint64(i))
+	}
+	time.Sleep(10 * time.Second) // whatever was idle has been used
+	before := make([]int64, len(keys))
+	for i, k := range keys {
+		before[i] = k.used.Load()
+	}
+	time.Sleep(d)
+	var got []float64
+	for i, k := range keys {
+		got = append(got, float64(k.used.Load()-before[i])/float64(max(k.weight, 1)))
+	}
+	cancel()
+	time.Sleep(time.Minute)
+	l.check()
+	return got
+}
+
+func sized(input, output int64) func(*rand.Rand) llm.Need {
+	return func(r *rand.Rand) llm.Need {
+		f := 0.5 + r.Float64()
+		return llm.Need{Input: int64(float64(input) * f), Output: int64(float64(output) * f)}
+	}
+}
+
+func spread(x []float64) float64 {
+	least, most := x[0], x[0]
+	for _, v := range x {
+		least, most = min(least, v), max(most, v)
+	}
+	return most/least - 1
+}
+
+func TestBarFairness(t *testing.T) {
+	t.Parallel()
+	f := func(name string, bar float64, err float64, weights ...int) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := Default()
+				c.MaxWait = time.Hour
+				terms := perMinute(0, 6_000_000, limit.Bucket)
+				terms.Shape.Burst = time.Second
+				l := newLab(t, c, map[string]limit.Terms{"p/m": terms})
+				sizes := [][2]int64{{80, 20}, {300, 100}, {2000, 1000}, {9000, 3000}}
+				var keys []*backlog
+				for i, w := range weights {
+					keys = append(keys, &backlog{
+						key: string(rune('a' + i)), weight: w, size: sized(sizes[i][0], sizes[i][1]), err: err,
+					})
+				}
+				got := shares(l, keys, 600, 90*time.Second)
+				t.Logf("fairness, %s: tokens by weight differ by %.2f %% (bar %.0f %%), Jain index %.5f (bar 0.999)", name, 100*spread(got), 100*bar,
+					jain(got))
+				t.Logf("tokens: %.0f", got)
+				if spread(got) > bar || jain(got) < 0.999 {
+					t.Errorf("tokens by weight: %.0f", got)
+				}
+			})
+		})
+	}
+	f("equal weights", 0.02, 0, 1, 1, 1, 1)
+	f("equal weights, estimates wrong by up to 2x", 0.02, 1, 1, 1, 1, 1)
+	f("weights 1:2:4", 0.03, 0, 1, 2, 4)
+}
+
+// burst is what TestBarReturns and TestBarOverload send: calls of small keys that come at random.
+type burst struct {
+	*lab
+	started, refused, again, lost atomic.Int64
+	wg                            sync.WaitGroup
+	waits                         []time.Duration
+	mu                            sync.Mutex
+}
+
+// send sends one call; if it is refused, the caller waits as it was told, and comes once more.
+func (b *burst) send(key string, rnd *rand.Rand, retry bool) {
+	need := llm.Need{Input: 200 + rnd.Int64N(400), Output: 50 + rnd.Int64N(200)}
+	length := time.Duration(500+rnd.IntN(1500)) * time.Millisecond
+	b.wg.Go(func() {
+		for first := true; ; first = false {
+			g, err := b.q.Acquire(context.Background(), &llm.Call{Key: key, Start: time.Now()}, Ask{Targets: targets("p/m"), Last: true, Need: need})
+			if err == nil {
+				b.started.Add(1)
+				if !first {
+					b.again.Add(1)
+				}
+				time.Sleep(length)
+				g.Lease.done(need)
+				b.q.Used(g.Receipt, need.Input, need.Output)
+				return
+			}
+			if !first || !retry {
+				b.lost.Add(1)
+				return
+			}
+			b.refused.Add(1)
+			time.Sleep(err.RetryAfter)
+		}
+	})
+}
+
+// TestBarReturns sends ten seconds' worth of a quota within one second to a queue that lets calls wait for two seconds.
+func TestBarReturns(t *testing.T) {
+	t.Parallel()
+	f := func(name string, mode limit.Mode, told bool) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := Default()
+				c.MaxWait = 2 * time.Second
+				terms := perMinute(9000, 0, mode)
+				terms.Shape.Burst = 2 * time.Second
+				b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
+				if told {
+					b.q.SetCapacity(func(*llm.Target) (tokens, calls float64) { return 0, 150 })
+				}
+				rnd := rand.New(rand.NewPCG(1, 2))
+				for range 1500 {
+					b.send(string(rune('a'+rnd.IntN(26))), rnd, true)
+					time.Sleep(time.Second / 1500)
+				}
+				b.wg.Wait()
+				part := float64(b.again.Load()) / float64(b.refused.Load())
+				t.Logf("returns, %s: %.1f %% of %d refused calls are served when they come back as told (bar 95 %%)", name, 100*part, b.refused.Load())
+				if b.refused.Load() < 500 || part < 0.95 {
+					t.Errorf("%d refused, %d served at their return", b.refused.Load(), b.again.Load())
+				}
+				time.Sleep(time.Minute)
+				b.check()
+			})
+		})
+	}
+	f("bucket", limit.Bucket, false)
+	f("bucket, capacity known", limit.Bucket, true)
+	f("slices", limit.Slices, false)
+	f("slices, capacity known", limit.Slices, true)
+}
+
+// TestBarOverload sends ten times what a quota allows for a minute.
+func TestBarOverload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := Default()
+		c.MaxWait, c.MaxQueue = 5*time.Second, 500
+		terms := perMinute(9000, 0, limit.Bucket)
+		terms.Shape.Burst = time.Second
+		b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
+		rnd := rand.New(rand.NewPCG(3, 4))
+		begin := time.Now()
+		kept := 0
+		for i := range 90_000 {
+			b.send(string(rune('a'+rnd.IntN(26))), rnd, false)
+			time.Sleep(begin.Add(time.Duration(i+1) * time.Minute / 90_000).Sub(time.Now()))
+			if i%100 == 0 {
+				kept = max(kept, int(b.q.waiting.Load()))
+			}
+		}
+		got := float64(b.started.Load())
+		b.wg.Wait()
+		capacity := 9000.0
+		t.Logf("overload: goodput %.2f %% of capacity at 10x load for 60 s (bar 98 %%), at most %d calls waiting (bound %d), %d refused", 100*got/capacity, kept,
+			c.MaxQueue, b.lost.Load())
+		if got < 0.98*capacity || kept > c.MaxQueue {
+			t.Errorf("%v started", got)
+		}
+		v := b.q.Look(100)
+		t.Logf("overload: refusals by reason %v", v.Refused)
+		if spare := len(b.q.spare.tenants.all) + len(b.q.tenants); spare > 100 {
+			t.Errorf("%d keys are kept, of 26", spare)
+		}
+		time.Sleep(time.Minute)
+		b.check()
+	})
+}
