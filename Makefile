@@ -6,6 +6,7 @@
 # make soak    ten minutes of callers and of every failure
 # make bench-truth   hold what is measured against what is known to be true
 # make bench-hedge   measure what hedging does to the time to first token
+# make bench-scheduler   how much of quotas is used, in which order, and what is refused
 
 GO    ?= go
 TOOL   = $(GO) tool -modfile=tools/go.mod
@@ -15,7 +16,7 @@ PKGS  ?= ./...
 # The race detector needs a C compiler. A build server must have one; elsewhere its absence costs only the detector.
 RACE  := $(if $(CI),-race,$(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race))
 
-.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth bench-hedge conformance soak microbench fuzz generate report-page clean
+.PHONY: run build test check unit e2e fmt lint vuln bench bench-truth bench-hedge bench-scheduler conformance soak microbench fuzz generate report-page clean
 
 run:
 	$(GO) run ./cmd/sluice serve $(ARGS)
@@ -59,6 +60,9 @@ bench-truth:
 
 bench-hedge:
 	$(GO) run ./bench/hedge $(ARGS)
+
+bench-scheduler:
+	$(GO) run ./bench/scheduler $(ARGS)
 
 conformance:
 	$(GO) run ./bench/conformance $(ARGS)

@@ -35,7 +35,8 @@ func newLab(t *testing.T, c Config, quotas map[string]limit.Terms) *lab {
 	}
 	l.q = New(c, l.start)
 	for name, s := range l.sets {
-		s.OnFreed(func() { l.q.Freed(target(name)) })
+		freed := func() { l.q.Freed(target(name)) }
+		s.OnFreed(freed, freed)
 	}
 	return l
 }

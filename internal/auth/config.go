@@ -21,7 +21,7 @@ type Config struct {
 type Tier struct {
 	Limits `yaml:",inline"`
 	// Weight is the tier's share of capacity among keys that wait: a key of weight 4 gets four times the tokens of one of weight 1.
-	Weight int `yaml:"weight" default:"1" max:"1000" example:"4"`
+	Weight int `yaml:"weight" max:"1000" example:"4"`
 	// Models are the names, or patterns with *, that keys of the tier may use. With none, all.
 	Models []string `yaml:"models" example:"[\"small*\"]"`
 	// Users are limits for each end user of a key, whom the client names in its requests (user, safety_identifier, metadata.user_id).
@@ -44,6 +44,70 @@ type KeyConfig struct {
 	Limits `yaml:",inline"`
 	// Users are limits for each end user of the key. What is left out is taken from users of the tier.
 	Users UserLimits `yaml:"users"`
+}
+
+// Limits are what a key, or one end user of it, may take. A limit of 0 is none, or, of a key, that of its tier.
+type Limits struct {
+	// RPM is how many requests may be made in any minute.
+	RPM int `yaml:"rpm" json:"rpm,omitempty" example:"600"`
+	// TPM is how many tokens, of input and output together, may be used in any minute.
+	TPM int64 `yaml:"tpm" json:"tpm,omitempty" example:"1_000_000"`
+	// RequestsPerDay is how many requests may be made in a day, which begins at midnight UTC.
+	RequestsPerDay int `yaml:"requests_per_day" json:"requests_per_day,omitempty" example:"10_000"`
+	// TokensPerDay is how many tokens, of input and output together, may be used in a day, which begins at midnight UTC.
+	TokensPerDay int64 `yaml:"tokens_per_day" json:"tokens_per_day,omitempty" example:"100_000"`
+	// Concurrency is how many calls may be under way at once.
+	Concurrency int `yaml:"concurrency" json:"concurrency,omitempty" example:"8"`
+	// Budget is how much money may be spent in a day or a month.
+	Budget Budget `yaml:"budget" json:"budget,omitzero" example:"{usd: 200, per: month}"`
+	// Budgets are further budgets: one for the day and one for the month can hold together.
+	Budgets []Budget `yaml:"budgets" json:"budgets,omitempty"`
+}
+
+// UserLimits are the limits of each end user of a key.
+type UserLimits struct {
+	Limits `yaml:",inline"`
+	// Tracked is how many end users of a key are kept count of at a time; 0 means 10,000. Who has not called for the longest time is
+	// forgotten first, but for what stands in the ledger.
+	Tracked int `yaml:"tracked" json:"tracked,omitempty" max:"1000000" example:"50_000"`
+}
+
+// defaultTracked is UserLimits.Tracked where it is not set.
+const defaultTracked = 10_000
+
+// The periods of budgets. Both are of the calendar, in UTC.
+const (
+	PerDay   = "day"
+	PerMonth = "month"
+)
+
+// The policies for calls whose price is not known.
+const (
+	UnpricedRefuse = "refuse"
+	UnpricedAllow  = "allow"
+)
+
+// Budget is how much money may be spent in a period of the calendar.
+type Budget struct {
+	// USD is the amount in US dollars; 0 sets no budget.
+	USD float64 `yaml:"usd" json:"usd" example:"200"`
+	// Per is the period: day or month, both in UTC.
+	Per string `yaml:"per" json:"per,omitempty" enum:"day,month"`
+	// Unpriced says what becomes of calls to a model whose price is not known: refuse, or allow, which counts them as free.
+	Unpriced string `yaml:"unpriced" json:"unpriced,omitempty" enum:"refuse,allow"`
+}
+
+// SetDefaults fills in what a file may leave out.
+func (b *Budget) SetDefaults() { b.Per, b.Unpriced = PerMonth, UnpricedRefuse }
+
+// maxUSD bounds a budget, so that it can be counted in billionths of a dollar.
+const maxUSD = 1e9
+
+// Validate reports what is wrong with the budget.
+func (b *Budget) Validate(fail func(key, message string)) {
+	if !(b.USD >= 0 && b.USD <= maxUSD) {
+		fail("usd", fmt.Sprintf("is %v; it must be from 0 to %.0f US dollars", b.USD, maxUSD))
+	}
 }
 
 // SetDefaults fills in what a file may leave out: nothing here has a default.

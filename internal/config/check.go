@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"sluice/internal/cluster"
 	"sluice/internal/model"
 )
 
@@ -30,6 +31,7 @@ func check(c *Config, to *collector, where map[string]Position) {
 	ck.tiers(c)
 	ck.addresses(c)
 	ck.database(c)
+	ck.redis(c)
 }
 
 // fail reports a problem at a key path: in the place of the path, or of what it is nearest within.
@@ -290,6 +292,16 @@ func (ck *checker) database(c *Config) {
 	url := c.Database.Reveal()
 	if url != "" && !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://") {
 		ck.fail("database", "must begin with postgres:// or postgresql://; SQLite needs data_dir only")
+	}
+}
+
+// redis never repeats the URL either.
+func (ck *checker) redis(c *Config) {
+	if c.Redis.Empty() {
+		return
+	}
+	if err := cluster.CheckURL(c.Redis.Reveal()); err != nil {
+		ck.fail("redis", err.Error())
 	}
 }
 

@@ -37,6 +37,12 @@ type Config struct {
 	DataDir string `yaml:"data_dir" reload:"restart" example:"/var/lib/sluice"`
 	// Database is the URL of a PostgreSQL database. Without it, SQLite in data_dir is used.
 	Database llm.Secret `yaml:"database" reload:"restart" example:"${DATABASE_URL:-}"`
+	// Redis is the URL of a Redis server through which replicas share quotas, limits of keys, budgets and what they know of broken targets.
+	// Without it, each replica goes by its own count.
+	Redis llm.Secret `yaml:"redis" reload:"restart" example:"${REDIS_URL:-}"`
+	// Replicas is the least number of replicas to reckon with while Redis cannot be asked: each takes its part of every limit. What Redis
+	// said last counts if it is more.
+	Replicas int `yaml:"replicas" reload:"restart" min:"1" example:"3"`
 	// Console guards the operator's side.
 	Console console.Config `yaml:",inline"`
 	// Obs shapes logs and traces.
@@ -114,6 +120,7 @@ type Position struct{ Line, Column int }
 func (c *Config) SetDefaults() {
 	c.Ingress.SetDefaults()
 	c.DataDir = "./sluice-data"
+	c.Replicas = 1
 	c.Console.SetDefaults()
 	c.Obs.SetDefaults()
 	c.ResponseModel = ResponseModelUpstream

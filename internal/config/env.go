@@ -28,7 +28,7 @@ func knownProviders() []*upstream.Preset {
 
 // FromEnv makes the configuration that holds where there is no file. Providers come from the variables that their own clients
 // read, such as OPENAI_API_KEY and OPENAI_BASE_URL; OPENAI_BASE_URL alone is enough, for local servers. Without any of them there is
-// one simulated provider. SLUICE_LISTEN, SLUICE_ADMIN_KEY, SLUICE_DATABASE_URL and SLUICE_DATA_DIR set what their names say.
+// one simulated provider. SLUICE_LISTEN, SLUICE_ADMIN_KEY, SLUICE_DATABASE_URL, SLUICE_REDIS_URL and SLUICE_DATA_DIR set what their names say.
 // (DATABASE_URL is not read: on many machines it is another program's.)
 func FromEnv(env func(string) (string, bool)) (*Config, error) {
 	c := new(Config)
@@ -42,6 +42,7 @@ func FromEnv(env func(string) (string, bool)) (*Config, error) {
 	}
 	c.Console.AdminKey = llm.NewSecret(get("SLUICE_ADMIN_KEY"))
 	c.Database = llm.NewSecret(get("SLUICE_DATABASE_URL"))
+	c.Redis = llm.NewSecret(get("SLUICE_REDIS_URL"))
 	c.source.notices = c.addProviders(env)
 
 	problems := new(collector)
@@ -62,6 +63,8 @@ func variable(key string, get func(string) string) string {
 		return "SLUICE_LISTEN"
 	case "database":
 		return "SLUICE_DATABASE_URL"
+	case "redis":
+		return "SLUICE_REDIS_URL"
 	}
 	for _, p := range knownProviders() {
 		setting, ok := strings.CutPrefix(key, "providers."+p.Kind+".")

@@ -199,7 +199,7 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 		}
 		d.notices = append(d.notices, c.addProviders(env)...)
 	}
-	for _, name := range []string{"SLUICE_LISTEN", "SLUICE_ADMIN_KEY", "SLUICE_DATABASE_URL", "SLUICE_DATA_DIR"} {
+	for _, name := range []string{"SLUICE_LISTEN", "SLUICE_ADMIN_KEY", "SLUICE_DATABASE_URL", "SLUICE_REDIS_URL", "SLUICE_DATA_DIR"} {
 		if v, _ := d.env(name); v != "" && !d.used[name] {
 			d.notices = append(d.notices, Notice{Key: name, Message: "is set but not used: there is a configuration file, which can refer to it as ${" + name + "}"})
 		}

@@ -53,8 +53,8 @@ func TestLoadErrors(t *testing.T) {
 	}
 	f("unknown key", "lisen: :8080\n", `f.yaml:1:1: lisen: is not a known key; did you mean "listen"?`)
 	f("unknown key far from all", "tls: {zzzzzz: 1}\n", "f.yaml:1:7: tls.zzzzzz: is not a known key; known here: cert_file, key_file")
-	f("unknown key of a later version", "tiers: {free: {rpm: 10, concurrency: 2}}\n",
-		"f.yaml:1:16: tiers.free.rpm: is not a known key; known here: concurrency, models")
+	f("unknown key of a later version", "tiers: {free: {seats: 10, concurrency: 2}}\n",
+		"f.yaml:1:16: tiers.free.seats: is not a known key; known here: budget, budgets, concurrency, models, requests_per_day, rpm, tokens_per_day, tpm, users, weight")
 	f("duplicate key", "listen: localhost:1\n\nlisten: localhost:2\n", "f.yaml:3:1: listen: is already set in line 1")
 	f("every error at once", "listen: 127.0.0.1\nqueue:\n  max_wait: 5\n  max_calls: -1\nproviders:\n  a: {api: opanai}\nmodels:\n  m:\n    targets: [b/x]\n    wieght: 3\n",
 		"f.yaml:1:9: listen: must be host:port, such as 127.0.0.1:8080 or :8080",

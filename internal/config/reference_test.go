@@ -29,7 +29,7 @@ several variables for one thing, the first that is set counts:
 ` + "`GOOGLE_APPLICATION_CREDENTIALS`" + ` (the path of a file), project and location if ` + "`GOOGLE_GENAI_USE_VERTEXAI=true`" + ` is set. With
 none of these there is one simulated provider named ` + "`sim`" + `. A file without ` + "`providers`" + ` takes them from the same variables.
 
-` + "`SLUICE_LISTEN`, `SLUICE_ADMIN_KEY`, `SLUICE_DATABASE_URL` and `SLUICE_DATA_DIR`" + ` set the keys of those names. They are read
+` + "`SLUICE_LISTEN`, `SLUICE_ADMIN_KEY`, `SLUICE_DATABASE_URL`, `SLUICE_REDIS_URL` and `SLUICE_DATA_DIR`" + ` set the keys of those names. They are read
 only where there is no file; a file can refer to them. ` + "`DATABASE_URL`" + ` is never read unless a file refers to it: on many
 machines it belongs to another program.
 

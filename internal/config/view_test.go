@@ -24,7 +24,14 @@ func TestDiff(t *testing.T) {
 	f("secret", "admin_key: aaaaaaaaaaaaaaaa", "admin_key: bbbbbbbbbbbbbbbb",
 		Change{"admin_key", llm.NewSecret("aaaaaaaaaaaaaaaa").String(), llm.NewSecret("bbbbbbbbbbbbbbbb").String(), false})
 	f("gone", "tiers: {a: {concurrency: 1}, b: {concurrency: 2, models: [x]}}", "tiers: {a: {concurrency: 1}}",
-		Change{"tiers.b.concurrency", "2", "", false}, Change{"tiers.b.models[0]", "x", "", false})
+		Change{"tiers.b.rpm", "0", "", false}, Change{"tiers.b.tpm", "0", "", false}, Change{"tiers.b.requests_per_day", "0", "", false},
+		Change{"tiers.b.tokens_per_day", "0", "", false}, Change{"tiers.b.concurrency", "2", "", false}, Change{"tiers.b.budget.usd", "0", "", false},
+		Change{"tiers.b.budget.per", "month", "", false}, Change{"tiers.b.budget.unpriced", "refuse", "", false}, Change{"tiers.b.weight", "1", "", false},
+		Change{"tiers.b.models[0]", "x", "", false}, Change{"tiers.b.users.rpm", "0", "", false}, Change{"tiers.b.users.tpm", "0", "", false},
+		Change{"tiers.b.users.requests_per_day", "0", "", false}, Change{"tiers.b.users.tokens_per_day", "0", "", false},
+		Change{"tiers.b.users.concurrency", "0", "", false}, Change{"tiers.b.users.budget.usd", "0", "", false},
+		Change{"tiers.b.users.budget.per", "month", "", false}, Change{"tiers.b.users.budget.unpriced", "refuse", "", false},
+		Change{"tiers.b.users.tracked", "0", "", false})
 	f("order of providers", "providers: {a: {region: x}, b: {region: y}}", "providers: {b: {region: y}, a: {region: x}}",
 		Change{"providers", "a, b", "b, a", false})
 }

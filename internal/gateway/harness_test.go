@@ -127,6 +127,7 @@ func newRoad(t *testing.T, o options) *road {
 	rd.fleet = pace.New(limits, pace.DefaultBreaker())
 	rd.queue = admit.New(queue, rd.start)
 	rd.fleet.OnFreed(rd.queue.Freed)
+	rd.queue.SetCapacity(rd.fleet.Capacity)
 	rd.ledger = ledger.New(rd.sink, o.ledger, log)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -47,6 +47,7 @@ type run struct {
 	asked    []*llm.Target // in this call
 	paid     bool          // the next attempt is taken out of the budget
 	lease    pace.Lease
+	receipt  admit.Receipt // what the fairness between keys has charged for the attempt
 	sent     time.Time     // start of the attempt
 	connect  time.Duration // from there to a connection
 	headers  time.Duration // from there to the response headers
@@ -259,7 +260,7 @@ func (r *run) beginAttempt(grant *admit.Grant[pace.Lease]) *obs.Span {
 	if r.info == nil || r.target != grant.Target { // what is learned of a target holds for the call, even if nobody else keeps it
 		r.info = r.snap.info(r.g.metrics, grant.Target, r.configured)
 	}
-	r.target, r.lease = grant.Target, grant.Lease
+	r.target, r.lease, r.receipt = grant.Target, grant.Lease, grant.Receipt
 	if !slices.Contains(r.asked, grant.Target) {
 		r.unpay()
 		r.asked = append(r.asked, grant.Target)
@@ -313,6 +314,7 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 	}
 	r.used(&out)
 	r.lease.Done(out)
+	r.g.queue.Used(r.receipt, r.billed.Input, r.billed.Output)
 	r.info.target.Attempt(out.Kind)
 	r.traceAttempt(span, out.Kind, now)
 	if r.unsent {

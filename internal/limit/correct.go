@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// told calls what OnFreed has set. No lock is held.
-func (s *Set) told() {
-	if s.freed != nil {
-		s.freed()
+// tell calls what OnFreed has set. The set is not locked.
+func tell(f func()) {
+	if f != nil {
+		f()
 	}
 }
 
@@ -28,7 +28,7 @@ func (s *Set) Update(now time.Time, t Terms) {
 	s.terms = t
 	s.build()
 	s.mu.Unlock()
-	s.told()
+	tell(s.corrected)
 }
 
 // Terms returns the terms in force, with the shape that has been learned.
@@ -55,7 +55,7 @@ func (s *Set) Unblock(now time.Time) {
 	s.blocked = 0
 	s.mu.Unlock()
 	if was {
-		s.told()
+		tell(s.corrected)
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *Set) Correct(now time.Time, r *Reservation, d Dim, per time.Duration, l
 	more := s.correct(r, d, per, left)
 	s.mu.Unlock()
 	if more {
-		s.told()
+		tell(s.corrected)
 	}
 }
 

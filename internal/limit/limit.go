@@ -3,6 +3,7 @@
 package limit
 
 import (
+	"slices"
 	"time"
 
 	"sluice/internal/llm"
@@ -70,6 +71,12 @@ type Terms struct {
 	Charge      Charge
 	FreeCached  bool  // cached input does not count
 	Shape       Shape // as configured; the zero Shape is to be learned
+}
+
+// Equal reports whether two terms say the same.
+func (t *Terms) Equal(o Terms) bool {
+	return slices.Equal(t.Limits, o.Limits) && t.Concurrency == o.Concurrency && t.Charge == o.Charge && t.FreeCached == o.FreeCached &&
+		t.Shape == o.Shape
 }
 
 // Try is one question whether a call may start.

@@ -30,6 +30,8 @@ type Set struct {
 	base time.Time // with a monotonic clock's reading
 	unix int64     // base in nanoseconds since 1970
 
+	corrected, regranted func() // nil: nobody listens
+
 	mu       sync.Mutex
 	terms    Terms
 	fraction float64 // of all limits that is ours
@@ -40,7 +42,6 @@ type Set struct {
 	inUse    int
 	blocked  int64 // nothing starts before
 	flow     flow
-	freed    func()
 
 	following bool
 	grant     grant
@@ -78,9 +79,10 @@ func NewSet(now time.Time, name string, t Terms) *Set {
 // Name returns the set's name.
 func (s *Set) Name() string { return s.name }
 
-// OnFreed sets what is called, without the set's lock, when more may start than was said before: by Correct, Update, SetShape, Follow, Alone.
-// Set it before the first Reserve.
-func (s *Set) OnFreed(freed func()) { s.freed = freed }
+// OnFreed sets what is called when more may start than was said before, without the set's lock: corrected after Correct, Update, SetShape and
+// Unblock, which may be called with locks of the scheduler held, regranted after Follow and Alone, which may not. Set them before the first
+// Reserve.
+func (s *Set) OnFreed(corrected, regranted func()) { s.corrected, s.regranted = corrected, regranted }
 
 // turn lets time go on. The caller holds mu.
 func (s *Set) turn(now time.Time) {
@@ -411,4 +413,35 @@ func (s *Set) giveUp(t *Try, r *Reservation, short bool, until time.Time) {
 		at = s.unix + int64(until.Sub(s.base))
 	}
 	t.Claims.note(claim{s, s.terms.amounts(t.Need), holdingOf(t.Class), at})
+}
+
+// Claim notes what a call needs of the set that has to wait, until a time, for something else: zero if that is not known.
+func (s *Set) Claim(now time.Time, t *Try, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn(now)
+	at := int64(never)
+	if !until.IsZero() {
+		at = s.unix + int64(until.Sub(s.base))
+	}
+	t.Claims.note(claim{s, s.terms.amounts(t.Need), holdingOf(t.Class), at})
+}
+
+// Limited reports whether the set limits anything.
+func (s *Set) Limited() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.budgets) > 0 || s.terms.Concurrency > 0
+}
+
+// Waits reports whether the set has a limit that comes back within a minute.
+func (s *Set) Waits() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.budgets {
+		if s.budgets[i].wait() {
+			return true
+		}
+	}
+	return false
 }

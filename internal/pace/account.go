@@ -64,12 +64,6 @@ type places struct {
 
 func (p *places) full() bool { return p.limit > 0 && p.used >= p.limit }
 
-type quota struct {
-	places
-
-	limits QuotaLimits
-}
-
 // account is the state of one provider account. One mutex covers all of it: a call takes its places at the account,
 // its quotas and its target at once or not at all, so no place is ever held that must be given back.
 type account struct {
@@ -82,6 +76,10 @@ type account struct {
 	use     places
 	quotas  []*quota
 	limits  map[string]int // of single models
+
+	adaptive     bool
+	mostAdaptive int
+
 	targets map[string]*target
 	swept   time.Duration // time of the last sweep
 }
@@ -90,10 +88,14 @@ type account struct {
 type target struct {
 	name   string // provider/model
 	use    places
-	quotas []*quota // never changed, only replaced: leases remember it
+	quotas []*quota     // that cover it, and its own
+	sets   []*limit.Set // of the quotas
+	own    *quota       // what is found out where no limits are declared; nil until there are none
 	health health
 
 	latency *latency // nil until the first sample
+
+	adaptive *adaptive // nil if the number of calls is not to be found out
 }
 
 func newAccount(name string, f *Fleet) *account {
@@ -135,6 +137,8 @@ func (a *account) record(le *lease, o *Outcome, now time.Duration) (wanted bool)
 	switch {
 	case cause == NoCause:
 		return false
+	case cause == MinuteQuota && le.paced():
+		return false // the quota's business
 	case (cause == MinuteQuota || cause == DayQuota) && o.RetryAfter > 0:
 		if h.rest(t, o.RetryAfter, now) && cause == DayQuota {
 			a.rested(h, of, now)
@@ -175,13 +179,8 @@ func (tg *target) room(a *account) Refusal {
 	if a.use.full() {
 		return FullAccount
 	}
-	if tg.use.full() {
+	if tg.use.full() || tg.adaptive.full(tg.use.used) {
 		return Full
-	}
-	for _, q := range tg.quotas {
-		if q.full() {
-			return Full
-		}
 	}
 	return Started
 }
@@ -192,8 +191,10 @@ func (a *account) target(t *llm.Target, f *Fleet) *target {
 	if tg := a.targets[t.Model]; tg != nil {
 		return tg
 	}
-	tg := &target{name: t.Name, quotas: a.covering(t.Model), use: places{limit: a.limits[t.Model]}}
+	tg := &target{name: t.Name, use: places{limit: a.limits[t.Model]}}
+	a.cover(tg, t.Model, f)
 	tg.health.rules = &f.rules
+	a.adapt(tg, f.now())
 	if len(a.targets) >= maxTargets {
 		a.sweep(f.now())
 	}
@@ -216,23 +217,34 @@ func (a *account) sweep(now time.Duration) {
 	}
 }
 
-// covering returns the quotas that a model belongs to.
-func (a *account) covering(name string) []*quota {
-	var own []*quota
+// cover gives a target the quotas that its model belongs to. If none of them declares budgets, it has one of its own, for what is found out.
+func (a *account) cover(tg *target, model string, f *Fleet) {
+	tg.quotas, tg.sets = nil, nil
+	declared := false
 	for _, q := range a.quotas {
-		if q.limits.covers(name) {
-			own = append(own, q)
+		if q.limits.covers(model) {
+			tg.quotas = append(tg.quotas, q)
+			declared = declared || len(q.limits.Terms.Limits) > 0
 		}
 	}
-	return own
+	if !declared {
+		if tg.own == nil {
+			tg.own = f.newQuota(a.name, QuotaLimits{Models: []string{model}}, true)
+		}
+		tg.quotas = append(tg.quotas, tg.own)
+	}
+	for _, q := range tg.quotas {
+		tg.sets = append(tg.sets, q.set)
+	}
 }
 
 // update sets the limits. A quota over the same models keeps its count.
-func (a *account) update(p *ProviderLimits) {
+func (a *account) update(p *ProviderLimits, f *Fleet) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.use.limit = p.Concurrency
 	a.limits = p.Targets
+	a.adaptive, a.mostAdaptive = p.Adaptive, p.MostAdaptive
 	old := make(map[string]*quota, len(a.quotas))
 	for _, q := range a.quotas {
 		old[q.limits.name()] = q
@@ -241,14 +253,15 @@ func (a *account) update(p *ProviderLimits) {
 	for _, l := range p.Quotas {
 		q := old[l.name()]
 		if q == nil {
-			q = &quota{}
+			q = f.newQuota(a.name, l, false)
 		}
-		q.limits, q.limit = l, l.Terms.Concurrency
+		q.update(f.time(f.now()), l)
 		a.quotas = append(a.quotas, q)
 	}
 	for name, tg := range a.targets {
 		tg.use.limit = a.limits[name]
-		tg.quotas = a.covering(name)
+		a.cover(tg, name, f)
+		a.adapt(tg, f.now())
 	}
 }
 

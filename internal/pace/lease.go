@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -39,12 +40,13 @@ type lease struct {
 	t       *llm.Target
 	account *account
 	target  *target
-	quotas  []*quota
 	need    llm.Need // as it was estimated
 	key     string   // of the client
 
-	// Guarded by account.mu: started while the breaker of the target, or of all of the account, was open, and has not closed it.
-	trial, trialAll bool
+	// Guarded by account.mu.
+	held            []held
+	taken           []limit.Reservation // of held, in the same order
+	trial, trialAll bool                // started while the breaker of the target, or of all of the account, was open, and has not closed it
 }
 
 // lease returns one for a new call.
@@ -57,12 +59,9 @@ func (f *Fleet) lease() *lease {
 
 // start takes the places. The caller holds the account's mu and has seen that there is room.
 func (le *lease) start(t *llm.Target, a *account, tg *target) {
-	le.t, le.account, le.target, le.quotas = t, a, tg, tg.quotas
+	le.t, le.account, le.target = t, a, tg
 	a.use.used++
 	tg.use.used++
-	for _, q := range le.quotas {
-		q.used++
-	}
 }
 
 // Begun says that the provider has begun to answer well (first content). It closes a breaker that this call tries, so
@@ -90,9 +89,15 @@ func (l Lease) Begun() {
 
 // Limits takes in what the headers of the target's answer say of its quotas. Optional, only before Done.
 func (l Lease) Limits(r *llm.RateLimits) {
-	if le := l.le; le == nil || le.turn.Load() != l.turn {
+	le := l.le
+	if le == nil || le.turn.Load() != l.turn {
 		panic("BUG: pace: lease used after its end")
 	}
+	a, f := le.account, le.f
+	a.mu.Lock()
+	le.limits(f.time(f.now()), r)
+	a.mu.Unlock()
+	f.stir()
 }
 
 // Done ends the lease and records the outcome. It must be called exactly once; a second call panics.
@@ -106,23 +111,25 @@ func (l Lease) Done(o Outcome) {
 	a.mu.Lock()
 	a.use.used--
 	tg.use.used--
-	for _, q := range le.quotas {
-		q.used--
-	}
 	wanted := a.record(le, &o, now)
+	if tg.adaptive != nil && !(refusedForNow(&o) && le.paced()) { // which is a rate's business, not that of calls at a time
+		tg.adaptive.done(&o, tg.use.used+1, now)
+	}
+	le.settle(f.time(now), &o)
 	tg.observe(&o, now)
 	need, key := le.need, le.key
 	all := le.trialAll
 	le.trial, le.trialAll = false, false
 	changes := a.takeChanges()
 	a.mu.Unlock()
-	le.t, le.account, le.target, le.quotas, le.key = nil, nil, nil, nil, ""
+	le.t, le.account, le.target, le.key = nil, nil, nil, ""
 	f.leases.Put(le)
 	f.estimates.learn(t, key, &need, &o)
 	f.tell(changes)
 	if wanted && f.trouble != nil {
 		f.trouble()
 	}
+	f.stir()
 	f.free(t, all)
 }
 

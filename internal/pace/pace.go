@@ -54,7 +54,8 @@ type Fleet struct {
 	trouble func()
 	change  func(Change)
 
-	rules atomic.Pointer[Breaker] // immutable
+	rules   atomic.Pointer[Breaker] // immutable
+	stirred atomic.Bool             // a quota has more than was said before, which nobody has been told
 
 	leases    sync.Pool // of *lease
 	estimates *estimates
@@ -117,6 +118,12 @@ func (f *Fleet) TryStart(t *llm.Target, try limit.Try) (l Lease, r Refusal, unti
 		return Lease{}, r, until
 	}
 	le := f.lease()
+	if r, until = le.reserve(f.time(f.now()), tg, &try); r != Started {
+		a.mu.Unlock()
+		le.held, le.taken = le.held[:0], le.taken[:0]
+		f.leases.Put(le)
+		return Lease{}, r, until
+	}
 	le.start(t, a, tg)
 	le.need, le.key = try.Need, try.Key
 	le.trial, le.trialAll = own, all
@@ -165,12 +172,12 @@ func (f *Fleet) Update(l Limits) {
 	for i := range l.Providers {
 		p := &l.Providers[i]
 		named[p.Name] = true
-		f.addAccount(p.Name).update(p)
+		f.addAccount(p.Name).update(p, f)
 	}
 	keep := map[string]*account{}
 	for name, a := range *f.accounts.Load() {
 		if !named[name] {
-			a.update(&ProviderLimits{Name: name})
+			a.update(&ProviderLimits{Name: name}, f)
 		}
 		if named[name] || !a.idle(f.now()) {
 			keep[name] = a
@@ -178,6 +185,7 @@ func (f *Fleet) Update(l Limits) {
 	}
 	f.accounts.Store(&keep)
 	f.mu.Unlock()
+	f.stirred.Store(false) // all will be asked again
 	if f.freed != nil {
 		f.freed(nil)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -44,6 +45,7 @@ type TargetState struct {
 	Provider string
 	InUse    int // calls under way
 	Limit    int // of calls under way; 0 if none
+	Adaptive int // the limit that has been found out; 0 if none is to be
 }
 
 // AccountState is the state of the breaker of a whole account.
@@ -55,12 +57,15 @@ type AccountState struct {
 	CheckFailed bool // the last of them failed
 }
 
-// QuotaState is the state of one concurrency limit.
+// QuotaState is the state of one quota.
 type QuotaState struct {
 	Provider string
 	Quota    string // the patterns of its models; empty for the whole account
-	InUse    int
-	Limit    int // 0 if none
+	InUse    int    // calls under way
+	Limit    int    // of calls under way; 0 if none
+
+	Learned bool // not declared: found out
+	Set     limit.State
 }
 
 // State is the state of a fleet.
@@ -76,14 +81,18 @@ func (f *Fleet) Snapshot() State {
 	now := f.now()
 	for _, a := range *f.accounts.Load() {
 		a.mu.Lock()
-		s.Quotas = append(s.Quotas, QuotaState{a.name, "", a.use.used, a.use.limit})
-		for _, q := range a.quotas {
-			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), q.used, q.limit})
-		}
+		s.Quotas = append(s.Quotas, QuotaState{Provider: a.name, InUse: a.use.used, Limit: a.use.limit})
+		a.eachQuota(func(q *quota) {
+			st := q.set.State(f.time(now))
+			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), st.InUse, st.Most, q.own, st})
+		})
 		whole := a.health.look(now, f.epoch)
 		s.Accounts = append(s.Accounts, AccountState{whole, a.name, a.check.active, a.check.failed})
 		for _, tg := range a.targets {
-			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit}
+			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit, 0}
+			if tg.adaptive != nil {
+				st.Adaptive = tg.adaptive.limit
+			}
 			if whole.Health != Healthy && (st.Health == Healthy || st.Until.Before(whole.Until)) {
 				st.BreakerState = whole
 			}

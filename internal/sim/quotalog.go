@@ -13,7 +13,7 @@ type QuotaStats struct {
 	Refused  int64        `json:"refused"` // for want of this quota, or of another one of the same request
 	Tokens   int64        `json:"tokens"`  // charged, by its rule
 	Limits   []LimitStats `json:"limits"`
-	// Seconds is the use over time: from Start on, one element a second, at most the last hour.
+	// Seconds is the use over time: from Start on, which is a whole second, one element a second, at most the last hour.
 	Start   time.Time     `json:"start,omitzero"`
 	Seconds []QuotaSecond `json:"seconds"`
 }
@@ -50,11 +50,11 @@ type quotaLog struct {
 // second returns the element of a time, after room was made for it.
 func (l *quotaLog) second(now time.Time) *QuotaSecond {
 	if l.start.IsZero() {
-		l.start = now
+		l.start = now.Truncate(time.Second)
 	}
 	i := int(now.Sub(l.start) / time.Second)
 	if i >= 2*maxQuotaSeconds { // after a long pause nothing of what was is of the last hour
-		l.start, l.seconds, i = now, nil, 0
+		l.start, l.seconds, i = now.Truncate(time.Second), nil, 0
 	}
 	for len(l.seconds) <= i {
 		l.seconds = append(l.seconds, QuotaSecond{})

@@ -1,4 +1,4 @@
-// Package testenv gives tests a real PostgreSQL: the server that SLUICE_TEST_DATABASE_URL names, or else one that is
+// Package testenv gives tests a real PostgreSQL and a real Redis. PostgreSQL is the server that SLUICE_TEST_DATABASE_URL names, or else one that is
 // started for the test binary and stopped with it. Only tests import it. The processes it starts end with Main, and also
 // when the test binary dies.
 package testenv

@@ -1,0 +1,311 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/internal/limit"
+	"sluice/internal/llm"
+	"sluice/internal/testenv"
+)
+
+// member is a set of one limit in two dimensions that does what limit.Member says, and nothing more: what is tested here is the cluster.
+type member struct {
+	name  string
+	terms limit.Terms
+
+	mu       sync.Mutex
+	g        limit.Grant
+	follows  bool
+	fraction float64
+	left     limit.Amounts
+	spent    limit.Amounts
+	refused  limit.Amounts
+	inUse    int
+	alone    []slotted // what it has spent by its own count
+	now      func() time.Time
+	reported time.Time
+}
+
+type slotted struct {
+	at time.Time
+	n  limit.Amounts
+}
+
+func (m *member) Name() string       { return m.name }
+func (m *member) Terms() limit.Terms { return m.terms }
+
+func (m *member) Report(now time.Time) limit.Report {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := limit.Report{Spent: m.spent, InUse: m.inUse}
+	per := max(now.Sub(m.reported).Seconds(), 0.001)
+	for d := range r.Wanted {
+		n := float64(m.spent[d]) / per
+		if m.refused[d] > 0 {
+			n = 2*n + float64(m.refused[d])
+		}
+		r.Wanted[d] = int64(n) + 1
+	}
+	m.spent, m.refused, m.reported = limit.Amounts{}, limit.Amounts{}, now
+	return r
+}
+
+func (m *member) Follow(g limit.Grant) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.g, m.follows, m.left = g, true, g.Amounts
+	for d := range m.left {
+		m.left[d] -= m.spent[d]
+	}
+}
+
+func (m *member) Alone(f float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.follows, m.fraction = false, f
+}
+
+// try starts a call if it may.
+func (m *member) try(n limit.Amounts) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.may(&n) {
+		for d := range n {
+			m.refused[d] = max(m.refused[d], n[d])
+		}
+		return false
+	}
+	for d := range n {
+		m.spent[d] += n[d]
+		m.left[d] -= n[d]
+	}
+	m.alone = append(m.alone, slotted{m.now(), n})
+	m.inUse++
+	return true
+}
+
+func (m *member) done() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inUse--
+}
+
+func (m *member) may(n *limit.Amounts) bool {
+	now := m.now()
+	if !m.follows {
+		for _, l := range m.terms.Limits {
+			sum := n[l.Dim]
+			for _, s := range m.alone {
+				if now.Sub(s.at) < window(m.terms) {
+					sum += s.n[l.Dim]
+				}
+			}
+			if float64(sum) > float64(l.Amount)*m.fraction*float64(window(m.terms))/float64(l.Per) {
+				return false
+			}
+		}
+		return true
+	}
+	if now.Before(m.g.From) || !now.Before(m.g.To) || m.terms.Concurrency > 0 && m.inUse >= m.g.Concurrency {
+		return false
+	}
+	for _, l := range m.terms.Limits {
+		if n[l.Dim] > m.left[l.Dim] {
+			return false
+		}
+	}
+	return true
+}
+
+func window(t limit.Terms) time.Duration {
+	if t.Shape.Mode == limit.Fixed || t.Shape.Mode == limit.Sliding {
+		return t.Shape.Window
+	}
+	if t.Shape.Mode == limit.Bucket {
+		return t.Shape.Burst
+	}
+	return time.Second
+}
+
+// provider counts what arrives, as the mode says, and never refuses.
+type provider struct {
+	terms limit.Terms
+
+	mu    sync.Mutex
+	calls []slotted
+	under int
+	most  int
+}
+
+func (p *provider) send(n limit.Amounts) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = append(p.calls, slotted{time.Now(), n})
+	p.under++
+	p.most = max(p.most, p.under)
+}
+
+func (p *provider) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.under--
+}
+
+// judge returns the largest part of a limit that was used in any window between two times, and how much was used of what there was.
+func (p *provider) judge(from, to time.Time) (most, used float64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.terms.Limits {
+		w := window(p.terms)
+		size := float64(l.Amount) * float64(w) / float64(l.Per)
+		rate := float64(l.Amount) / l.Per.Seconds()
+		var sum, all, level float64
+		first, index, at := 0, int64(-1), p.calls[0].at
+		for i, c := range p.calls {
+			n := float64(c.n[l.Dim])
+			switch p.terms.Shape.Mode {
+			case limit.Sliding:
+				for ; p.calls[first].at.Add(w).Before(c.at); first++ {
+					sum -= float64(p.calls[first].n[l.Dim])
+				}
+				sum += n
+				most = max(most, sum/size)
+			case limit.Bucket:
+				level = max(level-c.at.Sub(at).Seconds()*rate, 0) + n
+				at = c.at
+				most = max(most, level/size)
+			default:
+				k := (c.at.UnixNano() - p.terms.Shape.Anchor.UnixNano()) / int64(w)
+				if p.terms.Shape.Anchor.IsZero() {
+					k = c.at.UnixNano() / int64(w)
+				}
+				if k != index {
+					index, sum = k, 0
+				}
+				sum += n
+				most = max(most, sum/size)
+			}
+			if i >= 0 && !c.at.Before(from) && c.at.Before(to) {
+				all += n
+			}
+		}
+		used = max(used, all/(rate*to.Sub(from).Seconds()))
+	}
+	return most, used
+}
+
+// replica is one of several in this process.
+type replica struct {
+	c *Cluster
+	m *member
+}
+
+func start(t *testing.T, url, prefix, name string, terms limit.Terms, shift time.Duration) *replica {
+	t.Helper()
+	now := func() time.Time { return time.Now().Add(shift) }
+	if !terms.Shape.Anchor.IsZero() {
+		terms.Shape.Anchor = terms.Shape.Anchor.Add(shift)
+	}
+	r := &replica{m: &member{name: name, terms: terms, now: now}}
+	c, err := New(Options{
+		URL: llm.NewSecret(url), Replicas: 1, Prefix: prefix, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Quotas: func() []limit.Member { return []limit.Member{r.m} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.c = c
+	return r
+}
+
+// run runs until the test's end or the cancel that is returned.
+func (r *replica) run(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.c.Run(ctx) }()
+	return sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// load has a replica send as much as it may until stop is closed: calls of 1 request and some tokens. A call that does not fit waits at the
+// head.
+func load(p *provider, m *member, seed uint64, tokens func(*rand.Rand) int64, took time.Duration, stop <-chan struct{}, wg *sync.WaitGroup) {
+	wg.Go(func() {
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		n := limit.Amounts{limit.Requests: 1, limit.Tokens: tokens(rnd)}
+		for {
+			for m.try(n) {
+				p.send(n)
+				wg.Go(func() {
+					if took > 0 {
+						<-time.After(took)
+					}
+					p.done()
+					m.done()
+				})
+				n[limit.Tokens] = tokens(rnd)
+			}
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+}
+
+func mixed(r *rand.Rand) int64 { return 100 + r.Int64N(900) + r.Int64N(2)*r.Int64N(2000) }
+
+func TestFourReplicasShareAQuota(t *testing.T) {
+	t.Parallel()
+	url := testenv.Redis(t)
+	limits := []limit.Limit{{Dim: limit.Requests, Amount: 9000, Per: time.Minute}, {Dim: limit.Tokens, Amount: 4_200_000, Per: time.Minute}}
+	anchor := time.Unix(1_000_000, 300e6)
+	for name, shape := range map[string]limit.Shape{
+		"slices":  {Mode: limit.Slices, Anchor: anchor},
+		"bucket":  {Mode: limit.Bucket, Burst: 5 * time.Second},
+		"fixed":   {Mode: limit.Fixed, Window: 4 * time.Second, Anchor: anchor},
+		"sliding": {Mode: limit.Sliding, Window: 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			terms := limit.Terms{Limits: limits, Shape: shape}
+			p := &provider{terms: terms}
+			stop, wg := make(chan struct{}), new(sync.WaitGroup)
+			var ends []func()
+			for i := range 4 {
+				r := start(t, url, "test-"+t.Name(), "quota/"+name, terms, time.Duration(i-2)*17*time.Minute)
+				ends = append(ends, r.run(t))
+				load(p, r.m, uint64(i), mixed, 0, stop, wg)
+			}
+			<-time.After(5 * time.Second)
+			from := time.Now()
+			<-time.After(8 * time.Second)
+			to := time.Now()
+			close(stop)
+			wg.Wait()
+			for _, end := range ends {
+				end()
+			}
+			most, used := p.judge(from, to)
+			t.Logf("most of a window %.4f, used %.4f", most, used)
+			if most > 1 {
+				t.Errorf("%.2f%% of the limit was sent in one window", 100*most)
+			}
+			if used < 0.97 {
+				t.Errorf("%.2f%% of the limit was used", 100*used)
+			}
+		})
+	}
+}

@@ -1,0 +1,137 @@
+package pace
+
+import (
+	"time"
+
+	"sluice/internal/limit"
+	"sluice/internal/llm"
+)
+
+// learner finds out how a provider enforces a quota, from what it answers. It is guarded by its account's mu. What it learns it tells the
+// set.
+type learner struct {
+	set      *limit.Set
+	base     time.Time // times of the study count from here
+	declared bool
+	study    *study // nil if there is nothing to find out
+	told     limit.Shape
+	charge   limit.Charge
+}
+
+// ticket is what a learner remembers of one call.
+type ticket struct{ note note }
+
+// unbound is the shape of a set while the study decides: it lets through whatever any way of enforcement does.
+var unbound = limit.Shape{Mode: limit.Bucket, Window: time.Minute, Burst: 3 * time.Minute}
+
+// newLearner returns a learner for a quota. declared says that the limits are those of the configuration.
+func newLearner(set *limit.Set, t limit.Terms, declared bool) *learner {
+	l := &learner{set: set, base: time.Now(), declared: declared}
+	l.update(l.base, t)
+	return l
+}
+
+// update takes in new terms of the configuration.
+func (l *learner) update(now time.Time, t limit.Terms) {
+	switch {
+	case !minutely(&t) || t.Shape.Mode != limit.Unknown:
+		l.study = nil
+	case l.study == nil:
+		l.study = newStudy(&t)
+		l.told = limit.Shape{}
+		l.apply(now)
+	default:
+		l.study.setTerms(&t)
+	}
+}
+
+// minutely reports whether terms limit anything that comes back within a minute.
+func minutely(t *limit.Terms) bool {
+	for _, l := range t.Limits {
+		if l.Amount > 0 && l.Per > 0 && l.Per <= time.Minute && int(l.Dim) < budgetDims {
+			return true
+		}
+	}
+	return false
+}
+
+// apply tells the set what is known of the shape.
+func (l *learner) apply(now time.Time) {
+	sh := unbound
+	if g := &l.study.guess; g.settled {
+		sh = g.shape
+	} else if first, ok := g.first(); ok {
+		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
+	}
+	charge := [...]limit.Charge{limit.ChargeMax, limit.ChargeCorrected, limit.ChargeActual}[l.study.rule]
+	if l.study.open {
+		charge = limit.ChargeCorrected // the study keeps to the other rule
+	}
+	if sh == l.told && charge == l.charge {
+		return
+	}
+	l.told, l.charge = sh, charge
+	t := l.set.Terms()
+	t.Shape, t.Charge = sh, charge
+	l.set.Update(now, t)
+}
+
+// ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again. The set is asked after that.
+func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
+	if l.study == nil {
+		return true, time.Time{}
+	}
+	ok, at := l.study.ask(now.Sub(l.base), &t.Need)
+	l.apply(now)
+	if ok {
+		return true, time.Time{}
+	}
+	return false, l.base.Add(max(at, now.Sub(l.base)+time.Millisecond))
+}
+
+// sent takes note of a call that starts.
+func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {
+	if l.study != nil {
+		tk.note = l.study.sent(now.Sub(l.base), n)
+	}
+}
+
+// answered takes in what the headers of an answer say. The call is under way.
+func (l *learner) answered(now time.Time, r *limit.Reservation, tk *ticket, h *llm.RateLimits) {
+	if l.study == nil || tk.note.id == 0 {
+		return
+	}
+	correct := l.study.answered(now.Sub(l.base), &tk.note, h)
+	l.apply(now)
+	if !l.study.guess.settled {
+		return
+	}
+	for d, left := range correct {
+		if left >= 0 {
+			l.set.Correct(now, r, limit.Dim(d), time.Minute, left)
+		}
+	}
+}
+
+// refused takes in a 429 of a minute's quota, before the reservation is refunded. The set is blocked already if the answer says for how
+// long.
+func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Outcome) {
+	if l.study == nil || tk.note.id == 0 {
+		return
+	}
+	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
+	l.apply(now)
+}
+
+// done takes in the end of a call that was not refused, before its reservation is settled.
+func (l *learner) done(now time.Time, r *limit.Reservation, tk *ticket, o *Outcome) {
+	if l.study == nil || tk.note.id == 0 {
+		return
+	}
+	in, out := float64(tk.note.need.Input), float64(tk.note.need.Output)
+	if o.Used {
+		in, out = float64(o.Usage.Input), float64(o.Usage.Output)
+	}
+	l.study.done(now.Sub(l.base), &tk.note, in, out)
+	l.apply(now)
+}

@@ -1,0 +1,188 @@
+package pace
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/internal/limit"
+	"sluice/internal/llm"
+)
+
+// labFleet lets the real fleet decide.
+type labFleet struct {
+	f *Fleet
+	t *llm.Target
+}
+
+func newLabFleet(declared bool) *labFleet {
+	p := ProviderLimits{Name: "acme"}
+	if declared {
+		p.Quotas = []QuotaLimits{{Terms: *labTerms()}}
+	}
+	return &labFleet{f: New(Limits{Providers: []ProviderLimits{p}}, Breaker{}), t: &llm.Target{Name: "acme/m", Provider: "acme", Model: "m"}}
+}
+
+func (g *labFleet) study() *study {
+	a := g.f.account("acme")
+	if len(a.quotas) > 0 {
+		return a.quotas[0].learner.study
+	}
+	return a.targets["m"].own.learner.study
+}
+
+func (g *labFleet) try(now time.Duration, c *labCall, claims *limit.Claims) (any, bool, time.Duration) {
+	l, r, until := g.f.TryStart(g.t, limit.Try{Need: c.need, Last: true, Class: llm.Interactive, Claims: claims})
+	if r == Started {
+		return l, true, 0
+	}
+	if until.IsZero() {
+		return nil, false, now + 100*time.Millisecond
+	}
+	return nil, false, until.Sub(g.f.epoch)
+}
+
+func (g *labFleet) answered(now time.Duration, of any, l *llm.RateLimits) { of.(Lease).Limits(l) }
+
+func (g *labFleet) refused(now time.Duration, of any, wait time.Duration, l *llm.RateLimits) {
+	if debug != "" {
+		if s := g.study(); s != nil {
+			fmt.Printf("%7.3f refused wait %v | %s | settled %v %v probes %d width %d\n", now.Seconds(), wait, s.guess.dump(), s.guess.settled, s.guess.shape.Mode, s.pending.probes, s.width)
+		}
+	}
+	of.(Lease).Limits(l)
+	of.(Lease).Done(Outcome{Kind: llm.KindRateLimited, Status: 429, RetryAfter: wait})
+}
+
+func (g *labFleet) done(now time.Duration, of any, c *labCall) {
+	of.(Lease).Done(Outcome{Used: true, Usage: llm.Usage{Input: c.input, Output: c.output}})
+}
+
+func labTerms() *limit.Terms {
+	return &limit.Terms{Limits: []limit.Limit{{Dim: limit.Requests, Amount: 9000, Per: time.Minute}, {Dim: limit.Tokens, Amount: 4_200_000, Per: time.Minute}}}
+}
+
+var debug = os.Getenv("LAB")
+
+// labBars are the most that a run may take of the clairvoyant sender's time, and the most of its calls that may be refused.
+type labBars struct{ first, firstRefused, second, secondRefused float64 }
+
+var declaredBars = labBars{1.25, 0.005, 1.10, 0.001}
+
+// TestLab holds the bars of the scheduler's backlog in each way of enforcement.
+func TestLab(t *testing.T) {
+	f := func(bars labBars, c labCase) {
+		t.Helper()
+		c.capacity, c.delay = time.Minute, [2]time.Duration{5 * time.Millisecond, 100 * time.Millisecond}
+		t.Run(strings.Join(strings.Fields(c.String()), " "), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := c.play()
+				t.Log(r)
+				if r.first > bars.first || r.firstRefused > bars.firstRefused || r.second > bars.second || r.secondRefused > bars.secondRefused {
+					t.Errorf("bars are %.2fx %.2f%%, %.2fx %.2f%%", bars.first, 100*bars.firstRefused, bars.second, 100*bars.secondRefused)
+				}
+			})
+		})
+	}
+	for _, wait := range []labWait{waitNone, waitCeil} {
+		f(declaredBars, labCase{mode: labBucket, headers: headersNone, wait: wait, declared: true})
+		f(declaredBars, labCase{mode: labFixed, headers: headersNone, wait: wait, declared: true, phase: -15 * time.Second})
+		f(declaredBars, labCase{mode: labFixed, headers: headersNone, wait: wait, declared: true, phase: -45 * time.Second})
+		f(declaredBars, labCase{mode: labSliding, headers: headersNone, wait: wait, declared: true})
+		f(declaredBars, labCase{mode: labSlices, headers: headersNone, wait: wait, declared: true})
+	}
+}
+
+// TestLabAll prints the table of all cases whose names contain the environment's LAB_CASE.
+func TestLabAll(t *testing.T) {
+	want := os.Getenv("LAB_CASE")
+	for _, c := range labCases() {
+		if want != "" && strings.Contains(c.String(), want) {
+			synctest.Test(t, func(t *testing.T) { fmt.Println(c.play()) })
+		}
+	}
+}
+
+func labCases() (cases []labCase) {
+	for _, mode := range []labMode{labBucket, labFixed, labSliding, labSlices} {
+		for _, charge := range []labCharge{chargeMax, chargeCorrected, chargeActual} {
+			for _, headers := range []labHeaders{headersNone, headersTrue, headersFrozen, headersRandom, headersDouble} {
+				for _, wait := range []labWait{waitNone, waitExact, waitCeil} {
+					for _, phase := range []time.Duration{0, 15 * time.Second, 45 * time.Second, 57 * time.Second} {
+						for _, declared := range []bool{true, false} {
+							if mode == labFixed || phase == 0 {
+								cases = append(cases, labCase{mode, charge, headers, wait, declared, -phase, time.Minute, [2]time.Duration{5 * time.Millisecond, 100 * time.Millisecond}})
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// labResult is what a case came to: times are shares of the clairvoyant sender's.
+type labResult struct {
+	c                     labCase
+	ideal                 time.Duration
+	first, firstRefused   float64
+	second, secondRefused float64
+	state                 string
+}
+
+func (r labResult) String() string {
+	return fmt.Sprintf("%s | %6.1fs | %5.2fx %5.2f%% | %5.2fx %5.2f%% | %v", r.c, r.ideal.Seconds(), r.first, 100*r.firstRefused, r.second, 100*r.secondRefused, r.state)
+}
+
+func (c labCase) play() labResult {
+	p := c.provider()
+	calls := labCalls(3000, 1, p, 160*time.Second)
+	ideal := c.runner(p, seer{p})
+	ideal.run(0, calls)
+	start := ideal.end + 90*time.Second
+	ideal2 := c.runner(p, seer{p})
+	ideal2.run(start, calls)
+
+	p = c.provider()
+	g := newLabFleet(c.declared)
+	first := c.runner(p, g)
+	first.epoch = g.f.epoch
+	first.run(0, calls)
+	if debug != "" {
+		fmt.Println("SECOND", g.study().guess.dump())
+	}
+	second := c.runner(p, g)
+	second.epoch = g.f.epoch
+	start = (first.end + 90*time.Second).Truncate(time.Minute) + ideal.end%time.Minute
+	start += 90 * time.Second
+	q := c.provider()
+	q.turn(start)
+	ideal2 = c.runner(q, seer{q})
+	ideal2.run(start, calls)
+	second.run(start, calls)
+	state := "no study"
+	if s := g.study(); s != nil {
+		state = fmt.Sprint(s.guess.settled, s.guess.shape.Mode, " ", s.guess.dump())
+	}
+	return labResult{
+		c, ideal.end, float64(first.end) / float64(ideal.end), float64(first.refusals) / float64(first.sent),
+		float64(second.end) / float64(ideal2.end), float64(second.refusals) / float64(second.sent), state,
+	}
+}
+
+func (g *guess) dump() string {
+	s := fmt.Sprintf("sl%d bu%d[%.1f,%.1f] wi%d fx", g.slices.n, g.bucket.n, g.least, g.most, g.sliding.n)
+	last := int8(-1)
+	for b := range g.fixed {
+		if n := g.fixed[b].n; n != last {
+			s += fmt.Sprintf(" %.1f:%d", float64(b)/2, n)
+			last = n
+		}
+	}
+	return s
+}
