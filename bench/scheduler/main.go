@@ -55,6 +55,7 @@ func sections() []section {
 		{"overload", overload},
 		{"fairness", fairness},
 		{"speed", speed},
+		{"replicas", replicas},
 	}
 }
 
