@@ -56,6 +56,7 @@ func sections() []section {
 		{"budget", budget},
 		{"fairness", fairness},
 		{"speed", speed},
+		{"replicas", replicas},
 	}
 }
 
