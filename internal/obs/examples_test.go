@@ -111,6 +111,7 @@ func exportedNames(t *testing.T) map[string]bool {
 		QueueDepth: func(llm.Class) int { return 0 },
 		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
 		Ledger:     func() LedgerStats { return LedgerStats{} },
+		Cluster:    func() ClusterStats { return ClusterStats{} },
 	})
 	families, err := m.reg.Gather()
 	if err != nil {

@@ -93,4 +93,15 @@ type Sources struct {
 	QueueDepth func(c llm.Class) int
 	Breakers   func(emit func(Breaker))
 	Ledger     func() LedgerStats
+	Cluster    func() ClusterStats
+}
+
+// ClusterStats is the state of what replicas share through Redis.
+type ClusterStats struct {
+	Connected bool
+	Replicas  int
+	Sets      int           // budgets that were shared by the last refresh
+	Refreshes uint64        // so far
+	Refresh   time.Duration // time of the last one
+	Lost      uint64        // times that Redis was lost
 }
