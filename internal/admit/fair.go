@@ -262,8 +262,11 @@ func (q *Queue[L]) Used(r Receipt, input, output int64) {
 	if counter <= f.floor {
 		return
 	}
-	t := q.tenant(r.id)
-	t.weight = r.weight
+	t := q.tenants[r.id]
+	if t == nil {
+		t = q.tenant(r.id)
+		t.weight = r.weight
+	}
 	s := q.newShare(t, a)
 	s.counter = counter
 	q.rest(f, s)

@@ -20,7 +20,7 @@ import (
 
 // serveAdmin makes the operator's side and tells the metrics where to read.
 func (a *App) serveAdmin(o Options) {
-	a.health = console.NewHealth(a.notReady)
+	a.health = console.NewHealth(a.notReady, a.degraded)
 	a.admin = console.New(console.Options{
 		AdminKey: func() llm.Secret { return a.current().Console.AdminKey },
 		Version:  o.Version, Revision: o.Revision, Start: a.started, Log: a.log,
@@ -48,6 +48,7 @@ func (a *App) serveAdmin(o Options) {
 			s := a.ledger.Stats()
 			return obs.LedgerStats{Backlog: int(s.Backlog), Written: uint64(s.Written), Failed: uint64(s.Failed)}
 		},
+		Cluster: a.clusterStats(),
 	})
 }
 

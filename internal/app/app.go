@@ -17,6 +17,7 @@ import (
 
 	"sluice/internal/admit"
 	"sluice/internal/auth"
+	"sluice/internal/cluster"
 	"sluice/internal/config"
 	"sluice/internal/console"
 	"sluice/internal/dialect"
@@ -60,6 +61,7 @@ type App struct {
 	ingress *ingress.Server
 	health  *console.Health
 	admin   *console.Console
+	cluster *cluster.Cluster // nil without Redis
 	public  net.Listener
 	private net.Listener // admin side with an address of its own; nil if it has none
 
@@ -118,6 +120,9 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	a.fleet.OnFreed(a.queue.Freed)
 	a.queue.SetCapacity(a.fleet.Capacity)
 	a.gateway = gateway.New(a.queue, a.estimate, a.ledger, a.metrics, a.tracer, a.log)
+	if err = a.join(c); err != nil {
+		return nil, err
+	}
 	if err = a.apply(c); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/internal/obs"
@@ -18,7 +19,8 @@ type prober struct {
 	account func(name string) *upstream.Account // nil for one that is not configured any more
 	metrics *obs.Metrics
 	log     *slog.Logger
-	wake    chan struct{} // of size one; the fleet and checks that end send, run receives; never closed
+	told    atomic.Pointer[func(pace.Change)] // is told of changes too; nil for nobody
+	wake    chan struct{}                     // of size one; the fleet and checks that end send, run receives; never closed
 }
 
 func newProber(f *pace.Fleet, account func(string) *upstream.Account, m *obs.Metrics, log *slog.Logger) *prober {
@@ -92,6 +94,9 @@ func (p *prober) check(ctx context.Context, c pace.Check) {
 
 // changed tells of a breaker that has opened or closed.
 func (p *prober) changed(c pace.Change) {
+	if told := p.told.Load(); told != nil {
+		(*told)(c)
+	}
 	what := "target"
 	name := c.Target
 	if name == "" {

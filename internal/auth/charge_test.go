@@ -71,18 +71,18 @@ func TestRefusals(t *testing.T) {
 	p := limited(t, Limits{RPM: 2}, UserLimits{})
 	take(t, p, at(0), Order{})
 	take(t, p, at(30*time.Second), Order{})
-	wantRefused(t, p, at(40*time.Second+time.Millisecond), Order{}, llm.KindKeyRate, 20999*time.Millisecond, llm.NoAdvice,
-		`key "team-a" has made 2 requests in the last minute and may make 2 (`+"`rpm` of the key in the configuration); the next one fits in 21s")
-	wantRefused(t, p, at(60*time.Second), Order{}, llm.KindKeyRate, time.Second, llm.NoAdvice)
-	take(t, p, at(61*time.Second), Order{})
+	wantRefused(t, p, at(40*time.Second+time.Millisecond), Order{}, llm.KindKeyRate, 19999*time.Millisecond, llm.NoAdvice,
+		`key "team-a" has made 2 requests in the last minute and may make 2 (`+"`rpm` of the key in the configuration); the next one fits in 20s")
+	wantRefused(t, p, at(59*time.Second), Order{}, llm.KindKeyRate, time.Second, llm.NoAdvice)
+	take(t, p, at(60*time.Second), Order{})
 
 	p = limited(t, Limits{TPM: 1000}, UserLimits{})
 	c := take(t, p, at(0), tokens(900))
-	wantRefused(t, p, at(time.Second), tokens(200), llm.KindKeyRate, 60*time.Second, llm.NoAdvice, "has used 900 tokens in the last minute and may use 1000 tokens per minute", "may need 200 tokens, fits in 1m0s")
+	wantRefused(t, p, at(time.Second), tokens(200), llm.KindKeyRate, 59*time.Second, llm.NoAdvice, "has used 900 tokens in the last minute and may use 1000 tokens per minute", "may need 200 tokens, fits in 59s")
 	wantRefused(t, p, at(time.Second), tokens(1001), llm.KindKeyRate, 0, llm.DoNotRetry, "it never fits", "max_tokens")
 	c.Settle(at(2*time.Second), used(100), 0)
 	take(t, p, at(2*time.Second), tokens(900)).Settle(at(90*time.Second), used(950), 0) // 50 beyond what is forgotten count now
-	wantRefused(t, p, at(91*time.Second), tokens(951), llm.KindKeyRate, 60*time.Second, llm.NoAdvice)
+	wantRefused(t, p, at(91*time.Second), tokens(951), llm.KindKeyRate, 59*time.Second, llm.NoAdvice)
 
 	p = limited(t, Limits{RequestsPerDay: 1, TokensPerDay: 100}, UserLimits{})
 	c = take(t, p, at(0), tokens(60))
@@ -120,7 +120,7 @@ func TestUsersHaveTheirOwn(t *testing.T) {
 	take(t, p, noon, Order{}) // nobody is named: the key's limits only
 	take(t, p, noon, Order{User: "bob"})
 	take(t, p, noon, Order{User: "cid"})
-	wantRefused(t, p, noon, Order{User: "dan"}, llm.KindKeyRate, 61*time.Second, llm.NoAdvice, `key "team-a" has made 5 requests`)
+	wantRefused(t, p, noon, Order{User: "dan"}, llm.KindKeyRate, 60*time.Second, llm.NoAdvice, `key "team-a" has made 5 requests`)
 	if n := len(p.account.users.byName); n != 3 {
 		t.Errorf("%d users are kept, want 3: ann, who was the first to end, made room", n)
 	}
@@ -165,12 +165,12 @@ func TestHeadersOfLimits(t *testing.T) {
 	p := limited(t, Limits{RPM: 10, TPM: 1000, RequestsPerDay: 11}, UserLimits{Limits: Limits{TPM: 500}})
 	c := take(t, p, noon, Order{User: "u", Need: llm.Need{Input: 300}})
 	want(c.Limits(noon), func(w *llm.RateLimits) {
-		w.Requests, w.RequestsLeft, w.RequestsReset = 10, 9, 61*time.Second
-		w.Tokens, w.TokensLeft, w.TokensReset = 500, 200, 61*time.Second
+		w.Requests, w.RequestsLeft, w.RequestsReset = 10, 9, 60*time.Second
+		w.Tokens, w.TokensLeft, w.TokensReset = 500, 200, 60*time.Second
 	})
 	c.Settle(noon, used(100), 0)
 	for range 10 {
-		c = take(t, p, noon.Add(time.Duration(1)*time.Minute+time.Second), Order{})
+		c = take(t, p, noon.Add(61*time.Second), Order{})
 		c.Settle(noon.Add(61*time.Second), llm.Usage{}, 0)
 		if len(p.account.leases) > 1 {
 			t.Fatal("places are not used again")
@@ -180,7 +180,7 @@ func TestHeadersOfLimits(t *testing.T) {
 		}
 	}
 	want(p.Limits(noon.Add(61*time.Second), "u"), func(w *llm.RateLimits) {
-		w.Requests, w.RequestsLeft, w.RequestsReset = 10, 0, 61*time.Second
+		w.Requests, w.RequestsLeft, w.RequestsReset = 10, 0, 60*time.Second
 		w.Tokens, w.TokensLeft = 500, 500
 	})
 	want(p.Limits(noon.Add(3*time.Minute), "nobody"), func(w *llm.RateLimits) {
@@ -300,7 +300,7 @@ func TestNothingExceedsLimits(t *testing.T) {
 				}
 			},
 			"": func(rt *rapid.T) {
-				minute, requests := sum("", now.Add(-time.Minute))
+				minute, requests := sum("", now.Add(tick-time.Minute))
 				within("rpm", requests, int64(l.RPM))
 				within("tpm", minute.tokens, l.TPM)
 				midnight := nextDay(now).Add(-24*time.Hour - 1)
@@ -310,7 +310,7 @@ func TestNothingExceedsLimits(t *testing.T) {
 				within("money of the day", day.nano, l.Budget.nano())
 				within("calls at once", running(), int64(l.Concurrency))
 				for _, u := range []string{"a", "b"} {
-					minute, requests := sum(u, now.Add(-time.Minute))
+					minute, requests := sum(u, now.Add(tick-time.Minute))
 					within("rpm of "+u, requests, int64(users.RPM))
 					within("tpm of "+u, minute.tokens, users.TPM)
 				}

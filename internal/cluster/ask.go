@@ -39,15 +39,8 @@ func (c *Cluster) ask(p *part, now time.Time) (a ask, ok bool) {
 		p.alone(1, now)
 		return ask{}, false
 	}
-	if !p.exact && now.Sub(p.used) > warmTime {
-		p.alone(1/float64(c.replicas()), now)
-		return ask{}, false
-	}
-	if c.joined && !p.follows && p.now.label == apart && !p.exact {
-		p.used = now // it has been asked for again
-	}
 	a = ask{
-		part: p, key: c.key(p.name), id: c.id, lease: leaseTime, replicas: c.replicas(), terms: p.terms, anchor: -1,
+		part: p, key: c.key(p.name), id: p.id, lease: leaseTime, replicas: c.replicas(), terms: p.terms, anchor: -1,
 		label: apart, oldLabel: none, nextLabel: none, wanted: p.demand.wanted(now), need: p.demand.refused, old: p.total, total: p.total, inUse: p.inUse,
 	}
 	if s := p.terms.Shape; !s.Anchor.IsZero() {
@@ -132,7 +125,11 @@ func (c *Cluster) apply(p *part, r *reply, sent, now time.Time) {
 	if p.now.label < 0 || p.now.label != r.label && (p.next.from.IsZero() || p.next.label != r.label) {
 		p.enter(r)
 	}
-	p.blocked = time.Time{}
+	if b, ok := p.m.(pauser); ok && r.blocked > 0 {
+		if until, _ := c.clock.local(r.blocked, now); until.After(now) && until.After(p.blocked) {
+			b.Block(now, until) // another replica was told so
+		}
+	}
 	end := sent.Add(leaseTime * 9 / 10)
 	for i, d := range r.dims {
 		g := r.grants[i]

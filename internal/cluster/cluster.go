@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,7 +28,6 @@ const (
 	leaseTime   = 1200 * time.Millisecond // what is held is free again so long after the last refresh
 	askTime     = 300 * time.Millisecond  // most that one round trip may take
 	graceTime   = time.Second             // wait for the first answer of Redis before this replica goes by its own share
-	warmTime    = time.Minute             // how long a key's set stays shared after its last use
 	maxHints    = 64                      // hints that wait to be told; the oldest are dropped
 	maxBatch    = 512                     // sets in one pipeline; more of them take several
 )
@@ -37,7 +37,8 @@ type Options struct {
 	URL      llm.Secret // redis:// or rediss://
 	Replicas int        // replicas to reckon with at least, when Redis cannot be asked; at least 1
 	Prefix   string     // of all keys in Redis; "sluice" if empty
-	// Quotas returns the sets that must hold exactly, Keys those of clients' keys. Both are called at each refresh.
+	// Quotas returns the sets of providers' quotas, whose calls can wait for a grant. Keys returns those of clients' keys, whose calls cannot:
+	// they begin with their own share, and are shared from the next refresh on. Both are called at each refresh.
 	Quotas, Keys func() []limit.Member
 	// Heard is called with what another replica has told. It must not block.
 	Heard func(Hint)
@@ -69,6 +70,7 @@ type Cluster struct {
 	counts    [2]count // of replicas, by when they were seen
 	last      string   // id of the last hint read
 	born      int64    // of what the server knows
+	made      int      // parts so far
 	lost      int64
 	refreshes int64
 	begun     time.Time // of Run
@@ -279,11 +281,15 @@ func (c *Cluster) gather(now time.Time) {
 		for _, m := range list() {
 			name := m.Name()
 			seen[name] = true
-			p := c.parts[name]
-			if p == nil || p.m != m {
-				p = &part{m: m, name: name, exact: exact, used: now}
+			switch p := c.parts[name]; {
+			case p == nil:
+				c.made++ // a part that comes back later counts from nothing: it is another one to the server
+				p = &part{m: m, name: name, id: c.id + "." + strconv.Itoa(c.made), exact: exact}
 				c.parts[name] = p
 				p.begin(c.joined || c.lost == 0 && c.up.IsZero(), 1/float64(c.replicas()), now)
+			case p.m != m: // after a reload
+				p.m = m
+				p.tell(now)
 			}
 		}
 	}

@@ -8,12 +8,16 @@ import (
 // Hint is what one replica tells the others of a target or account: that its breaker has opened or closed, or that the provider has asked
 // for a pause. It is hearsay: who hears it becomes suspicious, and finds out for itself.
 type Hint struct {
-	Account string    `json:"a"`
-	Model   string    `json:"m,omitempty"` // provider/model; empty for the whole account
-	Open    bool      `json:"o,omitempty"`
-	Cause   string    `json:"c,omitempty"`
-	Until   time.Time `json:"u,omitzero"` // when whoever told it will try again
-	From    string    `json:"r"`          // the replica
+	Account string    `json:"account"`
+	Target  string    `json:"target,omitempty"` // provider/model; empty for the whole account
+	Open    bool      `json:"open,omitempty"`
+	Cause   string    `json:"cause,omitempty"`
+	Scope   string    `json:"scope,omitempty"`
+	Status  int       `json:"status,omitempty"`
+	Code    string    `json:"code,omitempty"`
+	Until   time.Time `json:"until,omitzero"` // when whoever told it will try again
+	Told    time.Time `json:"told,omitzero"`  // when it was told
+	From    string    `json:"from"`           // the replica
 }
 
 // maxHint bounds a hint as it is stored; longer ones are not told.
@@ -61,8 +65,9 @@ func (c *Cluster) hear(b beat) {
 		if !ok || hint.From == c.id || c.o.Heard == nil {
 			continue
 		}
+		offset, _ := c.clock.offset(c.o.Now())
+		hint.Told = hint.Told.Add(-offset)
 		if !hint.Until.IsZero() {
-			offset, _ := c.clock.offset(c.o.Now())
 			hint.Until = hint.Until.Add(-offset)
 		}
 		c.o.Heard(hint)
@@ -75,7 +80,7 @@ func (c *Cluster) beat(hints []Hint) call {
 	a := call{keys: []string{c.o.Prefix + ":{replicas}:v1", c.o.Prefix + ":{replicas}:hints:v1"}, id: c.id, lease: leaseTime, last: c.last}
 	for i := range hints {
 		h := hints[i]
-		h.From = c.id
+		h.From, h.Told = c.id, c.clock.server(now, now)
 		if !h.Until.IsZero() {
 			h.Until = c.clock.server(h.Until, now)
 		}

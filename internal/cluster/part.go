@@ -21,6 +21,14 @@ type slot struct {
 	amounts  limit.Amounts
 }
 
+// pauser is a Member whose provider may have said that nothing may be sent for a while.
+type pauser interface {
+	Paused(now time.Time) time.Time // until when; zero if not
+	Block(now, until time.Time)
+}
+
+var _ pauser = (*limit.Set)(nil)
+
 // part is this replica's part of one set. It is owned by Run.
 //
 // What is granted is in at most two slots: the present one, and the one after it if the grants of the set are bound to windows. What is spent
@@ -28,7 +36,8 @@ type slot struct {
 type part struct {
 	m     limit.Member
 	name  string
-	exact bool // of a quota, not a key's limit
+	id    string // of this replica's part, at the server
+	exact bool   // of a quota, not a key's limit
 
 	follows  bool          // grants are followed, not its own share
 	fraction float64       // of all limits, while they are not
@@ -48,8 +57,6 @@ type part struct {
 	past         past
 	frameEnd     time.Time // of the present window, if grants are bound to one
 	fade         fade
-
-	used time.Time // last use
 }
 
 // begin sets the part of a set that has just been found.
@@ -65,6 +72,18 @@ func (p *part) begin(follow bool, fraction float64, now time.Time) {
 
 // shared reports whether grants are followed.
 func (p *part) shared() bool { return p.follows }
+
+// tell tells a Member that has taken another's place what holds.
+func (p *part) tell(now time.Time) {
+	switch {
+	case p.follows:
+		p.follow(now)
+	case p.fade.until.IsZero():
+		p.m.Alone(p.fraction)
+	default:
+		p.fading(now)
+	}
+}
 
 // stop makes the set wait for its first grant.
 func (p *part) stop(now time.Time) {
@@ -205,8 +224,8 @@ func (p *part) take(now time.Time) {
 	p.past.add(&r.Spent, p.terms.Limits, now)
 	p.demand.add(&r, now)
 	p.inUse = r.InUse
-	if r.InUse > 0 || r.Spent != (limit.Amounts{}) || r.Wanted != (limit.Amounts{}) {
-		p.used = now
+	if b, ok := p.m.(pauser); ok {
+		p.blocked = b.Paused(now)
 	}
 }
 

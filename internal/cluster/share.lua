@@ -220,8 +220,8 @@ end
 local function share(dim, available, held, mine, bound, late, need)
   local total = max(available, 0) + held
   local wanted, want = wantedBy[dim] or 0, wanting[dim] or 0
-  if wanted < total / 4 then -- plenty: everybody has a little at hand, so that a first call need not wait
-    local little = total / (8 * live)
+  if wanted < total / 4 then -- plenty: everybody has some at hand, so that a first call need not wait
+    local little = total / (2 * live)
     want, wanted = max(want, little), wanted + little * live
   end
   local target = 0

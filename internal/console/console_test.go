@@ -182,7 +182,8 @@ func TestOwns(t *testing.T) {
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	var reasons []llm.Kind
-	h := NewHealth(func() []llm.Kind { return reasons })
+	var degraded []string
+	h := NewHealth(func() []llm.Kind { return reasons }, func() []string { return degraded })
 	f := func(path string, wantCode int, wantBody string) {
 		t.Helper()
 		w := send(t, h, http.MethodGet, path, func(r *http.Request) { r.RemoteAddr, r.Host = "203.0.113.7:1", "sluice.example" })
@@ -192,6 +193,9 @@ func TestHealth(t *testing.T) {
 	}
 	f("/healthz", http.StatusOK, `"status": "ok"`)
 	f("/readyz", http.StatusOK, `{ "ready": true, "reasons": [] }`)
+	degraded = []string{"redis"}
+	f("/readyz", http.StatusOK, `{ "ready": true, "reasons": [], "degraded": [ "redis" ] }`)
+	degraded = nil
 	reasons = []llm.Kind{llm.KindDraining, llm.KindStore, llm.KindLedgerFull}
 	f("/healthz", http.StatusOK, `"status": "ok"`)
 	f("/readyz", http.StatusServiceUnavailable, `"ready": false, "reasons": [ { "code": "draining", "message": "shutting down`)

@@ -8,7 +8,10 @@ import (
 
 // Health answers the checks of an orchestrator or load balancer: /healthz while the process can answer at all, /readyz while
 // it wants calls. It says no more than a kind of reason, so that the public listener may serve it.
-type Health struct{ notReady func() []llm.Kind }
+type Health struct {
+	notReady func() []llm.Kind
+	degraded func() []string
+}
 
 // Reason is one reason not to be ready.
 type Reason struct {
@@ -17,8 +20,11 @@ type Reason struct {
 }
 
 // NewHealth makes the handler. notReady returns why calls are not wanted (KindDraining, KindStore, KindLedgerFull), or
-// nothing. It is called at each check, from many goroutines, and must not wait for anything.
-func NewHealth(notReady func() []llm.Kind) *Health { return &Health{notReady} }
+// nothing; degraded names what is away that calls can do without (redis); nil stands for nothing. Both are called at each check, from many
+// goroutines, and must not wait for anything.
+func NewHealth(notReady func() []llm.Kind, degraded func() []string) *Health {
+	return &Health{notReady, degraded}
+}
 
 // ServeHTTP serves /healthz and /readyz, and 404 for everything else.
 func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -41,13 +47,17 @@ func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// Ready answers 200 or, with the reasons, 503.
+// Ready answers 200 or, with the reasons, 503. A replica that is degraded is ready: the others would be no better.
 func (h *Health) Ready(w http.ResponseWriter, _ *http.Request) {
 	kinds := h.notReady()
 	body := struct {
-		Ready   bool     `json:"ready"`
-		Reasons []Reason `json:"reasons"`
-	}{len(kinds) == 0, make([]Reason, len(kinds))}
+		Ready    bool     `json:"ready"`
+		Reasons  []Reason `json:"reasons"`
+		Degraded []string `json:"degraded,omitempty"`
+	}{Ready: len(kinds) == 0, Reasons: make([]Reason, len(kinds))}
+	if h.degraded != nil {
+		body.Degraded = h.degraded()
+	}
 	for i, k := range kinds {
 		body.Reasons[i] = Reason{k.Code(), reason(k)}
 	}

@@ -100,7 +100,7 @@ func TestBulkLeavesInteractiveCallsTheirPart(t *testing.T) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			begin, end := zero().Add(5*time.Minute), zero().Add(15*time.Minute)
+			begin, end := zero().Add(3*time.Minute), zero().Add(11*time.Minute)
 			run := func(interactive float64) *load {
 				l := &load{
 					set: NewSet(zero(), "q", Terms{Limits: []Limit{minute(Tokens, perMinute)}, Shape: sh}), now: zero(),

@@ -42,12 +42,15 @@ func (s *Set) refuse(n *Amounts) {
 	}
 }
 
-// Follow has the set spend only what is granted, from g.From to g.To. A grant that begins later waits until then. After g.To nothing starts.
+// Follow has the set spend only what is granted, from g.From to g.To, counted from the last Report on. A grant that begins later waits until then. After g.To nothing starts.
 // What calls of grants before use beyond what they have reserved is charged to the grant of the time; what they give back is for it.
 func (s *Set) Follow(g Grant) {
 	s.mu.Lock()
 	n := grant{
 		from: s.unix + int64(g.From.Sub(s.base)), to: s.unix + int64(g.To.Sub(s.base)), left: g.Amounts, concurrency: g.Concurrency,
+	}
+	for d := range n.left {
+		n.left[d] -= s.spent[d] // since the last Report, after which the grant was made
 	}
 	if s.following && n.from > s.now && s.now < s.grant.to {
 		s.next = n
@@ -57,6 +60,17 @@ func (s *Set) Follow(g Grant) {
 	s.following = true
 	s.mu.Unlock()
 	tell(s.regranted)
+}
+
+// Paused returns until when nothing starts because the provider said so; zero if it may.
+func (s *Set) Paused(now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn(now)
+	if s.blocked <= s.now {
+		return time.Time{}
+	}
+	return s.time(s.blocked)
 }
 
 // advance goes on to the next grant when its time has come. The caller holds mu.

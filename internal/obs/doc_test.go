@@ -68,6 +68,7 @@ func allSources() Sources {
 		QueueDepth: func(llm.Class) int { return 0 },
 		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
 		Ledger:     func() LedgerStats { return LedgerStats{} },
+		Cluster:    func() ClusterStats { return ClusterStats{} },
 		Queue:      func() QueueStats { return QueueStats{Refused: []QueueRefused{{llm.Bulk, "max_calls", 3}}} },
 		Quotas: func(emit func(Quota)) {
 			emit(Quota{Provider: "p", Name: "m*", Most: 3, Mode: "bucket", Learned: true, Budgets: []QuotaBudget{{"requests", "minute", 60, 7, 13}}})

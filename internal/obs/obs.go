@@ -93,7 +93,18 @@ type Sources struct {
 	QueueDepth func(c llm.Class) int
 	Breakers   func(emit func(Breaker))
 	Ledger     func() LedgerStats
+	Cluster    func() ClusterStats
 	Queue      func() QueueStats
 	Quotas     func(emit func(Quota))
 	Adaptive   func(emit func(target string, limit int))
+}
+
+// ClusterStats is the state of what replicas share through Redis.
+type ClusterStats struct {
+	Connected bool
+	Replicas  int
+	Sets      int           // budgets that were shared by the last refresh
+	Refreshes uint64        // so far
+	Refresh   time.Duration // time of the last one
+	Lost      uint64        // times that Redis was lost
 }

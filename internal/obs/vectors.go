@@ -158,6 +158,30 @@ func (sourceCollector) failures() *prometheus.Desc {
 	return desc("sluice_ledger_write_errors_total", "Writes of groups of ledger rows that did not succeed and were tried again.")
 }
 
+func (sourceCollector) connected() *prometheus.Desc {
+	return desc("sluice_cluster_connected", "1 while Redis answers; 0 while each replica goes by its own share of all limits.")
+}
+
+func (sourceCollector) replicas() *prometheus.Desc {
+	return desc("sluice_cluster_replicas", "Replicas that share limits, or that did when Redis answered last.")
+}
+
+func (sourceCollector) shared() *prometheus.Desc {
+	return desc("sluice_cluster_sets", "Quotas and keys whose limits were shared by the last refresh.")
+}
+
+func (sourceCollector) refresh() *prometheus.Desc {
+	return desc("sluice_cluster_refresh_seconds", "Time of the last round trip to Redis.")
+}
+
+func (sourceCollector) refreshes() *prometheus.Desc {
+	return desc("sluice_cluster_refreshes_total", "Round trips to Redis that succeeded.")
+}
+
+func (sourceCollector) lost() *prometheus.Desc {
+	return desc("sluice_cluster_lost_total", "Times that Redis was lost.")
+}
+
 func (sourceCollector) baseline() *prometheus.Desc {
 	return desc("sluice_baseline_seconds", "What the baseline suite measured of a target's streamed calls, by quantile.", "target", "metric", "quantile")
 }
@@ -172,7 +196,7 @@ func (sourceCollector) driftCalls() *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (s sourceCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.trouble(), s.backlog(), s.rows(), s.failures(), s.baseline(), s.drift(), s.driftCalls()} {
+	for _, d := range []*prometheus.Desc{s.depth(), s.breaker(), s.trouble(), s.backlog(), s.rows(), s.failures(), s.connected(), s.replicas(), s.shared(), s.refresh(), s.refreshes(), s.lost(), s.baseline(), s.drift(), s.driftCalls()} {
 		ch <- d
 	}
 }
@@ -200,6 +224,19 @@ func (s sourceCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.backlog(), float64(l.Backlog))
 		ch <- prometheus.MustNewConstMetric(s.rows(), prometheus.CounterValue, float64(l.Written))
 		ch <- prometheus.MustNewConstMetric(s.failures(), prometheus.CounterValue, float64(l.Failed))
+	}
+	if src.Cluster != nil {
+		c := src.Cluster()
+		connected := 0.0
+		if c.Connected {
+			connected = 1
+		}
+		gauge(s.connected(), connected)
+		gauge(s.replicas(), float64(c.Replicas))
+		gauge(s.shared(), float64(c.Sets))
+		gauge(s.refresh(), c.Refresh.Seconds())
+		ch <- prometheus.MustNewConstMetric(s.refreshes(), prometheus.CounterValue, float64(c.Refreshes))
+		ch <- prometheus.MustNewConstMetric(s.lost(), prometheus.CounterValue, float64(c.Lost))
 	}
 }
 

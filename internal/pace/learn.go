@@ -64,6 +64,9 @@ func (l *learner) apply(now time.Time) {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
 	}
 	charge := [...]limit.Charge{limit.ChargeMax, limit.ChargeCorrected, limit.ChargeActual}[l.study.rule]
+	if l.study.open {
+		charge = limit.ChargeCorrected // the study keeps to the other rule
+	}
 	if sh == l.told && charge == l.charge {
 		return
 	}
@@ -75,7 +78,7 @@ func (l *learner) apply(now time.Time) {
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again. The set is asked after that.
 func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
-	if l.study == nil || l.study.guess.settled {
+	if l.study == nil {
 		return true, time.Time{}
 	}
 	ok, at := l.study.ask(now.Sub(l.base), &t.Need)
@@ -95,6 +98,19 @@ func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {
 
 // answered takes in what the headers of an answer say. The call is under way.
 func (l *learner) answered(now time.Time, r *limit.Reservation, tk *ticket, h *llm.RateLimits) {
+	if l.study == nil || tk.note.id == 0 {
+		return
+	}
+	correct := l.study.answered(now.Sub(l.base), &tk.note, h)
+	l.apply(now)
+	if !l.study.guess.settled {
+		return
+	}
+	for d, left := range correct {
+		if left >= 0 {
+			l.set.Correct(now, r, limit.Dim(d), time.Minute, left)
+		}
+	}
 }
 
 // refused takes in a 429 of a minute's quota, before the reservation is refunded. The set is blocked already if the answer says for how

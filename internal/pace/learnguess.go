@@ -141,6 +141,11 @@ func (g *guess) onlyFixed() bool {
 	return !g.slices.in() && !g.bucket.in() && !g.sliding.in() && g.windows() > 0
 }
 
+// narrow reports whether all that is not known is when a window begins, to two seconds.
+func (g *guess) narrow() bool {
+	return g.onlyFixed() && g.windows() <= int(2*time.Second/binTime)
+}
+
 // patience is the weight that the hypotheses by which a call is accepted must have for a probe, after a refusal. Without any knowledge of
 // when windows begin that is a probe in eight seconds or so.
 func (g *guess) patience() float64 {
@@ -275,4 +280,20 @@ func (g *guess) first() (at time.Duration, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// possible reports whether any hypothesis allows that a call is accepted, however generously counted.
+func (g *guess) possible(s *stand) bool {
+	switch {
+	case g.slices.in() && s.since(s.now-time.Second+traceSlot) <= 2.1,
+		g.bucket.in() && s.lack <= min(minute, g.most)+slack,
+		g.sliding.in() && s.since(s.now-time.Minute+traceSlot) <= minute+slack:
+		return true
+	}
+	for b := range g.fixed {
+		if g.fixed[b].in() && s.since(begin(b, s.now)+binTime) <= minute+slack {
+			return true
+		}
+	}
+	return false
 }
