@@ -137,12 +137,16 @@ func resetTime(s string, now time.Time) time.Duration {
 
 // String is the limit in words: "10,000 requests a minute (9,999 left)".
 func (l Limit) String() string {
-	unit := strings.ReplaceAll(l.Unit, "_", " ")
 	left := ""
 	if l.Left >= 0 {
 		left = fmt.Sprintf(" (%s left)", commas(l.Left))
 	}
-	return fmt.Sprintf("%s %s %s%s", commas(l.Amount), unit, l.per(), left)
+	return l.amount() + left
+}
+
+// amount is the limit without what is left of it: "10,000 requests a minute".
+func (l *Limit) amount() string {
+	return fmt.Sprintf("%s %s %s", commas(l.Amount), strings.ReplaceAll(l.Unit, "_", " "), l.per())
 }
 
 func (l Limit) per() string {
@@ -179,5 +183,9 @@ func (t *target) limitsCheck() Check {
 		}
 		words = append(words, l.String())
 	}
-	return okf("limits", "%s", strings.Join(words, "; "))
+	detail := strings.Join(words, "; ")
+	if too := excess(&t.account.Provider, t.report.Model, t.report.Limits); too != "" {
+		return Check{"limits", Warn, detail, too}
+	}
+	return okf("limits", "%s", detail)
 }
