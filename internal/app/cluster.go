@@ -6,6 +6,7 @@ import (
 
 	"sluice/internal/cluster"
 	"sluice/internal/config"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
@@ -19,7 +20,7 @@ func (a *App) join(c *config.Config) (err error) {
 	a.cluster, err = cluster.New(cluster.Options{
 		URL: c.Redis, Replicas: c.Replicas, Log: a.log,
 		Quotas: a.fleet.Members,
-		Keys:   a.keys.Members,
+		Keys:   func() []limit.Member { return a.keys.Members(time.Now()) },
 		Heard:  a.heard,
 	})
 	if err != nil {

@@ -17,13 +17,12 @@ import (
 // Estimator says what a call to a target is expected to take of quotas.
 type Estimator func(t *llm.Target, call *llm.Call) llm.Need
 
-// reserve charges the call to its key's limits, by what it is expected to take at the dearest of the targets that are asked first.
+// reserve charges the call to its key's limits, by what it is expected to take at the dearest of the plan's targets.
 func (r *run) reserve(plan *route.Plan) *llm.Error {
-	first := plan.Tiers[0]
-	r.need = r.g.estimate(first[0], &r.x.Call)
+	r.need = r.g.estimate(plan.Tiers[0][0], &r.x.Call)
 	o := auth.Order{Need: r.need, User: r.x.Call.User}
 	if r.x.Key.Priced() {
-		o.NanoUSD, o.Unpriced = r.dearest(first)
+		o.NanoUSD, o.Unpriced = r.dearest(plan)
 	}
 	var e *llm.Error
 	if r.charge, e = r.x.Key.Reserve(time.Now(), o); e != nil {
@@ -33,14 +32,16 @@ func (r *run) reserve(plan *route.Plan) *llm.Error {
 	return nil
 }
 
-// dearest returns what the call may cost at most at one of some targets, if its answer is as long as it may be, or, where the request does
-// not say, as long as it is expected to be.
-func (r *run) dearest(targets []*llm.Target) (nanoUSD int64, unpriced bool) {
+// dearest returns what the call may cost at most at one of a plan's targets, if its answer is as long as it may be, or, where the request
+// does not say, as long as it is expected to be.
+func (r *run) dearest(plan *route.Plan) (nanoUSD int64, unpriced bool) {
 	u := llm.Usage{Input: r.need.Input, Output: max(r.need.Output, r.need.MaxOutput)}
-	for _, t := range targets {
-		cost, priced := r.snap.info(r.g.metrics, t, r.configured).price.Cost(u, "")
-		nanoUSD = max(nanoUSD, cost)
-		unpriced = unpriced || !priced
+	for _, tier := range plan.Tiers {
+		for _, t := range tier {
+			cost, priced := r.snap.info(r.g.metrics, t, r.configured).price.Cost(u, "")
+			nanoUSD = max(nanoUSD, cost)
+			unpriced = unpriced || !priced
+		}
 	}
 	return nanoUSD, unpriced
 }
