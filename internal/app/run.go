@@ -101,6 +101,7 @@ func (a *App) Run(ctx, now context.Context) error {
 	})
 
 	wg.Go(func() { a.share(later) })
+	wg.Go(func() { a.learn(later) })
 	wg.Go(func() { a.watchBaselines(later) })
 	wg.Go(func() { a.prober.run(later) })
 	wg.Go(func() {

@@ -82,7 +82,7 @@ func (l *learner) apply(now time.Time) {
 	if !l.declared {
 		t.Limits = l.study.terms()
 	}
-	t.Shape, t.Charge = sh, charge
+	t.Shape, t.Charge = lenient(sh), charge
 	l.set.Update(now, t)
 }
 

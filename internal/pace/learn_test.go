@@ -1,6 +1,7 @@
 package pace
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -185,4 +186,38 @@ func (g *guess) dump() string {
 		}
 	}
 	return s
+}
+
+// TestRecall checks that another process goes on where the first has ended.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	f := func(shape limit.Shape, latest time.Duration) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			g := newLabFleet(true)
+			if all := g.f.Learned(); len(all) != 0 {
+				t.Errorf("before anything was learned: %+v", all)
+			}
+			want := Learned{Quota: "acme/*", Shape: shape, Latest: latest, Charge: limit.ChargeCorrected}
+			g.f.Recall([]Learned{want, {Quota: "acme/other"}})
+			text, err := json.Marshal(g.f.Learned())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []Learned
+			if err := json.Unmarshal(text, &got); err != nil {
+				t.Fatal(err)
+			}
+			if len(got) != 1 || got[0].Shape.Mode != shape.Mode || got[0].Shape.Burst != shape.Burst || got[0].Charge != limit.ChargeCorrected {
+				t.Fatalf("recalled %+v, want %+v", got, want)
+			}
+			if off := got[0].Shape.Anchor.Sub(shape.Anchor).Abs() % time.Minute; shape.Mode == limit.Fixed && min(off, time.Minute-off) > time.Second {
+				t.Errorf("anchor %v, want %v", got[0].Shape.Anchor, shape.Anchor)
+			}
+		})
+	}
+	f(limit.Shape{Mode: limit.Bucket, Window: time.Minute, Burst: time.Minute}, 0)
+	f(limit.Shape{Mode: limit.Sliding, Window: time.Minute}, 0)
+	f(limit.Shape{Mode: limit.Slices, Window: time.Minute}, 0)
+	f(limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: time.Date(2026, 11, 21, 3, 4, 17, 0, time.UTC)}, time.Second)
 }
