@@ -55,7 +55,7 @@ func TestCallsTakeOfAllQuotasOrOfNone(t *testing.T) {
 		aa, ab := at("p", "aa"), at("p", "ab")
 		one, two := mustTake(t, f, ab, 100), mustTake(t, f, ab, 100)
 		short(t, f, ab, 100, 30*time.Second) // its requests, which come back one in 30 s
-		three := mustTake(t, f, aa, 400)         // nothing of the shared quota was kept by the refused call
+		three := mustTake(t, f, aa, 400)     // nothing of the shared quota was kept by the refused call
 		if _, r, until := f.TryStart(aa, limit.Try{Need: llm.Need{Input: 1}}); r != Short || !until.IsZero() {
 			t.Errorf("all is reserved by calls under way: %v until %v, want short until nobody knows when", r, until)
 		}
