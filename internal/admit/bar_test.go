@@ -73,13 +73,16 @@ func TestBarFairness(t *testing.T) {
 				terms.Shape.Burst = time.Second
 				l := newLab(t, c, map[string]limit.Terms{"p/m": terms})
 				sizes := [][2]int64{{80, 20}, {300, 100}, {2000, 1000}, {9000, 3000}}
+				if raceEnabled || testing.Short() { // fewer calls
+					sizes = [][2]int64{{800, 200}, {1000, 400}, {2000, 1000}, {4000, 1000}}
+				}
 				var keys []*backlog
 				for i, w := range weights {
 					keys = append(keys, &backlog{
 						key: string(rune('a' + i)), weight: w, size: sized(sizes[i][0], sizes[i][1]), err: err,
 					})
 				}
-				got := shares(l, keys, 600, 90*time.Second)
+				got := shares(l, keys, 200, 90*time.Second)
 				t.Logf("fairness, %s: tokens by weight differ by %.2f %% (bar %.0f %%), Jain index %.5f (bar 0.999)", name, 100*spread(got), 100*bar,
 					jain(got))
 				t.Logf("tokens: %.0f", got)
@@ -185,21 +188,24 @@ func TestBarOverload(t *testing.T) {
 				terms.Shape.Burst = time.Second
 				b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
 				rnd := rand.New(rand.NewPCG(3, 4))
-				begin, most := time.Now(), 0
-				for i := range 90_000 {
+				begin, most, seconds := time.Now(), 0, 60
+				if raceEnabled || testing.Short() {
+					seconds = 10
+				}
+				for i := range 1500 * seconds {
 					b.send(string(rune('a'+rnd.IntN(26))), rnd, false, false)
-					time.Sleep(time.Until(begin.Add(time.Duration(i+1) * time.Minute / 90_000)))
+					time.Sleep(time.Until(begin.Add(time.Duration(i+1) * time.Second / 1500)))
 					most = max(most, int(b.q.waiting.Load()))
 				}
-				part := float64(b.started.Load()) / 9000
+				part := float64(b.started.Load()) / float64(150*seconds)
 				b.wg.Wait()
 				v := b.q.Look(0)
 				reasons := map[string]int64{}
 				for _, r := range v.Refused {
 					reasons[r.Reason] += r.Calls
 				}
-				t.Logf("overload, %s: goodput %.2f %% of capacity at 10x load for 60 s (bar 98 %%); at most %d calls waiting (bound %d); refused: %v", name,
-					100*part, most, c.MaxQueue, reasons)
+				t.Logf("overload, %s: goodput %.2f %% of capacity at 10x load for %d s (bar 98 %%); at most %d calls waiting (bound %d); refused: %v", name,
+					100*part, seconds, most, c.MaxQueue, reasons)
 				if part < 0.98 || most > c.MaxQueue {
 					t.Errorf("%d started, %d waited", b.started.Load(), most)
 				}

@@ -37,6 +37,7 @@ func (s *server) arrive(key string, weight int, need llm.Need) *waiter[int] {
 	w := s.q.waiter(&llm.Call{Key: key}, &s.ask, s.q.config.Load(), time.Now())
 	s.q.mu.Lock()
 	s.q.enter(w, weight)
+	w.waits = !w.settled
 	s.q.mu.Unlock()
 	return w
 }
