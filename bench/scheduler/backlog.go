@@ -158,6 +158,9 @@ func (c *cell) judge(t *Table, n int, r *cellRun) {
 // windowAge is how long a fixed window has been running when the load begins: the first one is shorter than the others.
 const windowAge = 20 * time.Second
 
+// afterWindow is how much later than planned the clairvoyant sender really sends, so that nothing arrives before its window.
+const afterWindow = 20 * time.Millisecond
+
 // run starts the cell's own provider and gateway and puts the load on them.
 func (c *cell) run(ctx context.Context, l *lab) error {
 	headers := "true"
@@ -234,11 +237,13 @@ func (c *cell) load(ctx context.Context, client *client, p *provider, suffix str
 	var results []*result
 	switch c.kind {
 	case "steady":
-		client.retry = 0
 		results = client.planned(ctx, c.asks, where.even(tokens))
 	case "clairvoyant":
-		client.retry = 0
-		results = client.planned(ctx, c.asks, where.plan(tokens, c.callers, service))
+		plan := where.plan(tokens, c.callers, service)
+		for i := range plan {
+			plan[i] += afterWindow
+		}
+		results = client.planned(ctx, c.asks, plan)
 	default:
 		results = client.backlog(ctx, c.asks, c.callers)
 	}

@@ -53,6 +53,7 @@ func sections() []section {
 		{"backlog", backlog},
 		{"priority", priority},
 		{"overload", overload},
+		{"budget", budget},
 		{"fairness", fairness},
 		{"speed", speed},
 		{"replicas", replicas},

@@ -27,7 +27,9 @@ type spot[L any] struct {
 	class int
 	flow  *flow[L] // nil for a node at the front
 	at    int      // the node's index in its order
-	rank  rank
+	first int64    // counter of the key, when it would be the node's turn
+	due   int64
+	seq   int64
 }
 
 // next returns the next node of a lane that has not been tried in this dispatch; nil if there is none, or the search is too long.
@@ -37,7 +39,7 @@ func (b *behind[L]) next(l *lane[L], moves int64) *node[L] {
 		clear(b.frontier)
 		b.frontier = b.frontier[:0]
 		for c := range l.rungs {
-			b.offerFront(c, 0, rank{math.MinInt64, 0})
+			b.offerFront(c, 0)
 			b.offerFlow(c, 0)
 		}
 	}
@@ -55,8 +57,8 @@ func (b *behind[L]) next(l *lane[L], moves int64) *node[L] {
 // expand puts what may follow on a spot into the frontier, and returns its node.
 func (b *behind[L]) expand(s spot[L]) *node[L] {
 	if s.flow == nil {
-		b.offerFront(s.class, 2*s.at+1, s.rank)
-		b.offerFront(s.class, 2*s.at+2, s.rank)
+		b.offerFront(s.class, 2*s.at+1)
+		b.offerFront(s.class, 2*s.at+2)
 		return b.lane.rungs[s.class].front.all[s.at].item
 	}
 	n := s.flow.nodes.all[s.at].item
@@ -64,27 +66,42 @@ func (b *behind[L]) expand(s spot[L]) *node[L] {
 		b.offerFlow(s.class, 2*s.flow.at+1)
 		b.offerFlow(s.class, 2*s.flow.at+2)
 	}
-	after := s.rank.first + n.w.cost*scale/s.flow.share.tenant.weight
-	for i := 2*s.at + 1; i <= 2*s.at+2 && i < s.flow.nodes.len(); i++ {
-		b.push(spot[L]{s.class, s.flow, i, rank{after, s.flow.nodes.all[i].item.w.seq}})
-	}
+	after := s.first + n.w.cost*scale/s.flow.share.tenant.weight
+	b.offerNode(s.class, s.flow, 2*s.at+1, after)
+	b.offerNode(s.class, s.flow, 2*s.at+2, after)
 	return n
 }
 
-func (b *behind[L]) offerFront(class, i int, r rank) {
+func (b *behind[L]) offerFront(class, i int) {
 	if front := &b.lane.rungs[class].front; i < front.len() {
-		b.push(spot[L]{class, nil, i, rank{r.first, int64(i)}})
+		r := front.all[i].rank
+		b.push(spot[L]{class, nil, i, math.MinInt64, r.first, r.second})
 	}
 }
 
 func (b *behind[L]) offerFlow(class, i int) {
 	if flows := &b.lane.rungs[class].flows; i < flows.len() {
-		b.push(spot[L]{class, flows.all[i].item, 0, flows.all[i].rank})
+		b.offerNode(class, flows.all[i].item, 0, flows.all[i].rank.first)
+	}
+}
+
+func (b *behind[L]) offerNode(class int, f *flow[L], i int, first int64) {
+	if i < f.nodes.len() {
+		r := f.nodes.all[i].rank
+		b.push(spot[L]{class, f, i, first, r.first, r.second})
 	}
 }
 
 func (s *spot[L]) before(x *spot[L]) bool {
-	return s.class < x.class || s.class == x.class && s.rank.before(x.rank)
+	switch {
+	case s.class != x.class:
+		return s.class < x.class
+	case s.first != x.first:
+		return s.first < x.first
+	case s.due != x.due:
+		return s.due < x.due
+	}
+	return s.seq < x.seq
 }
 
 func (b *behind[L]) push(s spot[L]) {

@@ -33,30 +33,51 @@ type model struct {
 type visitor struct {
 	seq    int
 	class  llm.Class
+	key    string
+	due    time.Time
 	ask    Ask
 	cancel context.CancelFunc
 	lease  *lease
 	err    *llm.Error
 	ended  bool
+
+	receipt Receipt
 }
 
+// before reports whether v goes before x whatever the keys' counters are.
 func (v *visitor) before(x *visitor) bool {
-	return v.class < x.class || v.class == x.class && v.seq < x.seq
+	switch {
+	case v.class != x.class:
+		return v.class < x.class
+	case v.ask.Front || x.ask.Front:
+		return v.ask.Front && !x.ask.Front
+	case v.key != x.key:
+		return false
+	case !v.due.Equal(x.due):
+		return x.due.IsZero() || !v.due.IsZero() && v.due.Before(x.due)
+	}
+	return v.seq < x.seq
 }
 
 func (m *model) arrive() {
 	m.seq++
 	ctx, cancel := context.WithCancel(context.Background())
-	v := &visitor{seq: m.seq, class: llm.Class(m.rnd.IntN(classes)), cancel: cancel}
+	v := &visitor{seq: m.seq, class: llm.Class(m.rnd.IntN(classes)), key: string(rune('a' + m.rnd.IntN(4))), cancel: cancel}
+	if m.rnd.IntN(4) == 0 {
+		v.due = time.Now().Add(time.Duration(1+m.rnd.IntN(20_000)) * time.Millisecond)
+	}
+	v.ask.Front = m.rnd.IntN(10) == 0
+	v.ask.Need = llm.Need{Input: m.rnd.Int64N(1000), Output: m.rnd.Int64N(1000)}
+	v.ask.Weight, v.ask.Bytes = m.rnd.IntN(4), m.rnd.IntN(3<<10)
 	for _, i := range m.rnd.Perm(len(m.all))[:1+m.rnd.IntN(3)] {
 		v.ask.Targets = append(v.ask.Targets, m.all[i])
 	}
 	v.ask.Last = m.rnd.IntN(3) == 0
 	m.waiting = append(m.waiting, v)
 	go func() {
-		g, err := m.q.Acquire(ctx, &llm.Call{Class: v.class}, v.ask)
+		g, err := m.q.Acquire(ctx, &llm.Call{Class: v.class, Key: v.key, Deadline: v.due, Start: time.Now()}, v.ask)
 		m.results.Lock()
-		v.lease, v.err, v.ended = g.Lease, err, true
+		v.lease, v.err, v.ended, v.receipt = g.Lease, err, true, g.Receipt
 		m.results.Unlock()
 	}()
 }
@@ -81,6 +102,7 @@ func (m *model) step() {
 			m.running = m.running[:n-1]
 			v.cancel()
 			v.lease.done()
+			m.q.Used(v.receipt, m.rnd.Int64N(2000), m.rnd.Int64N(2000))
 		}
 	case op < 94:
 		m.eject(t, time.Now().Add(time.Duration(1+m.rnd.IntN(50))*time.Second))
@@ -139,6 +161,7 @@ func (m *model) check() {
 			m.Fatalf("call %d waits though all its targets are out of use", w.seq)
 		}
 	}
+	m.q.verify(m.T)
 	var byClass [classes]int64
 	for _, w := range m.waiting {
 		byClass[w.class]++
@@ -163,7 +186,7 @@ func TestRandomOperations(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := &model{
 					T: t, rnd: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{},
-					fleet: newFleet(Config{MaxQueue: 15, MaxWait: 20 * time.Second}, map[string]int{
+					fleet: newFleet(Config{MaxQueue: 15, MaxBytes: 20 << 10, MaxPerKey: 5, MaxWait: 20 * time.Second}, map[string]int{
 						"a": 6, "a/m": 2, "a/n": 4, "b": 3, "c/m": 1, "c/n": 1,
 					}),
 					all: targets("a/m", "a/n", "a/o", "b/m", "b/n", "c/m", "c/n"),
@@ -180,6 +203,7 @@ func TestRandomOperations(t *testing.T) {
 					synctest.Wait()
 					m.check()
 				}
+				m.q.checkEmpty(t)
 				for _, what := range []string{"granted", "queue_full", "deadline_unreachable", "no_healthy_target", "client_closed_request"} {
 					if m.counts[what] < 10 {
 						t.Errorf("%s happened %d times: the test does not reach it (%v)", what, m.counts[what], m.counts)

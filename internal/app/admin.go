@@ -31,6 +31,7 @@ func (a *App) serveAdmin(o Options) {
 			return a.gateway.Snapshot().ID, err
 		},
 		Usage: a.usage, Calls: a.calls,
+		Queue: a.queueView, Quotas: a.quotas,
 	})
 	a.metrics.SetSources(obs.Sources{
 		QueueDepth: func(c llm.Class) int { return int(a.queue.Stats().Waiting[c]) },
@@ -42,6 +43,7 @@ func (a *App) serveAdmin(o Options) {
 				}
 			}
 		},
+		Queue: a.queueStats, Quotas: a.quotaStats, Adaptive: a.adaptiveLimits,
 		Ledger: func() obs.LedgerStats {
 			s := a.ledger.Stats()
 			return obs.LedgerStats{Backlog: int(s.Backlog), Written: uint64(s.Written), Failed: uint64(s.Failed)}

@@ -47,7 +47,7 @@ func (p *Principal) Reserve(now time.Time, o Order) (Charge, *llm.Error) {
 		}
 	}
 	at := a.moment(now)
-	l := lease{user: u, day: at.day, month: at.month, second: at.second(), need: n, live: true}
+	l := lease{user: u, day: at.day, month: at.month, tick: at.tick(), need: n, live: true}
 	a.share.ask(n, now)
 	a.day.at(at.day)
 	a.month.at(at.month)

@@ -9,7 +9,7 @@ type moment struct {
 	day, month int32
 }
 
-func (m *moment) second() int64 { return int64(m.elapsed / time.Second) }
+func (m *moment) tick() int64 { return int64(m.elapsed / tick) }
 
 // need is what one call is expected to take, and what it may cost at most.
 type need struct{ tokens, nano int64 }
@@ -54,9 +54,9 @@ const busyWait = time.Second
 func (m *meter) move(b *bounds, at *moment) {
 	if b.any(perMinute, tokensPerMinute) {
 		if m.minute == nil {
-			m.minute = &minute{last: at.second()}
+			m.minute = &minute{last: at.tick()}
 		}
-		m.minute.advance(at.second())
+		m.minute.advance(at.tick())
 	}
 	m.day.at(at.day)
 	m.month.at(at.month)
@@ -67,19 +67,24 @@ func (m *meter) move(b *bounds, at *moment) {
 func (m *meter) check(b *bounds, at *moment, n need, loose int64, part float64) (r refusal) {
 	if l := &b.of[concurrency]; l.amount > 0 {
 		if most := partOf(l.amount, part); m.running+loose >= most {
-			r = refusal{bound: l, kind: concurrency, used: m.running + loose, busy: true, wait: busyWait}
+			r = refusal{bound: l, kind: concurrency, used: m.running + loose, busy: true, shared: m.running+loose < l.amount, wait: busyWait}
 		}
 	}
 	if l := &b.of[perMinute]; l.amount > 0 {
 		if most := partOf(l.amount, part); m.minute.sum.requests >= most {
-			r = r.worse(refusal{bound: l, kind: perMinute, used: m.minute.sum.requests, wait: m.minute.requestsFit(1, most, at.elapsed)})
+			r = r.worse(refusal{
+				bound: l, kind: perMinute, used: m.minute.sum.requests, shared: m.minute.sum.requests < l.amount,
+				wait: m.minute.requestsFit(1, most, at.elapsed),
+			})
 		}
 	}
 	if l := &b.of[tokensPerMinute]; l.amount > 0 {
-		if most := partOf(l.amount, part); m.minute.sum.tokens+n.tokens > most {
+		// A call that is larger than a mere part of the limit, and not than the limit, goes when nothing else was taken.
+		most := max(partOf(l.amount, part), min(n.tokens, l.amount))
+		if used := m.minute.sum.tokens; used+n.tokens > most {
 			r = r.worse(refusal{
-				bound: l, kind: tokensPerMinute, used: m.minute.sum.tokens, need: n.tokens, never: n.tokens > l.amount,
-				wait: m.minute.tokensFit(n.tokens, most, at.elapsed),
+				bound: l, kind: tokensPerMinute, used: used, need: n.tokens, never: n.tokens > l.amount,
+				shared: used+n.tokens <= l.amount, wait: m.minute.tokensFit(n.tokens, most, at.elapsed),
 			})
 		}
 	}
@@ -141,7 +146,7 @@ type lease struct {
 	gen        uint32 // of the place: a charge that is not of this one has been settled
 	live       bool
 	user       *userMeter // nil if none is limited
-	second     int64      // at which the minutes count it
+	tick       int64      // at which the minutes count it
 	day, month int32
 	need       need
 }
@@ -163,8 +168,8 @@ func (m *meter) take(l *lease) {
 func (m *meter) settle(l *lease, at *moment, used need) {
 	m.running--
 	if m.minute != nil {
-		m.minute.advance(at.second())
-		m.minute.correct(l.second, used.tokens-l.need.tokens)
+		m.minute.advance(at.tick())
+		m.minute.correct(l.tick, used.tokens-l.need.tokens)
 	}
 	for _, p := range [...]*period{m.day.of(l.day), m.month.of(l.month)} {
 		if p == nil {

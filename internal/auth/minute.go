@@ -2,41 +2,44 @@ package auth
 
 import "time"
 
-// slots is how many seconds a minute counts in: one more than it has, so that no window of 60 s, wherever it begins, can hold more than
-// the limit.
-const slots = 61
+// A minute is counted in ticks of half a second, of which it holds as many as a minute has: 59.5 to 60 s. So nobody is told to wait for more than
+// 60 s, which some SDKs would not do (PROVIDERS.md 6.1, 2026-11).
+const (
+	tick  = 500 * time.Millisecond
+	ticks = int64(time.Minute / tick)
+)
 
-// minute counts what was taken in the last minute, by the second. Seconds count from the start of the process by a clock that does not
-// jump. The zero minute is empty.
+// minute counts what was taken in the last minute, by ticks, which are numbered from the start of the process by a clock that does not jump. The
+// zero minute is empty.
 type minute struct {
-	last     int64 // newest second that is counted
-	sum      count
-	bySecond [slots]count
+	last   int64 // newest tick that is counted
+	sum    count
+	byTick [ticks]count
 }
 
 type count struct{ requests, tokens int64 }
 
-// advance forgets what is older than a minute at a second. Earlier seconds than the newest count as that.
-func (m *minute) advance(second int64) {
-	if second <= m.last {
+// advance forgets what is older than a minute at a tick. Earlier ticks than the newest count as that.
+func (m *minute) advance(at int64) {
+	if at <= m.last {
 		return
 	}
-	if second-m.last >= slots {
-		*m = minute{last: second}
+	if at-m.last >= ticks {
+		*m = minute{last: at}
 		return
 	}
-	for s := m.last + 1; s <= second; s++ {
-		c := &m.bySecond[s%slots]
+	for s := m.last + 1; s <= at; s++ {
+		c := &m.byTick[s%ticks]
 		m.sum.requests -= c.requests
 		m.sum.tokens -= c.tokens
 		*c = count{}
 	}
-	m.last = second
+	m.last = at
 }
 
-// add counts at the newest second, which it returns.
+// add counts at the newest tick, which it returns.
 func (m *minute) add(requests, tokens int64) int64 {
-	c := &m.bySecond[m.last%slots]
+	c := &m.byTick[m.last%ticks]
 	c.requests += requests
 	c.tokens += tokens
 	m.sum.requests += requests
@@ -44,15 +47,15 @@ func (m *minute) add(requests, tokens int64) int64 {
 	return m.last
 }
 
-// correct changes what was counted at a second. Where that is forgotten, what was used beyond it counts as used now.
-func (m *minute) correct(second, tokens int64) {
-	if m.last-second >= slots {
+// correct changes what was counted at a tick. Where that is forgotten, what was used beyond it counts as used now.
+func (m *minute) correct(at, tokens int64) {
+	if m.last-at >= ticks {
 		if tokens <= 0 {
 			return
 		}
-		second = m.last
+		at = m.last
 	}
-	m.bySecond[second%slots].tokens += tokens
+	m.byTick[at%ticks].tokens += tokens
 	m.sum.tokens += tokens
 }
 
@@ -72,8 +75,8 @@ func (m *minute) fit(of func(*count) int64, excess int64, elapsed time.Duration)
 		return 0
 	}
 	end := m.last
-	for s := max(m.last-slots+1, 0); s <= m.last; s++ {
-		n := of(&m.bySecond[s%slots])
+	for s := max(m.last-ticks+1, 0); s <= m.last; s++ {
+		n := of(&m.byTick[s%ticks])
 		if n == 0 {
 			continue
 		}
@@ -82,5 +85,5 @@ func (m *minute) fit(of func(*count) int64, excess int64, elapsed time.Duration)
 			break
 		}
 	}
-	return max(time.Duration(end+slots)*time.Second-elapsed, 0)
+	return max(time.Duration(end+ticks)*tick-elapsed, 0)
 }

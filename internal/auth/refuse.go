@@ -41,7 +41,7 @@ func (r *refusal) text(at *moment) string {
 	b := r.bound
 	if r.shared {
 		return fmt.Sprintf("has used what this replica may of %s (%s); the replicas divide it anew every moment: come back in %v",
-			r.amount(b.amount), b.setting, r.wait)
+			r.amount(b.amount), b.setting, roundUp(r.wait))
 	}
 	switch r.kind {
 	case concurrency:

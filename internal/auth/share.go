@@ -12,7 +12,7 @@ import (
 type share struct {
 	alone     float64   // part of the limits without grants; 0 stands for all
 	following bool      // only what is granted may be spent
-	to        time.Time // end of the grant
+	from, to  time.Time // of the grant
 	left      amounts   // of the grant; may be negative
 	places    int64     // calls at a time by the grant
 
@@ -45,13 +45,22 @@ func (s *share) spend(a amounts) {
 	}
 }
 
-// check says whether the grant allows a call. A grant that has ended, without another or the word that there are none, allows all: this replica
-// was slow, and its own counts still hold.
+// orphanTime is how long after the end of a grant its key waits for another, before it goes by its own counts.
+const orphanTime = 2 * time.Second
+
+// check says whether the grant allows a call. Outside of the grant's time nothing may be spent; but if neither another comes nor the word that there
+// are none, something is wrong with the sharing, and that must not shut the key out.
 func (s *share) check(b *bounds, at *moment, n need, running int64) refusal {
-	if !s.following || !at.now.Before(s.to) {
+	if !s.following || at.now.Sub(s.to) >= orphanTime {
 		return refusal{}
 	}
-	lacks := func(k kind) refusal { return refusal{bound: &b.of[k], kind: k, shared: true, wait: busyWait} }
+	if at.now.Before(s.from) || !at.now.Before(s.to) {
+		for k := range b.of {
+			if b.of[k].amount > 0 {
+				return refusal{bound: &b.of[k], kind: kind(k), shared: true, wait: busyWait}
+			}
+		}
+	}
 	for _, c := range [...]struct {
 		kind  kind
 		lacks bool
@@ -65,7 +74,7 @@ func (s *share) check(b *bounds, at *moment, n need, running int64) refusal {
 		{moneyPerMonth, s.left.nano < n.nano},
 	} {
 		if c.lacks && b.of[c.kind].amount > 0 {
-			return lacks(c.kind)
+			return refusal{bound: &b.of[c.kind], kind: c.kind, shared: true, wait: busyWait}
 		}
 	}
 	return refusal{}
@@ -162,7 +171,7 @@ func (m member) Follow(g limit.Grant) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &a.share
-	s.following, s.alone, s.to, s.places = true, 0, g.To, int64(g.Concurrency)
+	s.following, s.alone, s.from, s.to, s.places = true, 0, g.From, g.To, int64(g.Concurrency)
 	s.left = amounts{g.Amounts[limit.Requests], g.Amounts[limit.Tokens], g.Amounts[limit.Money]}.minus(s.spent)
 }
 

@@ -27,6 +27,9 @@ type Options struct {
 	Metrics http.Handler
 	State   func() State
 	Targets func() []Target
+	// Queue returns who waits, with at most a number of keys and of targets.
+	Queue  func(most int) Queue
+	Quotas func() Quotas
 	// Config returns the configuration in force as YAML, with its secrets already redacted.
 	Config func() ([]byte, error)
 	// Reload reads the configuration again and takes it over, or changes nothing and says why in an error whose text is
@@ -104,6 +107,8 @@ func New(o Options) *Console {
 	c.mux.Handle("/debug/pprof/trace", only(http.MethodGet, pprof.Trace))
 	c.mux.Handle("/admin/v1/status", only(http.MethodGet, c.status))
 	c.mux.Handle("/admin/v1/targets", only(http.MethodGet, c.targets))
+	c.mux.Handle("/admin/v1/queue", only(http.MethodGet, c.queue))
+	c.mux.Handle("/admin/v1/quotas", only(http.MethodGet, c.quotas))
 	c.mux.Handle("/admin/v1/config", only(http.MethodGet, c.config))
 	c.mux.Handle("/admin/v1/usage", only(http.MethodGet, c.usage))
 	c.mux.Handle("/admin/v1/calls", only(http.MethodGet, c.calls))

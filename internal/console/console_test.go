@@ -34,6 +34,8 @@ func options(t *testing.T) Options {
 			return State{Snapshot: "s1", InFlight: 3, OpenStreams: 2, Queued: 1, Draining: true}
 		},
 		Targets: func() []Target { return nil },
+		Queue:   func(most int) Queue { return Queue{Calls: most} },
+		Quotas:  func() Quotas { return Quotas{} },
 		Config:  func() ([]byte, error) { return []byte("listen: 127.0.0.1:8080\n"), nil },
 		Reload:  func(context.Context) (string, error) { return "s2", nil },
 		Usage:   func(context.Context, UsageQuery) ([]Usage, bool, error) { return nil, false, nil },

@@ -35,7 +35,6 @@ func mayHaveWorked(e *llm.Error) bool {
 // leaves the whole call without one; it is never zero.
 func (r *run) bill() {
 	c := &r.consumed
-	r.billed = llm.Usage{}
 	if !c.begun || r.x.Call.Op == llm.OpCountTokens {
 		return
 	}

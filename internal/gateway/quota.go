@@ -113,10 +113,10 @@ func (r *run) quotaHeaders(h http.Header, now time.Time) {
 	if r.expected > 0 {
 		h["X-Sluice-Queue-Expected-Ms"] = []string{strconv.FormatInt(r.expected.Milliseconds(), 10)}
 	}
-	if !r.charged {
-		return
+	l := r.x.Key.Limits(now, r.x.Call.User)
+	if r.charged {
+		l = r.charge.Limits(now)
 	}
-	l := r.charge.Limits(now)
 	if l == llm.NoRateLimits() {
 		return
 	}

@@ -268,7 +268,7 @@ func (r *run) beginAttempt(grant *admit.Grant[pace.Lease]) *obs.Span {
 	r.paid = false
 	r.attempts++
 	r.sent, r.unsent = time.Now(), true
-	r.headers, r.connect, r.first, r.consumed = 0, 0, time.Time{}, consumed{}
+	r.headers, r.connect, r.first, r.consumed, r.billed = 0, 0, time.Time{}, consumed{}, llm.Usage{}
 	return r.span.Attempt("attempt", r.sent)
 }
 

@@ -83,7 +83,7 @@ func (b *budget) shape(sh Shape, fraction float64, now int64) {
 			burst = b.Per
 		}
 		b.add(gauge{
-			counter: &bucket{amount: amount, per: per, at: now}, rule: strict, limit: max(worth(burst-sh.Slack), 1), period: int64(burst),
+			counter: &bucket{amount: amount, per: per, at: now}, rule: strict, limit: max(worth(burst)-share(amount, int64(sh.Slack), per), 1), period: int64(burst),
 			late: burst >= longBurst,
 		})
 	case Fixed:
@@ -95,7 +95,7 @@ func (b *budget) shape(sh Shape, fraction float64, now int64) {
 	case Sliding:
 		b.log(worth(window), int64(window), int64(sh.Slack))
 	default:
-		b.paced(amount, per, worth(max(sh.Burst-sh.Slack, credit)), now)
+		b.paced(amount, per, max(worth(max(sh.Burst, credit))-share(amount, int64(sh.Slack), per), 1), now)
 		if sh.Burst < slice && b.Per > slice {
 			b.log(worth(slice), int64(slice), int64(sh.Slack))
 		}

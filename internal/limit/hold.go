@@ -48,37 +48,50 @@ const (
 
 // flow is the rate at which interactive calls take from a set.
 type flow struct {
-	sum   [Dims]float64
+	sum   [Dims]float64 // faded
 	first int64
-	at    int64
+	at    int64   // of sum
+	norm  float64 // nanoseconds that sum stands for
+}
+
+// grain is how old sums may be: exponentials are what would cost most of a call otherwise.
+const grain = int64(time.Millisecond)
+
+// turn lets sums fade until now.
+func (f *flow) turn(now int64) {
+	if now-f.at < grain || f.sum[Requests] == 0 {
+		return
+	}
+	w := math.Exp(-float64(now-f.at) / float64(fade))
+	for d := range f.sum {
+		f.sum[d] *= w
+	}
+	f.at = now
+	if f.sum[Requests] < 0.001 {
+		f.sum = [Dims]float64{}
+	}
+	age := max(float64(now-f.first), float64(time.Second)) / float64(fade)
+	f.norm = float64(fade) * -math.Expm1(-age)
 }
 
 // observe takes in a call that has started, or with sign -1 one that has not after all.
 func (f *flow) observe(now int64, n *Amounts, sign float64) {
-	w := f.weight(now)
-	if f.sum[Requests]*w < 0.01 {
-		f.first = now
+	f.turn(now)
+	if f.sum[Requests] == 0 {
+		f.first, f.at, f.norm = now, now, float64(time.Second)
 	}
 	for d := range f.sum {
-		f.sum[d] = max(f.sum[d]*w+sign*float64(n[d]), 0)
+		f.sum[d] = max(f.sum[d]+sign*float64(n[d]), 0)
 	}
-	f.at = now
-}
-
-func (f *flow) weight(now int64) float64 {
-	if f.sum[Requests] == 0 {
-		return 0
-	}
-	return math.Exp(-float64(now-f.at) / float64(fade))
 }
 
 // rate returns what is taken a nanosecond, and by one call.
 func (f *flow) rate(now int64, d Dim) (perNS, size float64) {
+	f.turn(now)
 	if f.sum[Requests] <= 0 || f.sum[d] <= 0 {
 		return 0, 0
 	}
-	age := max(float64(now-f.first), float64(time.Second)) / float64(fade)
-	return f.sum[d] * f.weight(now) / (float64(fade) * -math.Expm1(-age)), f.sum[d] / f.sum[Requests]
+	return f.sum[d] / f.norm, f.sum[d] / f.sum[Requests]
 }
 
 // expected returns what interactive calls will hardly ever exceed in a time.

@@ -24,12 +24,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	}
 	m.BreakerCheck("p", true)
 	m.BreakerOpened("p", "overload", "model")
-	m.SetSources(Sources{
-		QueueDepth: func(llm.Class) int { return 0 },
-		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
-		Ledger:     func() LedgerStats { return LedgerStats{} },
-		Cluster:    func() ClusterStats { return ClusterStats{} },
-	})
+	m.SetSources(allSources())
 	families, err := m.reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -64,5 +59,20 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		if !strings.Contains(string(text), "`"+st.String()+"`") {
 			t.Errorf("docs/OPERATE.md does not name the stage %s", st)
 		}
+	}
+}
+
+// allSources has something to say of everything.
+func allSources() Sources {
+	return Sources{
+		QueueDepth: func(llm.Class) int { return 0 },
+		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
+		Ledger:     func() LedgerStats { return LedgerStats{} },
+		Cluster:    func() ClusterStats { return ClusterStats{} },
+		Queue:      func() QueueStats { return QueueStats{Refused: []QueueRefused{{llm.Bulk, "max_calls", 3}}} },
+		Quotas: func(emit func(Quota)) {
+			emit(Quota{Provider: "p", Name: "m*", Most: 3, Mode: "bucket", Learned: true, Budgets: []QuotaBudget{{"requests", "minute", 60, 7, 13}}})
+		},
+		Adaptive: func(emit func(string, int)) { emit("p/m", 4) },
 	}
 }

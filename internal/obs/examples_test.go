@@ -107,12 +107,7 @@ func exportedNames(t *testing.T) map[string]bool {
 	}
 	m.BreakerCheck("p", true)
 	m.BreakerOpened("p", "overload", "model")
-	m.SetSources(Sources{
-		QueueDepth: func(llm.Class) int { return 0 },
-		Breakers:   func(emit func(Breaker)) { emit(Breaker{"t", BreakerOpen, "overload", "model"}) },
-		Ledger:     func() LedgerStats { return LedgerStats{} },
-		Cluster:    func() ClusterStats { return ClusterStats{} },
-	})
+	m.SetSources(allSources())
 	families, err := m.reg.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -78,6 +78,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		gaugeFunc("sluice_inflight", "Calls under way.", func() float64 { return float64(m.inFlight.Load()) }),
 		gaugeFunc("sluice_open_streams", "Streamed answers under way.", func() float64 { return float64(m.streams.Load()) }),
 		sourceCollector{m},
+		schedulerCollector{m},
 	)
 	m.vec.build.WithLabelValues(o.Version, o.Revision, runtime.Version()).Set(1)
 	m.preset()

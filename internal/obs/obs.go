@@ -94,6 +94,9 @@ type Sources struct {
 	Breakers   func(emit func(Breaker))
 	Ledger     func() LedgerStats
 	Cluster    func() ClusterStats
+	Queue      func() QueueStats
+	Quotas     func(emit func(Quota))
+	Adaptive   func(emit func(target string, limit int))
 }
 
 // ClusterStats is the state of what replicas share through Redis.

@@ -77,8 +77,8 @@ type seq struct {
 	running      bool
 }
 
-// lab runs calls through an engine.
-type lab struct {
+// server runs calls through an engine.
+type server struct {
 	e      engine
 	l      limiter
 	rnd    *rand.Rand
@@ -95,14 +95,14 @@ type lab struct {
 const tick = 10 * time.Millisecond
 
 // run lets time pass.
-func (b *lab) run(d time.Duration) {
+func (b *server) run(d time.Duration) {
 	for end := b.now + d; b.now < end; b.now += tick {
 		b.admit()
 		b.step()
 	}
 }
 
-func (b *lab) admit() {
+func (b *server) admit() {
 	want := math.MaxInt
 	if b.demand > 0 {
 		want = b.demand
@@ -123,7 +123,7 @@ func (b *lab) admit() {
 	}
 }
 
-func (b *lab) step() {
+func (b *server) step() {
 	running := 0
 	for _, s := range b.seqs {
 		if s.running {
@@ -159,7 +159,7 @@ func (b *lab) step() {
 }
 
 // end ends the calls that have all their tokens.
-func (b *lab) end() {
+func (b *server) end() {
 	under := len(b.seqs)
 	b.seqs = slices.DeleteFunc(b.seqs, func(s *seq) bool {
 		if s.left > 0 {
@@ -176,7 +176,7 @@ func (b *lab) end() {
 }
 
 // look returns the tokens a second and the median time to first token since the last look.
-func (b *lab) look(over time.Duration) (rate float64, first time.Duration) {
+func (b *server) look(over time.Duration) (rate float64, first time.Duration) {
 	rate = b.tokens / over.Seconds()
 	if len(b.firsts) > 0 {
 		slices.Sort(b.firsts)
@@ -186,8 +186,8 @@ func (b *lab) look(over time.Duration) (rate float64, first time.Duration) {
 	return rate, first
 }
 
-// labEngines are servers as they are found: with a bounded batch, bound by computing, with both a slope and a bound, and those that refuse.
-func labEngines() []struct {
+// engines are servers as they are found: with a bounded batch, bound by computing, with both a slope and a bound, and those that refuse.
+func engines() []struct {
 	name string
 	e    engine
 } {
@@ -206,26 +206,26 @@ func labEngines() []struct {
 	}
 }
 
-func newLab(e engine, l limiter, seed uint64) *lab {
-	return &lab{e: e, l: l, rnd: rand.New(rand.NewPCG(seed, 1))}
+func newServer(e engine, l limiter, seed uint64) *server {
+	return &server{e: e, l: l, rnd: rand.New(rand.NewPCG(seed, 1))}
 }
 
-// labReference is what an engine does at the limit that is right for it.
-type labReference struct {
+// serverReference is what an engine does at the limit that is right for it.
+type serverReference struct {
 	rate     float64       // tokens a second
 	unloaded time.Duration // median time to first token of single calls
 }
 
 // reference measures the engine at the number of calls that is right for it, and its time to first token without load.
-func reference(e engine) (r labReference) {
-	one := newLab(e, fixed(1), 1)
+func reference(e engine) (r serverReference) {
+	one := newServer(e, fixed(1), 1)
 	one.run(60 * time.Second)
 	_, r.unloaded = one.look(60 * time.Second)
 	most := e.batch
 	if most == 0 {
 		most = max(e.knee, e.refuse)
 	}
-	b := newLab(e, fixed(most), 1)
+	b := newServer(e, fixed(most), 1)
 	b.run(20 * time.Second)
 	b.look(20 * time.Second)
 	b.run(60 * time.Second)
@@ -233,15 +233,15 @@ func reference(e engine) (r labReference) {
 	return r
 }
 
-// limiterResult is what a limiter made of one server: at first, with half of its capacity, with all of it again, and with twice as much. Each is
+// servedResult is what a limiter made of one server: at first, with half of its capacity, with all of it again, and with twice as much. Each is
 // measured for a minute, a minute after the change.
-type limiterResult struct {
+type servedResult struct {
 	limit [4]int
 	rate  [4]float64 // of what the right limit yields
 	first [4]float64 // times the time to first token without load
 }
 
-func (r *limiterResult) String() string {
+func (r *servedResult) String() string {
 	var b strings.Builder
 	for i := range r.limit {
 		fmt.Fprintf(&b, " %4d %4.0f%% %6.1fx ", r.limit[i], r.rate[i]*100, r.first[i])
@@ -250,17 +250,17 @@ func (r *limiterResult) String() string {
 }
 
 // middle returns the medians of some runs.
-func middle(runs []limiterResult) (m limiterResult) {
+func middle(runs []servedResult) (m servedResult) {
 	n := len(runs) / 2
 	for i := range m.limit {
-		m.limit[i] = sortedBy(runs, func(r limiterResult) int { return r.limit[i] })[n]
-		m.rate[i] = sortedBy(runs, func(r limiterResult) float64 { return r.rate[i] })[n]
-		m.first[i] = sortedBy(runs, func(r limiterResult) float64 { return r.first[i] })[n]
+		m.limit[i] = sortedBy(runs, func(r servedResult) int { return r.limit[i] })[n]
+		m.rate[i] = sortedBy(runs, func(r servedResult) float64 { return r.rate[i] })[n]
+		m.first[i] = sortedBy(runs, func(r servedResult) float64 { return r.first[i] })[n]
 	}
 	return m
 }
 
-func sortedBy[T cmp.Ordered](runs []limiterResult, of func(limiterResult) T) (all []T) {
+func sortedBy[T cmp.Ordered](runs []servedResult, of func(servedResult) T) (all []T) {
 	for _, r := range runs {
 		all = append(all, of(r))
 	}
@@ -268,8 +268,8 @@ func sortedBy[T cmp.Ordered](runs []limiterResult, of func(limiterResult) T) (al
 	return all
 }
 
-func runLab(e engine, l limiter, seed uint64, whole bool, refs map[engine]labReference) (r limiterResult) {
-	b := newLab(e, l, seed)
+func runServer(e engine, l limiter, seed uint64, whole bool, refs map[engine]serverReference) (r servedResult) {
+	b := newServer(e, l, seed)
 	b.whole = whole
 	for i, by := range []float64{1, 0.5, 1, 2} {
 		at := e
@@ -296,16 +296,16 @@ func runLab(e engine, l limiter, seed uint64, whole bool, refs map[engine]labRef
 // The bars hold for the median over seeds; single ones may find another limit a probe later.
 func TestAdaptiveLab(t *testing.T) {
 	t.Parallel()
-	seeds, refs := 5, map[engine]labReference{}
+	seeds, refs := 5, map[engine]serverReference{}
 	if raceEnabled {
 		seeds = 1 // it is a single goroutine's arithmetic
 	}
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-19s %-10s %5s  %-21s%-21s%-21s%-21s\n", "server", "limiter", "right", "from 4 calls, 1 min", "half, 1 min", "whole again, 1 min", "double, 1 min")
-	for _, c := range labEngines() {
+	for _, c := range engines() {
 		_, right := c.e.best()
 		for _, name := range []string{"sluice", "not streamed", "gradient2", "aimd"} {
-			var runs []limiterResult
+			var runs []servedResult
 			for seed := range uint64(seeds) {
 				var l limiter = newAdaptive(0)
 				switch name {
@@ -314,7 +314,7 @@ func TestAdaptiveLab(t *testing.T) {
 				case "aimd":
 					l = &aimd{limit: adaptiveFirst}
 				}
-				runs = append(runs, runLab(c.e, l, seed+1, name == "not streamed", refs))
+				runs = append(runs, runServer(c.e, l, seed+1, name == "not streamed", refs))
 				if name == "gradient2" || name == "aimd" {
 					break // one run shows what they are
 				}

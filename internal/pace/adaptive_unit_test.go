@@ -15,7 +15,7 @@ import (
 func TestAdaptiveUnused(t *testing.T) {
 	t.Parallel()
 	a := newAdaptive(0)
-	b := newLab(engine{step: 20 * time.Millisecond, slope: 0.005, batch: 64}, a, 1)
+	b := newServer(engine{step: 20 * time.Millisecond, slope: 0.005, batch: 64}, a, 1)
 	b.demand = 6
 	b.run(3 * time.Minute)
 	if a.limit < 6 || a.limit > 8 {

@@ -178,6 +178,29 @@ func (e *estimates) expect(t *llm.Target, key string, op llm.Op) (ratio, output 
 	return min(max(ratio, ratioLeast), ratioMost), output * (1 + unsure)
 }
 
+// Estimate is what is known of the length of calls.
+type Estimate struct {
+	InputRatio float64 // tokens of input for each that the size of a prompt suggests
+	Output     float64 // tokens of one answer, on average
+	Calls      int     // that the average is of; 0 if nothing is known
+}
+
+// look returns what is known of the chats of a target, by its name.
+func (e *estimates) look(target string) Estimate {
+	tags, _ := e.levels(&llm.Target{Name: target}, "", llm.OpChat)
+	x := e.find(tags[1])
+	if x == nil {
+		return Estimate{}
+	}
+	used, sized := unpair(x.input.Load())
+	mean, calls := unpair(x.output.Load())
+	known := Estimate{InputRatio: 1, Output: mean, Calls: int(calls)}
+	if sized > 0 {
+		known.InputRatio = used / sized
+	}
+	return known
+}
+
 // above is the weight of the level above one with n calls.
 func above(n float64) float64 { return estimateBlend / (estimateBlend + n*n) }
 

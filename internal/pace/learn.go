@@ -16,6 +16,7 @@ type learner struct {
 	study    *study // nil if there is nothing to find out
 	told     limit.Shape
 	charge   limit.Charge
+	rate     take
 }
 
 // ticket is what a learner remembers of one call.
@@ -34,6 +35,9 @@ func newLearner(set *limit.Set, t limit.Terms, declared bool) *learner {
 // update takes in new terms of the configuration.
 func (l *learner) update(now time.Time, t limit.Terms) {
 	switch {
+	case !l.declared && l.study == nil:
+		l.study = newStudy(&t)
+	case !l.declared:
 	case !minutely(&t) || t.Shape.Mode != limit.Unknown:
 		l.study = nil
 	case l.study == nil:
@@ -57,6 +61,9 @@ func minutely(t *limit.Terms) bool {
 
 // apply tells the set what is known of the shape.
 func (l *learner) apply(now time.Time) {
+	if l.study.unknown {
+		return
+	}
 	sh := unbound
 	if g := &l.study.guess; g.settled {
 		sh = g.shape
@@ -64,18 +71,24 @@ func (l *learner) apply(now time.Time) {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
 	}
 	charge := [...]limit.Charge{limit.ChargeMax, limit.ChargeCorrected, limit.ChargeActual}[l.study.rule]
-	if sh == l.told && charge == l.charge {
+	if l.study.open {
+		charge = limit.ChargeCorrected // the study keeps to the other rule
+	}
+	if sh == l.told && charge == l.charge && l.rate == l.study.rate {
 		return
 	}
-	l.told, l.charge = sh, charge
+	l.told, l.charge, l.rate = sh, charge, l.study.rate
 	t := l.set.Terms()
+	if !l.declared {
+		t.Limits = l.study.terms()
+	}
 	t.Shape, t.Charge = sh, charge
 	l.set.Update(now, t)
 }
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again. The set is asked after that.
 func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
-	if l.study == nil || l.study.guess.settled {
+	if l.study == nil {
 		return true, time.Time{}
 	}
 	ok, at := l.study.ask(now.Sub(l.base), &t.Need)
@@ -95,6 +108,19 @@ func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {
 
 // answered takes in what the headers of an answer say. The call is under way.
 func (l *learner) answered(now time.Time, r *limit.Reservation, tk *ticket, h *llm.RateLimits) {
+	if l.study == nil || tk.note.id == 0 {
+		return
+	}
+	correct := l.study.answered(now.Sub(l.base), &tk.note, h)
+	l.apply(now)
+	if !l.study.guess.settled {
+		return
+	}
+	for d, left := range correct {
+		if left >= 0 {
+			l.set.Correct(now, r, limit.Dim(d), time.Minute, left)
+		}
+	}
 }
 
 // refused takes in a 429 of a minute's quota, before the reservation is refunded. The set is blocked already if the answer says for how
@@ -104,6 +130,12 @@ func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Ou
 		return
 	}
 	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
+	if l.study.pause > 0 {
+		if o.RetryAfter == 0 {
+			l.set.Block(now, l.base.Add(l.study.pause))
+		}
+		l.study.pause = 0
+	}
 	l.apply(now)
 }
 

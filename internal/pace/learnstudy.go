@@ -20,8 +20,13 @@ import (
 type study struct {
 	rate     take // per second, 0 where there is no limit
 	declared bool
+	unknown  bool // the rate is not known at all: nothing was ever refused
+	judgedOK int  // calls that were accepted, while it is not
+	stated   bool // the rate is that of headers
 	auto     bool // the counting rule is to be learned
+	open     bool // and is not known: ruleMax or ruleCorrected
 	rule     rule
+	against  [rules]int // what speaks against a counting rule
 	guess    guess
 
 	now     time.Duration
@@ -37,11 +42,19 @@ type study struct {
 	doubt    bool          // the last that was judged was refused
 	told     time.Duration // the wait that the provider stated, until when
 	toldAt   time.Duration
+	judged   time.Duration // the last refusal
+	tried    time.Duration // when another counting rule was tried last
+	failed   int           // episodes in a row
+	passed   int           // calls that were accepted beyond the rate
+	wrong    int           // refusals that contradict the shape that was found
+	wrongAt  time.Duration
+	pause    time.Duration // until when nothing should be sent; taken by the learner
+	found    time.Duration // when the shape and the counting rule were known
 	times    int
 	episode  time.Duration // end of the refusals that count as one
 	episodes int
 
-	news bool // the shape has changed
+	heads heads
 }
 
 // note is what a study remembers of one call.
@@ -50,8 +63,8 @@ type note struct {
 	at   time.Duration
 	need llm.Need
 	rule rule
-	lack take // with this call, when it was sent
-	all  take
+	// With this call, when it was sent, by each rule: what a bucket lacks, and what was taken within the last minute.
+	lack, span [rules]take
 }
 
 // entry is a call that has not been judged.
@@ -59,8 +72,10 @@ type entry struct {
 	at      time.Duration
 	need    llm.Need
 	refused bool
-	probe   bool
-	mixed   bool // some hypotheses do not accept it
+	// accepted says that an answer has begun or ended: no refusal comes any more.
+	accepted bool
+	probe    bool
+	mixed    bool // some hypotheses do not accept it
 }
 
 // pending are the calls that have not been judged, in the order in which they were sent.
@@ -85,7 +100,8 @@ func (p *pending) get(id uint64) *entry {
 const firstReach = 150 * time.Millisecond
 
 func newStudy(terms *limit.Terms) *study {
-	l := &study{reach: firstReach, declared: true, width: firstWidth}
+	l := &study{reach: firstReach, width: firstWidth, declared: minutely(terms)}
+	l.unknown = !l.declared
 	l.pending.first, l.pending.next = 1, 1
 	l.setTerms(terms)
 	l.guess.reset(terms.Shape)
@@ -100,7 +116,6 @@ func (l *study) setTerms(terms *limit.Terms) {
 			l.rate[b.Dim] = float64(b.Amount) / b.Per.Seconds()
 		}
 	}
-	l.auto = false
 	switch terms.Charge {
 	case limit.ChargeMax:
 		l.rule = ruleMax
@@ -109,8 +124,12 @@ func (l *study) setTerms(terms *limit.Terms) {
 	case limit.ChargeActual:
 		l.rule = ruleActual
 	default:
-		l.auto = true
+		if !l.auto {
+			l.auto, l.open, l.rule = true, true, ruleMax
+		}
+		return
 	}
+	l.auto, l.open = false, false
 }
 
 // turn lets time pass: calls that would have been refused by now were accepted.
@@ -119,7 +138,7 @@ func (l *study) turn(now time.Duration) {
 	p := &l.pending
 	for p.first < p.next {
 		e := p.get(p.first)
-		if now-e.at <= l.reach {
+		if now-e.at <= l.reach && !e.accepted {
 			break
 		}
 		l.judge(e)
@@ -135,16 +154,43 @@ func (l *study) judge(e *entry) {
 	for r := range l.past {
 		l.past[r].turn(e.at, &l.rate)
 	}
-	cost := l.rule.onArrival(&e.need)
-	s := l.stand(&l.past[l.rule], take{}, e.at, cost)
+	s := l.stand(l.rule, take{}, e.at, &e.need)
 	if e.refused {
+		if l.unknown && l.past[ruleMax].since(e.at - time.Minute)[limit.Requests] < scoutLeast {
+			return // no rate follows from so little; the breaker heeds it
+		}
+		if l.unknown {
+			l.estimate(e.at)
+			s = l.stand(l.rule, take{}, e.at, &e.need)
+		}
+		if l.open {
+			if c := l.stand(ruleCorrected, take{}, e.at, &e.need); e.at > l.judged+400*time.Millisecond {
+				if yes, no := l.guess.ask(&c, true); yes > 0 && no == 0 {
+					l.oppose(ruleCorrected)
+				}
+			}
+		}
+		l.judged = e.at
 		l.guess.refused(&s)
 		l.revive(true)
 		return
 	}
+	if !l.guess.settled && !l.unknown && !l.guess.possible(&s) {
+		l.beyond()
+	}
+	if l.open {
+		if !l.guess.possible(&s) {
+			l.oppose(ruleMax)
+		}
+		s = l.stand(ruleCorrected, take{}, e.at, &e.need)
+	}
 	for r := range l.past {
 		l.past[r].add(rule(r).onArrival(&e.need))
 		l.pending.sum[r].sub(rule(r).onArrival(&e.need))
+	}
+	if l.unknown {
+		l.judgedOK++
+		return
 	}
 	l.guess.accepted(&s)
 	if e.probe {
@@ -169,7 +215,8 @@ type stand struct {
 }
 
 // stand returns where a call at a time goes to, in addition to more.
-func (l *study) stand(tr *trace, more take, now time.Duration, cost take) stand {
+func (l *study) stand(r rule, more take, now time.Duration, n *llm.Need) stand {
+	tr, cost := &l.past[r], r.onArrival(n)
 	more.add(cost)
 	lack := tr.lack
 	lack.add(more)
@@ -194,23 +241,48 @@ const (
 	lastWidth  = 12
 )
 
+// idle reports whether the set of budgets can decide alone: the shape and the counting rule are known, and have been for so long that all
+// that counts has been counted by them.
+func (l *study) idle(now time.Duration) bool {
+	if !l.guess.settled || l.open {
+		return false
+	}
+	return l.guess.shape.Mode == limit.Slices || now > l.found+time.Minute+5*time.Second
+}
+
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again.
 func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duration) {
-	if l.guess.settled {
+	if l.idle(now) {
 		return true, 0
 	}
 	l.turn(now)
 	p := &l.pending
+	if l.unknown {
+		if p.next-p.first >= uint64(max(scoutWidth, l.judgedOK/8)) && l.judgedOK < scoutEnough {
+			return false, p.get(p.first).at + l.reach + time.Millisecond
+		}
+		return true, 0
+	}
 	if p.full() {
 		return false, p.get(p.first).at + l.reach
 	}
-	s := l.stand(&l.past[l.rule], p.sum[l.rule], now, l.rule.onArrival(n))
+	s := l.stand(l.rule, p.sum[l.rule], now, n)
 	yes, no := l.guess.ask(&s, l.doubt)
 	switch {
 	case no == 0 && !l.guess.grows(&s):
 		return true, 0
-	case yes == 0:
+	case yes < no && l.higher(now):
+		l.tried = now
+		return true, 0
+	case yes == 0 && !l.other(now, n):
 		return false, now + l.guess.soonest(&s)
+	case yes == 0 && (l.hold > now || now < l.tried+l.reach):
+		return false, now + l.reach
+	case yes == 0:
+		l.tried = now
+		return true, 0
+	case no > 0 && l.guess.narrow():
+		return false, now + traceSlot/2 // the end of a window is near, and a probe would tell little
 	case l.told > now:
 		return false, l.told
 	case l.hold > now:
@@ -224,9 +296,33 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 	return true, 0
 }
 
+// other reports whether another counting rule than the one that is gone by has room for a call, and may be tried.
+func (l *study) other(now time.Duration, n *llm.Need) bool {
+	if !l.open || now < l.episode+2*time.Second || l.told > now || l.guess.slices.in() {
+		return false
+	}
+	s := l.stand(ruleCorrected, l.pending.sum[ruleCorrected], now, n)
+	yes, no := l.guess.ask(&s, true)
+	return yes > no
+}
+
+// oppose takes in that what happened speaks against a counting rule.
+func (l *study) oppose(r rule) {
+	if l.against[r]++; l.against[r] < 2 || !l.open {
+		return
+	}
+	l.open = false
+	l.found = l.now
+	if l.rule = ruleMax; r == ruleMax {
+		l.rule = ruleCorrected
+	}
+}
+
 // allowed returns how many probes may be unconfirmed. Where only the size of a bucket is in doubt, it grows with the burst that was confirmed.
 func (l *study) allowed(yes, no float64) int {
 	switch {
+	case no == 0 && l.heads.trusted():
+		return 48
 	case no == 0:
 		if l.grown < 200 {
 			return min(max(l.grown/20, 6), 10)
@@ -255,24 +351,25 @@ func (l *study) sent(now time.Duration, n *llm.Need) note {
 		l.judge(p.get(p.first))
 		p.first++
 	}
-	tr := &l.past[l.rule]
-	cost := l.rule.onArrival(n)
 	e := p.get2(p.next)
 	*e = entry{at: now, need: *n}
-	if !l.guess.settled {
-		s := l.stand(tr, p.sum[l.rule], now, cost)
+	if !l.unknown && (!l.guess.settled || l.open) {
+		s := l.stand(l.rule, p.sum[l.rule], now, n)
 		yes, no := l.guess.ask(&s, l.doubt)
 		e.mixed = yes > 0 && no > 0
-		if e.probe = e.mixed || l.guess.grows(&s); e.probe {
+		if e.probe = no > 0 || l.guess.grows(&s); e.probe {
 			p.probes++
 		}
 	}
 	for r := range p.sum {
 		p.sum[r].add(rule(r).onArrival(n))
 	}
-	t := note{id: p.next, at: now, need: *n, rule: l.rule, lack: tr.lack, all: tr.all}
-	t.lack.add(p.sum[l.rule])
-	t.all.add(p.sum[l.rule])
+	t := note{id: p.next, at: now, need: *n, rule: l.rule}
+	for r := range l.past {
+		t.lack[r], t.span[r] = l.past[r].lack, l.past[r].since(now-time.Minute)
+		t.lack[r].add(p.sum[r])
+		t.span[r].add(p.sum[r])
+	}
 	p.next++
 	return t
 }
@@ -304,12 +401,16 @@ func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 		l.episode = now
 		l.episodes++
 		l.width, l.doubt = 1, true
+		l.failed++
+		if l.guess.settled {
+			l.pause = now + l.contradicted(now)
+		}
 	}
 	if wait > 0 {
 		l.told = max(l.told, t.at+wait)
 		if now-l.toldAt > 400*time.Millisecond {
 			l.toldAt = now
-			s := l.stand(&l.past[l.rule], p.sum[l.rule], now, l.rule.onArrival(&t.need))
+			s := l.stand(l.rule, p.sum[l.rule], now, &t.need)
 			l.guess.told(&s, t.at+wait)
 		}
 	}
@@ -329,8 +430,16 @@ func (l *study) time(took time.Duration) {
 	}
 }
 
+// accept takes note that a call was accepted.
+func (l *study) accept(t *note) {
+	if e := l.pending.get(t.id); e != nil {
+		e.accepted = true
+	}
+}
+
 // done takes in that a call has ended which was not refused.
 func (l *study) done(now time.Duration, t *note, input, output float64) {
+	l.accept(t)
 	l.turn(now)
 	for r := range l.past {
 		l.past[r].add(rule(r).atEnd(&t.need, input, output))
@@ -339,11 +448,23 @@ func (l *study) done(now time.Duration, t *note, input, output float64) {
 
 // revive makes a new beginning when no hypothesis is left.
 func (l *study) revive(refused bool) {
+	if l.guess.settled && l.found == 0 {
+		l.found = l.now
+		if l.guess.shape.Mode == limit.Slices {
+			l.open = false // what is corrected comes back in another second
+		}
+	}
 	if !l.guess.none() {
 		return
 	}
-	if !refused && l.auto && l.rule == ruleMax {
-		l.rule = ruleCorrected
+	switch {
+	case l.open && !refused && l.declared:
+		l.open, l.rule = false, ruleCorrected
+	case !l.declared && !l.stated && !refused:
+		l.scale(1.5)
+	case !l.declared && !l.stated:
+		l.scale(0.9)
 	}
 	l.guess.reset(limit.Shape{})
+	l.found = 0
 }

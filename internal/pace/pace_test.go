@@ -219,17 +219,3 @@ func TestConcurrentUseNeverExceedsLimits(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkTryStartDone(b *testing.B) {
-	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: 1000, Quotas: []QuotaLimits{{Terms: limit.Terms{Concurrency: 1000}}}}}}, Breaker{})
-	tg := at("p", "gpt-4o")
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			l, r, _ := f.TryStart(tg, limit.Try{})
-			if r == Started {
-				l.Done(Outcome{})
-			}
-		}
-	})
-}

@@ -27,10 +27,32 @@ type held struct {
 // newQuota returns a quota of which nothing is used. The name of its set is the same at all replicas.
 func (f *Fleet) newQuota(account string, l QuotaLimits, own bool) *quota {
 	now := f.time(f.now())
-	q := &quota{limits: l, own: own, set: limit.NewSet(now, account+"/"+l.name(), l.Terms)}
+	t := l.Terms
+	t.Shape = lenient(t.Shape)
+	q := &quota{limits: l, own: own, set: limit.NewSet(now, account+"/"+l.name(), t)}
 	q.set.OnFreed(f.reopened, f.regranted)
 	q.learner = newLearner(q.set, l.Terms, !own)
 	return q
+}
+
+// Calls that are sent in one order arrive in another, some milliseconds apart, and where a quota is used to the last token each of them that
+// comes too early is refused. These are the margins for that where nothing else is known; those of slices are less, since they come every
+// second.
+const (
+	minuteSlack = 25 * time.Millisecond
+	sliceSlack  = 8 * time.Millisecond
+)
+
+// lenient gives a shape the usual margin, if it has none.
+func lenient(s limit.Shape) limit.Shape {
+	switch {
+	case s.Slack != 0:
+	case s.Mode == limit.Slices || s.Mode == limit.Unknown:
+		s.Slack = sliceSlack
+	default:
+		s.Slack = minuteSlack
+	}
+	return s
 }
 
 // update replaces what is declared. What is learned of the shape stays, unless the configuration says it.
@@ -44,6 +66,7 @@ func (q *quota) update(now time.Time, l QuotaLimits) {
 	if t.Shape == (limit.Shape{}) {
 		t.Shape = q.set.Terms().Shape
 	}
+	t.Shape = lenient(t.Shape)
 	q.set.Update(now, t)
 	if q.learner != nil {
 		q.learner.update(now, l.Terms)
@@ -127,8 +150,8 @@ func (le *lease) settle(now time.Time, o *Outcome) {
 	limited := refusedForNow(o)
 	for i := range le.held {
 		q, r := le.held[i].quota, &le.taken[i]
-		if limited && q.paced() && o.RetryAfter > 0 {
-			q.set.Block(now, now.Add(o.RetryAfter))
+		if limited && q.paced() {
+			q.set.Block(now, now.Add(max(o.RetryAfter, shortestBlock)))
 		}
 		if q.learner != nil {
 			if limited {
@@ -151,6 +174,9 @@ func (le *lease) settle(now time.Time, o *Outcome) {
 	}
 	le.held, le.taken = le.held[:0], le.taken[:0]
 }
+
+// shortestBlock is how long a quota is left alone that has refused a call, where the provider does not say for how long.
+const shortestBlock = 100 * time.Millisecond
 
 // refusedForNow reports whether a quota of a minute has refused the call.
 func refusedForNow(o *Outcome) bool {

@@ -46,6 +46,8 @@ type TargetState struct {
 	InUse    int // calls under way
 	Limit    int // of calls under way; 0 if none
 	Adaptive int // the limit that has been found out; 0 if none is to be
+
+	Estimate Estimate // of its chats
 }
 
 // AccountState is the state of the breaker of a whole account.
@@ -64,8 +66,9 @@ type QuotaState struct {
 	InUse    int    // calls under way
 	Limit    int    // of calls under way; 0 if none
 
-	Learned bool // not declared: found out
-	Set     limit.State
+	Learned      bool // not declared: found out
+	ShapeLearned bool // how it is enforced is not configured: what Set says of that was found out
+	Set          limit.State
 }
 
 // State is the state of a fleet.
@@ -84,12 +87,12 @@ func (f *Fleet) Snapshot() State {
 		s.Quotas = append(s.Quotas, QuotaState{Provider: a.name, InUse: a.use.used, Limit: a.use.limit})
 		a.eachQuota(func(q *quota) {
 			st := q.set.State(f.time(now))
-			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), st.InUse, st.Most, q.own, st})
+			s.Quotas = append(s.Quotas, QuotaState{a.name, q.limits.name(), st.InUse, st.Most, q.own, q.limits.Terms.Shape.Mode == limit.Unknown, st})
 		})
 		whole := a.health.look(now, f.epoch)
 		s.Accounts = append(s.Accounts, AccountState{whole, a.name, a.check.active, a.check.failed})
 		for _, tg := range a.targets {
-			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit, 0}
+			st := TargetState{tg.health.look(now, f.epoch), tg.name, a.name, tg.use.used, tg.use.limit, 0, f.estimates.look(tg.name)}
 			if tg.adaptive != nil {
 				st.Adaptive = tg.adaptive.limit
 			}

@@ -194,7 +194,7 @@ var codes = [...]struct {
 
 // AppendError appends e as the body of an error answer in Google's shape, and returns the HTTP status that goes with it. The
 // google.rpc code follows the status; the details hold what has no place in it: the code of Sluice's closed vocabulary as the
-// reason of an ErrorInfo, the wait as a RetryInfo, the field at fault as a BadRequest, and the request's id.
+// reason of an ErrorInfo, a key's limit as a QuotaFailure, the wait as a RetryInfo, the field at fault as a BadRequest, and the request's id.
 func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) {
 	status = e.Status()
 	dst = append(dst, `{"error":{"code":`...)
@@ -213,6 +213,15 @@ func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) 
 		dst = wire.AppendString(dst, e.Message)
 		dst = append(dst, `}]}`...)
 	}
+	if quota := quotaID(e); quota != "" {
+		dst = append(dst, `,{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaMetric":"sluice/`...)
+		dst = append(dst, e.Kind.Code()...)
+		dst = append(dst, `","quotaId":"`...)
+		dst = append(dst, quota...)
+		dst = append(dst, `","description":`...)
+		dst = wire.AppendString(dst, e.Message)
+		dst = append(dst, `}]}`...)
+	}
 	if e.RetryAfter > 0 {
 		dst = append(dst, `,{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"`...)
 		dst = strconv.AppendFloat(dst, e.RetryAfter.Seconds(), 'f', -1, 64)
@@ -224,6 +233,20 @@ func AppendError(dst []byte, e *llm.Error, id string) (body []byte, status int) 
 		dst = append(dst, '}')
 	}
 	return append(dst, `]}}`...), status
+}
+
+// quotaID returns the id of a key's limit, in the way of Google's ids: clients tell limits of a day from others by it. It is empty for errors that are
+// about none.
+func quotaID(e *llm.Error) string {
+	switch {
+	case e.Kind != llm.KindKeyRate && e.Kind != llm.KindKeyBudget:
+		return ""
+	case e.Window == llm.PerDay:
+		return "LimitPerDayPerKey"
+	case e.Window == llm.PerMinute:
+		return "LimitPerMinutePerKey"
+	}
+	return "LimitPerMonthPerKey"
 }
 
 // appendStreamError appends e as an event within a stream.

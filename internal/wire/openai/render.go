@@ -44,7 +44,7 @@ func errorType(k llm.Kind) string {
 		return "authentication_error"
 	case llm.KindModelForbidden, llm.KindOrigin:
 		return "permission_error"
-	case llm.KindQuotaExhausted:
+	case llm.KindQuotaExhausted, llm.KindKeyBudget: // clients tell a limit that ends soon from money that is used up by it
 		return "insufficient_quota"
 	}
 	switch status := k.Status(); {

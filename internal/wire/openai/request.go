@@ -53,7 +53,8 @@ type parser struct {
 	r       Request
 	prompts int
 	n       int
-	limit   int64 // max_tokens
+	limit   int64  // max_tokens
+	safe    string // safety_identifier
 }
 
 func (p *parser) object() *llm.Error {
@@ -84,6 +85,9 @@ func (p *parser) finish() *llm.Error {
 	if p.r.MaxTokens == 0 {
 		p.r.MaxTokens = p.limit
 	}
+	if p.r.User == "" {
+		p.r.User = p.safe
+	}
 	if p.op == llm.OpEmbedding {
 		return nil
 	}
@@ -106,6 +110,7 @@ const (
 	fieldMaxTokens
 	fieldMaxCompletionTokens
 	fieldUser
+	fieldSafetyIdentifier
 	fieldServiceTier
 	fieldMessages
 	fieldPrompt
@@ -117,7 +122,8 @@ const (
 var fieldNames = [...]string{
 	fieldModel: "model", fieldStream: "stream", fieldStreamOptions: "stream_options", fieldN: "n",
 	fieldMaxTokens: "max_tokens", fieldMaxCompletionTokens: "max_completion_tokens", fieldUser: "user",
-	fieldServiceTier: "service_tier", fieldMessages: "messages", fieldPrompt: "prompt", fieldInput: "input",
+	fieldSafetyIdentifier: "safety_identifier",
+	fieldServiceTier:      "service_tier", fieldMessages: "messages", fieldPrompt: "prompt", fieldInput: "input",
 	fieldTools: "tools", fieldFunctions: "functions",
 }
 
@@ -139,6 +145,8 @@ func (p *parser) member(f field) (err *llm.Error) {
 		return p.sc.Limit("max_completion_tokens", &p.r.MaxTokens)
 	case fieldUser:
 		return p.sc.Text("user", maxUser, &p.r.User)
+	case fieldSafetyIdentifier:
+		return p.sc.Text("safety_identifier", maxUser, &p.safe)
 	case fieldServiceTier:
 		return p.sc.Text("service_tier", maxTier, &p.r.ServiceTier)
 	default:

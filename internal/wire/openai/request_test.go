@@ -38,6 +38,8 @@ func TestParseRequest(t *testing.T) {
 		Request{Request: wire.Request{Model: "m", Stream: true, Choices: 3, MaxTokens: 50, User: "u\n", ServiceTier: "flex", IncludeUsage: true}})
 	f(llm.OpChat, `{"model":"m","stream":null,"stream_options":null,"n":null,"max_tokens":null,"user":null,"service_tier":null}`,
 		Request{Request: wire.Request{Model: "m", Choices: 1}})
+	f(llm.OpChat, `{"model":"m","safety_identifier":"s"}`, Request{Request: wire.Request{Model: "m", Choices: 1, User: "s"}})
+	f(llm.OpChat, `{"model":"m","safety_identifier":"s","user":"u"}`, Request{Request: wire.Request{Model: "m", Choices: 1, User: "u"}})
 	f(llm.OpChat, `{"model":"m","max_tokens":-1}`, Request{Request: wire.Request{Model: "m", Choices: 1}})
 	f(llm.OpChat, `{"model":"m","max_tokens":7,"max_completion_tokens":null}`, Request{Request: wire.Request{Model: "m", Choices: 1, MaxTokens: 7}})
 	f(llm.OpChat, `{"model":"m","prompt":{"id":"p"},"input":7}`, Request{Request: wire.Request{Model: "m", Choices: 1}})

@@ -1,0 +1,228 @@
+package admit
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/internal/limit"
+	"sluice/internal/llm"
+)
+
+// stage is a lab with named calls, which end at once.
+type stage struct {
+	*lab
+	order []string
+	errs  map[string]*llm.Error
+	got   map[string]Grant[*holding]
+}
+
+func onStage(t *testing.T, c Config, quotas map[string]limit.Terms, f func(s *stage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{lab: newLab(t, c, quotas), errs: map[string]*llm.Error{}, got: map[string]Grant[*holding]{}}
+		f(s)
+		time.Sleep(3 * time.Minute)
+		s.check()
+	})
+}
+
+// call sends a call that needs so many tokens, and returns when it has started, waits or is refused.
+func (s *stage) call(ctx context.Context, name string, c *llm.Call, tokens int64, a Ask) {
+	c.Start = time.Now()
+	a.Need = llm.Need{Input: tokens}
+	if a.Targets == nil {
+		a.Targets, a.Last = targets("p/m"), true
+	}
+	go func() {
+		g, err := s.q.Acquire(ctx, c, a)
+		if err != nil {
+			s.errs[name] = err
+			return
+		}
+		s.order = append(s.order, name)
+		s.got[name] = g
+		g.Lease.done(a.Need)
+		s.q.Used(g.Receipt, a.Need.Input, 0)
+	}()
+	synctest.Wait()
+}
+
+func (s *stage) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (s *stage) wantOrder(want ...string) {
+	s.Helper()
+	if !slices.Equal(s.order, want) {
+		s.Errorf("started %v, want %v", s.order, want)
+	}
+}
+
+func (s *stage) wantErr(name string, k llm.Kind, retryAfter time.Duration) {
+	s.Helper()
+	err := s.errs[name]
+	if err == nil || err.Kind != k || (err.RetryAfter-retryAfter).Abs() > 10*time.Millisecond {
+		s.Fatalf("%s: error %v, want %v, retry after %v", name, err, k, retryAfter)
+	}
+	s.Logf("%s: %v (retry after %v)", name, err, err.RetryAfter)
+}
+
+// A head that does not fit into what is left of a window does not keep smaller calls from it, is not delayed by them, and comes first in the next.
+func TestLooksBehindShortHead(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	c.MaxWait = 5 * time.Minute
+	onStage(t, c, map[string]limit.Terms{"p/m": perMinute(0, 1000, limit.Fixed)}, func(s *stage) {
+		s.call(bg(), "first", &llm.Call{Key: "a"}, 600, Ask{})
+		s.call(bg(), "big", &llm.Call{Key: "a"}, 700, Ask{})
+		s.call(bg(), "small", &llm.Call{Key: "b"}, 100, Ask{})
+		s.wantOrder("first", "small")
+		s.call(bg(), "over", &llm.Call{Key: "c"}, 300, Ask{})
+		s.sleep(59 * time.Second)
+		s.call(bg(), "small too", &llm.Call{Key: "c"}, 100, Ask{})
+		s.wantOrder("first", "small", "over")
+		s.sleep(time.Second)
+		slices.Sort(s.order) // calls that start at one time go on in any order
+		s.wantOrder("big", "first", "over", "small", "small too")
+		if w := s.got["big"].Waited; w != time.Minute {
+			s.Errorf("big waited %v, want until the next window", w)
+		}
+	})
+}
+
+// When a call goes that laid claim to a quota, those that it held up are tried at once.
+func TestHeadThatLeavesMakesRoom(t *testing.T) {
+	t.Parallel()
+	bucket := perMinute(0, 6000, limit.Bucket)
+	onStage(t, Default(), map[string]limit.Terms{"p/m": bucket, "p/n": bucket}, func(s *stage) {
+		s.call(bg(), "first", &llm.Call{}, 5900, Ask{})
+		ctx, cancel := context.WithCancel(bg())
+		s.call(ctx, "big", &llm.Call{}, 3000, Ask{})
+		s.call(bg(), "small", &llm.Call{}, 100, Ask{})
+		s.wantOrder("first") // 100 are left, and would delay big by a second
+		s.sleep(100 * time.Millisecond)
+		cancel()
+		synctest.Wait()
+		s.wantOrder("first", "small")
+		if w := s.got["small"].Waited; w != 100*time.Millisecond {
+			s.Errorf("small waited %v", w)
+		}
+
+		// The same where the call starts at another of its targets.
+		s.sleep(time.Minute)
+		s.order = nil
+		both := Ask{Targets: targets("p/m", "p/n"), Last: true}
+		s.call(bg(), "m", &llm.Call{}, 5900, Ask{})
+		s.call(bg(), "n", &llm.Call{}, 5900, Ask{Targets: targets("p/n"), Last: true})
+		s.call(bg(), "either", &llm.Call{}, 3000, both)
+		s.call(bg(), "small", &llm.Call{}, 100, Ask{})
+		s.wantOrder("m", "n")
+		s.sets["p/n"].Update(time.Now(), limit.Terms{})
+		synctest.Wait()
+		s.wantOrder("m", "n", "either", "small")
+	})
+}
+
+// A call whose targets cannot start it in time goes on to the next tier, and if there is none is refused, at once.
+func TestShortBeyondPatience(t *testing.T) {
+	t.Parallel()
+	quotas := map[string]limit.Terms{"p/m": perMinute(0, 1000, limit.Fixed), "q/m": perMinute(0, 1000, limit.Fixed)}
+	c := Default()
+	c.MaxWait = 20 * time.Second
+	onStage(t, c, quotas, func(s *stage) {
+		s.call(bg(), "first", &llm.Call{}, 1000, Ask{})
+		s.call(bg(), "next tier", &llm.Call{}, 100, Ask{Targets: targets("p/m")})
+		s.wantErr("next tier", llm.KindNoHealthyTarget, time.Minute)
+		s.call(bg(), "last", &llm.Call{}, 100, Ask{})
+		s.wantErr("last", llm.KindDeadline, time.Minute)
+		s.call(bg(), "other", &llm.Call{}, 1000, Ask{Targets: targets("p/m", "q/m")})
+		s.wantOrder("first", "other")
+		s.sleep(45 * time.Second)
+		s.call(bg(), "in time", &llm.Call{}, 100, Ask{Targets: targets("p/m")})
+		s.call(bg(), "not in time", &llm.Call{Deadline: time.Now().Add(10 * time.Second)}, 100, Ask{Targets: targets("p/m", "q/m")})
+		s.wantErr("not in time", llm.KindNoHealthyTarget, 15*time.Second)
+		s.call(bg(), "nor is this", &llm.Call{Deadline: time.Now().Add(10 * time.Second)}, 100, Ask{})
+		s.wantErr("nor is this", llm.KindDeadline, 15*time.Second)
+		s.call(bg(), "just", &llm.Call{Deadline: time.Now().Add(16 * time.Second)}, 900, Ask{})
+		s.sleep(16 * time.Second)
+		s.wantOrder("first", "other", "in time", "just")
+	})
+}
+
+// What is told to calls when they come is what happens to them, where the rate is even.
+func TestExpectedWait(t *testing.T) {
+	t.Parallel()
+	terms := perMinute(0, 60_000, limit.Bucket)
+	terms.Shape.Burst = time.Second
+	onStage(t, Default(), map[string]limit.Terms{"p/m": terms}, func(s *stage) {
+		for i := range 40 { // a call every 100 ms is what the quota allows
+			s.call(bg(), "", &llm.Call{Key: "a"}, 100, Ask{})
+			if i < 35 {
+				s.sleep(50 * time.Millisecond)
+			}
+		}
+		f := func(name string, c *llm.Call, position int) {
+			s.Helper()
+			s.call(bg(), name, c, 100, Ask{})
+			s.sleep(6 * time.Second)
+			g := s.got[name]
+			if g.Position != position || g.Waited == 0 || (g.Expected-g.Waited).Abs() > g.Waited/5+100*time.Millisecond {
+				s.Errorf("%s: position %d (want %d), expected %v, waited %v", name, g.Position, position, g.Expected, g.Waited)
+			}
+		}
+		waiting := int(s.q.waiting.Load())
+		if waiting < 5 {
+			s.Fatalf("%d wait", waiting)
+		}
+		f("behind its own", &llm.Call{Key: "a"}, waiting)
+		for range 40 {
+			s.call(bg(), "", &llm.Call{Key: "a"}, 100, Ask{})
+		}
+		f("another key", &llm.Call{Key: "b"}, 1)
+		for range 40 {
+			s.call(bg(), "", &llm.Call{Key: "a"}, 100, Ask{})
+		}
+		s.call(bg(), "too late", &llm.Call{Key: "a", Deadline: time.Now().Add(500 * time.Millisecond)}, 1000, Ask{})
+		s.call(bg(), "late bulk", &llm.Call{Key: "z", Class: llm.Bulk, Deadline: time.Now().Add(time.Second)}, 100, Ask{})
+		if e := s.errs["late bulk"]; e == nil || e.Kind != llm.KindDeadline || e.RetryAfter < 2*time.Second || e.RetryAfter > 12*time.Second {
+			s.Errorf("bulk call: %v", e)
+		}
+	})
+}
+
+// Deadlines count within a key, and those that came back go before all others of their class.
+func TestDeadlineOrder(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	c.MaxWait = time.Hour
+	onStage(t, c, map[string]limit.Terms{"p/m": perMinute(1, 0, limit.Fixed)}, func(s *stage) {
+		in := func(d time.Duration) *llm.Call { return &llm.Call{Deadline: time.Now().Add(d)} }
+		s.call(bg(), "first", &llm.Call{}, 1, Ask{})
+		s.call(bg(), "no deadline", &llm.Call{}, 1, Ask{})
+		s.call(bg(), "59 m", in(59*time.Minute), 1, Ask{})
+		s.call(bg(), "58 m", in(58*time.Minute), 1, Ask{})
+		s.call(bg(), "back", &llm.Call{Key: "b"}, 1, Ask{Front: true})
+		s.call(bg(), "bulk", &llm.Call{Class: llm.Bulk}, 1, Ask{Front: true})
+		s.sleep(10 * time.Second)
+		s.q.mu.Lock()
+		s.q.accounts["p"].round++
+		var got []int64
+		for l := s.q.accounts["p"].lanes[0]; ; {
+			n := s.q.behind.next(l, s.q.moves)
+			if n == nil {
+				break
+			}
+			got = append(got, n.w.seq)
+			n.round = l.account.round
+		}
+		s.q.mu.Unlock()
+		if want := []int64{4, 3, 2, 1, 5}; !slices.Equal(got, want) {
+			s.Errorf("order %v, want %v", got, want)
+		}
+		s.sleep(6 * time.Minute)
+	})
+}
