@@ -70,6 +70,7 @@ func (a *App) heard(h cluster.Hint) {
 	if c.Cause == pace.DayQuota && c.For <= 0 || c.Cause != pace.DayQuota && time.Since(h.Told) > hintTime {
 		return
 	}
+	a.log.Info("heard of a breaker at another replica", "provider", h.Account, "target", h.Target, "open", h.Open, "cause", h.Cause)
 	a.fleet.Hear(c)
 }
 

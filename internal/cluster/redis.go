@@ -80,7 +80,12 @@ func dial(url llm.Secret) (*conn, error) {
 	return &conn{client: redis.NewClient(o), share: redis.NewScript(shareScript), beat: redis.NewScript(beatScript)}, nil
 }
 
-func (c *conn) close() error { return c.client.Close() }
+func (c *conn) close() error {
+	if err := c.client.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
 // exchange tells and asks everything in one round trip; sets beyond maxBatch take further ones.
 func (c *conn) exchange(ctx context.Context, b call, asks []ask) (beat, []reply, error) {

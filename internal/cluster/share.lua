@@ -35,8 +35,12 @@ local state = raw and cmsgpack.unpack(raw) or {born = now, replicas = {}, limits
 -- The shape: whoever has learned one last is believed; it is kept when others know nothing.
 local shape = state.shape or {mode = UNKNOWN, window = 0, burst = 0, anchor = -1, by = '', at = 0}
 if shapeMode ~= UNKNOWN and (shape.by == id or shape.mode == UNKNOWN or now - shape.at > 5 * MINUTE) then
-  local moved = shapeAnchor >= 0 and shape.anchor >= 0 and shape.by == id and math.abs(shapeAnchor - shape.anchor) < 100
-  if moved then shapeAnchor = shape.anchor end -- a clock's error, no other window
+  if shapeMode == shape.mode and shapeAnchor >= 0 and shape.anchor >= 0 then
+    local frame = 1000
+    if shapeMode == FIXED then frame = shapeWindow > 0 and shapeWindow or MINUTE end
+    local off = math.abs(shapeAnchor - shape.anchor) % frame -- anchors are phases: 999 ms and 0 ms are neighbours
+    if min(off, frame - off) < 100 then shapeAnchor = shape.anchor end -- a clock's error, no other window
+  end
   shape = {mode = shapeMode, window = shapeWindow, burst = shapeBurst, anchor = shapeAnchor, by = id, at = now}
 end
 state.shape = shape
