@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -148,8 +149,39 @@ models:
 	}
 	// What is proposed can be pasted.
 	c, err := config.Parse("x.yaml", []byte(r.Quotas), func(string) (string, bool) { return "", false })
-	if err != nil || len(c.Providers) != 1 || c.Providers[0].Quotas[0].Concurrency != 50 || c.Providers[0].Quotas[0].Models[0] != "good" {
+	if err != nil || len(c.Providers) != 1 || c.Providers[0].Quotas[0].RPM != 600 || c.Providers[0].Quotas[0].Models[0] != "good" {
 		t.Errorf("quotas: %v, %v\n%s", c, err, r.Quotas)
+	}
+}
+
+// Whatever limits are stated, what is proposed of them is a configuration without a problem.
+func TestDoctorProposalsCanBePasted(t *testing.T) {
+	t.Parallel()
+	var reports []doctor.AccountReport
+	for _, unit := range []string{"requests", "tokens", "input_tokens", "output_tokens", "images"} {
+		a := doctor.AccountReport{Account: "p-" + strings.ReplaceAll(unit, "_", "-")}
+		for i, window := range []time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour} {
+			l := doctor.Limit{Unit: unit, Amount: 1000, Left: -1, Window: window, Header: "x-ratelimit-limit-" + unit}
+			twice := l
+			twice.Amount, twice.Header, twice.Guessed = 500, l.Header+"-project", true
+			a.Targets = append(a.Targets, doctor.TargetReport{Model: fmt.Sprintf("org/m: %d", i), Limits: []doctor.Limit{l, twice}})
+		}
+		reports = append(reports, a)
+	}
+	text := doctor.ProposeQuotas(reports)
+	c, err := config.Parse("x.yaml", []byte(text), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	quotas := map[string]int{}
+	for _, p := range c.Providers {
+		quotas[p.Name] = len(p.Quotas)
+	}
+	if want := map[string]int{"p-requests": 4, "p-tokens": 4, "p-input-tokens": 3, "p-output-tokens": 3, "p-images": 0}; !maps.Equal(quotas, want) {
+		t.Errorf("quotas %v, want %v\n%s", quotas, want, text)
+	}
+	if q := c.Providers[0].Quotas[0]; q.RPM != 30_000 || q.Enforced != "seconds" || q.Models[0] != "org/m: 0" {
+		t.Errorf("a second's 500 requests: %+v\n%s", q, text)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sluice/internal/upstream"
 )
 
 func TestReadLimits(t *testing.T) {
@@ -81,9 +83,8 @@ func FuzzReadLimits(f *testing.F) {
 			if l.Amount < 0 || l.Left < -1 || l.Reset < 0 || l.Window <= 0 || l.Unit == "" {
 				t.Errorf("%+v", l)
 			}
-			g := group{[]string{"m"}, []Limit{l}}
-			if g.concurrency() < 1 {
-				t.Errorf("%+v: concurrency %d", l, g.concurrency())
+			if d, ok := l.declare(); ok && (d.amount < l.Amount || d.key == "") {
+				t.Errorf("%+v is declared as %+v", l, d)
 			}
 		}
 	})
@@ -113,19 +114,60 @@ func TestProposeQuotas(t *testing.T) {
 	want := `  openai:
     quotas:
       - models: ["gpt-4o", "odd \"name\": #1"]
-        # rpm: 600  # x-ratelimit-limit-requests
-        # tpm: 600000  # x-ratelimit-limit-tokens; the header does not say for how long
-        concurrency: 50
+        rpm: 600  # x-ratelimit-limit-requests
+        tpm: 600000  # x-ratelimit-limit-tokens; it does not say for how long, a minute is the custom
       - models: ["gpt-4o-mini"]
-        # rpm: 6000  # x-ratelimit-limit-requests
-        concurrency: 500
+        rpm: 6000  # x-ratelimit-limit-requests
   "9: x":
     quotas:
       - models: ["m"]
-        # rpd: 14400  # x-ratelimit-limit-requests
-        concurrency: 1
+        rpd: 14400  # x-ratelimit-limit-requests
 `
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+func TestDeclare(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	f := func(l Limit, key string, amount int64) {
+		t.Helper()
+		d, ok := l.declare()
+		if ok != (key != "") || ok && (d.key != key || d.amount != amount) {
+			t.Errorf("%v is declared as %+v (%v), want %s: %d", l, d, ok, key, amount)
+		}
+	}
+	f(Limit{Unit: "requests", Amount: 5, Window: time.Minute}, "rpm", 5)
+	f(Limit{Unit: "tokens", Amount: 5, Window: time.Minute}, "tpm", 5)
+	f(Limit{Unit: "input_tokens", Amount: 5, Window: time.Minute}, "input_tpm", 5)
+	f(Limit{Unit: "output_tokens", Amount: 5, Window: time.Minute}, "output_tpm", 5)
+	f(Limit{Unit: "requests", Amount: 5, Window: day}, "rpd", 5)
+	f(Limit{Unit: "tokens", Amount: 5, Window: day}, "tpd", 5)
+	f(Limit{Unit: "requests", Amount: 5, Window: time.Second}, "rpm", 300)
+	f(Limit{Unit: "requests", Amount: 5, Window: 10 * time.Second}, "rpm", 30)
+	f(Limit{Unit: "requests", Amount: 5, Window: time.Hour}, "", 0)
+	f(Limit{Unit: "input_tokens", Amount: 5, Window: day}, "", 0)
+	f(Limit{Unit: "images", Amount: 5, Window: time.Minute}, "", 0)
+	f(Limit{Unit: "requests", Amount: 1 << 60, Window: time.Minute}, "", 0)
+}
+
+func TestExcess(t *testing.T) {
+	t.Parallel()
+	stated := []Limit{
+		{Unit: "requests", Amount: 600, Window: time.Minute, Header: "x-ratelimit-limit-requests"},
+		{Unit: "tokens", Amount: 30_000, Window: time.Minute, Guessed: true, Header: "x-ratelimit-limit-tokens"},
+	}
+	f := func(name string, q upstream.Quota, want string) {
+		t.Helper()
+		p := &upstream.Provider{Name: "p", Quotas: []upstream.Quota{{Models: []string{"other"}, RPM: 1}, q}}
+		if got := excess(p, "gpt-4o", stated); (got != "") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	f("more than is stated", upstream.Quota{Models: []string{"gpt-*"}, RPM: 9000}, "rpm of providers.p.quotas[1] is 9,000, and the provider states 600")
+	f("what is stated", upstream.Quota{Models: []string{"gpt-*"}, RPM: 600}, "")
+	f("of another model", upstream.Quota{Models: []string{"o1"}, RPM: 9000}, "")
+	f("a window that is guessed", upstream.Quota{Models: []string{"gpt-*"}, TPM: 9_000_000}, "")
+	f("none", upstream.Quota{Models: []string{"gpt-*"}}, "")
 }

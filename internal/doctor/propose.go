@@ -2,24 +2,18 @@ package doctor
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-)
 
-// What a proposal assumes of a usual call. They are stated in it, so that a reader can put in their own.
-const (
-	usualTime   = 5 * time.Second
-	usualTokens = 1000
+	"sluice/internal/model"
+	"sluice/internal/upstream"
 )
 
 // ProposeQuotas turns the limits that providers stated into YAML for the configuration; "" if none stated any. Targets of an
-// account that stated the same amounts share a quota there, as they do at most providers.
-//
-// Calls under way are what the configuration can bound today, and by Little's law a rate of r calls a second of t seconds each
-// has r x t of them under way. The amounts themselves are in comments, under the keys that will take them.
+// account that stated the same limits share a quota there, as they do at most providers. What the configuration has no key for is
+// in comments.
 func ProposeQuotas(reports []AccountReport) string {
 	var b strings.Builder
 	for _, r := range reports {
@@ -28,14 +22,20 @@ func ProposeQuotas(reports []AccountReport) string {
 			continue
 		}
 		if b.Len() == 0 {
-			fmt.Fprintf(&b, "# By the limits that providers stated in their answers. concurrency is what keeps within them if a call takes %s\n"+
-				"# and %s tokens; correct it by what yours take. rpm and tpm wait for a version that paces calls by them.\nproviders:\n",
-				usualTime, commas(usualTokens))
+			b.WriteString("# By the limits that providers stated in their answers. A minute's calls wait for their turn; a day's never do.\nproviders:\n")
 		}
-		fmt.Fprintf(&b, "  %s:\n    quotas:\n", key(r.Account))
+		var text strings.Builder
+		some := false
 		for _, g := range groups {
-			g.write(&b)
+			some = g.write(&text) || some
 		}
+		fmt.Fprintf(&b, "  %s:\n", key(r.Account))
+		if some {
+			b.WriteString("    quotas:\n")
+		} else {
+			b.WriteString("    quotas: []\n")
+		}
+		b.WriteString(text.String())
 	}
 	return b.String()
 }
@@ -67,50 +67,100 @@ func groupByLimits(targets []TargetReport) []group {
 	return all
 }
 
-func (g *group) write(b *strings.Builder) {
+// write writes the group as a quota, and reports whether the configuration can express any of it; else it is all in comments.
+func (g *group) write(b *strings.Builder) (some bool) {
 	names := make([]string, len(g.models))
 	for i, m := range g.models {
 		names[i] = strconv.Quote(m) // what JSON quotes, YAML reads
 	}
-	fmt.Fprintf(b, "      - models: [%s]\n", strings.Join(names, ", "))
-	for _, l := range g.limits {
-		guess := ""
-		if l.Guessed {
-			guess = "; the header does not say for how long"
+	least := map[string]declaration{} // several headers may be about one key
+	bySecond := false
+	for i := range g.limits {
+		if d, ok := g.limits[i].declare(); ok {
+			if l, dup := least[d.key]; !dup || d.amount < l.amount {
+				least[d.key] = d
+			}
+			some = true
+			bySecond = bySecond || g.limits[i].Window == time.Second
 		}
-		fmt.Fprintf(b, "        # %s: %d  # %s%s\n", l.schemaKey(), l.Amount, l.Header, guess)
 	}
-	fmt.Fprintf(b, "        concurrency: %d\n", g.concurrency())
+	indent := "      "
+	if !some {
+		indent = "      # "
+	}
+	fmt.Fprintf(b, "%s- models: [%s]\n", indent, strings.Join(names, ", "))
+	for _, name := range [...]string{"rpm", "tpm", "input_tpm", "output_tpm", "rpd", "tpd"} {
+		if d, ok := least[name]; ok {
+			fmt.Fprintf(b, "        %s: %d  # %s\n", name, d.amount, d.about)
+		}
+	}
+	if bySecond {
+		b.WriteString("        enforced: seconds\n")
+	}
+	for i := range g.limits {
+		l := &g.limits[i]
+		if d, ok := l.declare(); !ok || d != least[d.key] {
+			fmt.Fprintf(b, "        # not declared: %s, by %s\n", l.amount(), l.Header)
+		}
+	}
+	return some
 }
 
-// schemaKey is the key that will take the limit.
-func (l Limit) schemaKey() string {
-	period := map[time.Duration]string{time.Second: "s", time.Minute: "m", time.Hour: "h", 24 * time.Hour: "d"}[l.Window]
-	unit := map[string]string{"requests": "r", "tokens": "t", "input_tokens": "it", "output_tokens": "ot"}[l.Unit]
-	if period == "" || unit == "" {
-		return l.Unit
-	}
-	return unit + "p" + period
+// declaration is a limit in the words of a quota.
+type declaration struct {
+	key    string
+	amount int64
+	about  string // where it comes from, for a comment
 }
 
-// concurrency is the number of usual calls that may be under way within every limit that is for an hour or less: a day's
-// amount says how much, not how fast.
-func (g *group) concurrency() int64 {
-	least := math.Inf(1)
-	for _, l := range g.limits {
-		if l.Window > time.Hour {
+// declare puts a limit into the words of a quota. ok is false if they have none for it: there is no key for an hour, nor for a day's input.
+func (l *Limit) declare() (d declaration, ok bool) {
+	unit := map[string]string{"requests": "r", "tokens": "t", "input_tokens": "input_t", "output_tokens": "output_t"}[l.Unit]
+	d = declaration{unit + "pm", l.Amount, l.Header}
+	switch {
+	case unit == "":
+		return d, false
+	case l.Window > 0 && l.Window <= time.Minute:
+		times := int64(time.Minute / l.Window)
+		if l.Amount > 1<<50/times {
+			return d, false
+		}
+		d.amount *= times
+		if times > 1 {
+			d.about += ": " + l.amount()
+		}
+	case l.Window == 24*time.Hour && len(unit) == 1:
+		d.key = unit + "pd"
+	default:
+		return d, false
+	}
+	if l.Guessed {
+		d.about += "; it does not say for how long, a minute is the custom"
+	}
+	return d, d.amount <= 1<<50
+}
+
+// excess says which declared quota allows more than the provider states; "" if none does. What is guessed of a limit does not count
+// against a declaration.
+func excess(p *upstream.Provider, name string, limits []Limit) string {
+	for i := range limits {
+		d, ok := limits[i].declare()
+		if !ok || limits[i].Guessed || limits[i].Amount == 0 {
 			continue
 		}
-		perSecond := float64(l.Amount) / l.Window.Seconds()
-		if l.Unit != "requests" {
-			perSecond /= usualTokens
+		for j := range p.Quotas {
+			q := &p.Quotas[j]
+			covers := slices.ContainsFunc(q.Models, func(pattern string) bool { return model.Match(pattern, name) })
+			declared := map[string]int64{
+				"rpm": q.RPM, "tpm": q.TPM, "input_tpm": q.InputTPM, "output_tpm": q.OutputTPM, "rpd": q.RPD, "tpd": q.TPD,
+			}[d.key]
+			if covers && declared > d.amount {
+				return fmt.Sprintf("%s of providers.%s.quotas[%d] is %s, and the provider states %s (%s): it would refuse what goes beyond; lower it",
+					d.key, p.Name, j, commas(declared), commas(d.amount), limits[i].Header)
+			}
 		}
-		least = min(least, perSecond*usualTime.Seconds())
 	}
-	if math.IsInf(least, 1) {
-		return 1
-	}
-	return max(int64(math.Floor(least)), 1)
+	return ""
 }
 
 // key writes a YAML key.

@@ -137,9 +137,7 @@ func fill(call *llm.Call, rq *wire.Request, h http.Header, x *gateway.Exchange) 
 	call.TraceParent = h.Get("Traceparent")
 	call.Region = clip(h.Get("X-Sluice-Region"), maxTagLen)
 	x.Retried, _ = strconv.Atoi(h.Get("X-Stainless-Retry-Count")) // absent or odd means 0
-	if rq.ServiceTier == "flex" {
-		call.Class = llm.Bulk
-	}
+	call.Class = classOf(call.Front, rq.ServiceTier)
 	if v := h.Get("X-Sluice-Class"); v != "" {
 		class, ok := llm.ParseClass(v)
 		if !ok {
@@ -161,6 +159,21 @@ func fill(call *llm.Call, rq *wire.Request, h http.Header, x *gateway.Exchange) 
 		}
 	}
 	return nil
+}
+
+// classOf is the class that a request asks for by its service tier. What the provider makes of the tier is its own business: it is sent on
+// as it came. Only OpenAI's dialects have a client choose between three: default is then the middle one, what is not said is interactive.
+// In other dialects the same word means that nothing special is asked for.
+func classOf(front llm.Dialect, tier string) llm.Class {
+	switch tier {
+	case "flex":
+		return llm.Bulk
+	case "default":
+		if front == llm.OpenAI || front == llm.Responses {
+			return llm.Background
+		}
+	}
+	return llm.Interactive // priority and fast, auto, and what providers call their own tiers
 }
 
 func parseTags(v string) []string {

@@ -100,7 +100,12 @@ func TestHeadersOfACall(t *testing.T) {
 	f("", class(llm.Interactive))
 	f("", class(llm.Background), "X-Sluice-Class", "Background")
 	f(`,"service_tier":"flex"`, class(llm.Bulk))
+	f(`,"service_tier":"default"`, class(llm.Background))
+	f(`,"service_tier":"priority"`, class(llm.Interactive))
 	f(`,"service_tier":"auto"`, class(llm.Interactive))
+	f(`,"service_tier":"on_demand"`, class(llm.Interactive))
+	f(`,"service_tier":null`, class(llm.Interactive))
+	f(`,"service_tier":"priority"`, class(llm.Bulk), "X-Sluice-Class", "bulk")
 	f(`,"service_tier":"flex"`, class(llm.Interactive), "X-Sluice-Class", "interactive")
 	f("", func(x *gateway.Exchange) bool { return x.Call.Deadline.Sub(x.Call.Start) == 1500*time.Millisecond }, "X-Sluice-Deadline", "1.5s")
 	f("", func(x *gateway.Exchange) bool { return x.Call.Deadline.IsZero() })
@@ -117,6 +122,33 @@ func TestHeadersOfACall(t *testing.T) {
 	f("", func(x *gateway.Exchange) bool {
 		return len(x.Call.ID) == 26 && x.Path == "/chat/completions" && !x.Checked.Before(x.Call.Start)
 	})
+}
+
+// TestServiceTiers: the tier decides on the class in each dialect, and what is sent on is what came.
+func TestServiceTiers(t *testing.T) {
+	t.Parallel()
+	f := func(path, body string, want llm.Class, header ...string) {
+		t.Helper()
+		c := &calls{}
+		w := ask(t, server(t, c, nil), http.MethodPost, path, body, header...)
+		if len(c.got) != 1 {
+			t.Fatalf("%s: %d %s", body, w.Code, w.Body)
+		}
+		if x := c.got[0]; x.Call.Class != want || string(x.Body) != body {
+			t.Errorf("%s %v: class %v, want %v; body %s", body, header, x.Call.Class, want, x.Body)
+		}
+	}
+	const responses, messages, generate = "/v1/responses", "/anthropic/v1/messages", "/gemini/v1beta/models/smart:generateContent"
+	f(responses, `{"model":"smart","input":"hi","service_tier":"flex"}`, llm.Bulk)
+	f(responses, `{"model":"smart","input":"hi","service_tier":"default"}`, llm.Background)
+	f(responses, `{"model":"smart","input":"hi","service_tier":"priority"}`, llm.Interactive)
+	f(responses, `{"model":"smart","input":"hi"}`, llm.Interactive)
+	f(responses, `{"model":"smart","input":"hi","service_tier":"flex"}`, llm.Interactive, "X-Sluice-Class", "interactive")
+	f(responses, `{"model":"smart","input":"hi"}`, llm.Bulk, "X-Sluice-Class", "bulk")
+	f(messages, `{"model":"smart","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"service_tier":"standard_only"}`, llm.Interactive)
+	f(messages, `{"model":"smart","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"service_tier":"auto"}`, llm.Interactive)
+	f(generate, `{"contents":[{"parts":[{"text":"hi"}]}],"serviceTier":"flex"}`, llm.Bulk)
+	f(generate, `{"contents":[{"parts":[{"text":"hi"}]}],"serviceTier":"standard"}`, llm.Interactive)
 }
 
 func TestRefusedRequests(t *testing.T) {
