@@ -27,7 +27,7 @@ type flood struct {
 	Served    int // in the time that was measured
 	Refused   []time.Duration
 	Waited    []time.Duration // that the gateway says the refused have been in the queue
-	Odd       int // neither served nor refused with 429
+	Odd       int             // neither served nor refused with 429
 	Failure   string
 	Resident  []int64 // KiB, each second
 	Limited   int64   // 429 at the provider

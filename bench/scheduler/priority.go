@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"sluice/internal/sim"
 )
 
 // The traffic of the section on priority: callers of the class bulk that would take all of a quota of requests, and interactive calls that
@@ -27,11 +29,13 @@ const longestAnswer = 130 * time.Millisecond
 
 // mix is the traffic of one mode.
 type mix struct {
-	mode        string
+	Mode        string
 	warm, span  time.Duration
-	Interactive []*result
-	Limited     int64 // 429 at the provider
-	Accepted    int64 // by the provider, while it was measured
+	Interactive []*result         `json:"-"`
+	Waits       [][2]float64      // of each interactive call: when it came, in seconds, and how long it waited, in ms
+	Seconds     []sim.QuotaSecond // at the provider
+	Limited     int64             // 429 at the provider
+	Accepted    int64             // by the provider, while it was measured
 	err         error
 }
 
@@ -44,7 +48,7 @@ func priority(ctx context.Context, l *lab) (*Table, error) {
 	var all []*mix
 	var group sync.WaitGroup
 	for i, mode := range modes() {
-		m := &mix{mode: mode, warm: warm, span: span}
+		m := &mix{Mode: mode, warm: warm, span: span}
 		all = append(all, m)
 		group.Go(func() {
 			// Windows of the modes do not begin together, so that their bursts do not meet on two cores.
@@ -61,10 +65,11 @@ func priority(ctx context.Context, l *lab) (*Table, error) {
 	}
 	for _, m := range all {
 		if m.err != nil {
-			return nil, fmt.Errorf("%s: %w", m.mode, m.err)
+			return nil, fmt.Errorf("%s: %w", m.Mode, m.err)
 		}
 		m.tell(t)
 	}
+	t.Data = all
 	return t, nil
 }
 
@@ -79,23 +84,23 @@ func (m *mix) tell(t *Table) {
 	quota := priorityRPM * m.span.Minutes()
 	both := float64(m.Accepted) / quota
 	told, seen := quantile(waits, .99), quantile(took, .99)-longestAnswer
-	t.Row(m.mode, len(m.Interactive), inMS(quantile(waits, .5)), inMS(told), inMS(quantile(took, .5)), inMS(quantile(took, .99)),
+	t.Row(m.Mode, len(m.Interactive), inMS(quantile(waits, .5)), inMS(told), inMS(quantile(took, .5)), inMS(quantile(took, .99)),
 		lost, m.Accepted, percent(both), m.Limited)
 	if one != nil {
-		t.Note("%s: %v", m.mode, one)
+		t.Note("%s: %v", m.Mode, one)
 	}
-	t.AtMost(m.mode+": p99 of the wait of interactive calls, ms", "%.1f", ms(told), ms(slotInterval+20*time.Millisecond))
-	t.AtMost(m.mode+": p99 of their time at the client less the longest answer, ms", "%.1f", ms(seen), ms(slotInterval+20*time.Millisecond))
-	t.AtMost(m.mode+": interactive calls with an error", "%.0f", float64(lost), 0)
+	t.AtMost(m.Mode+": p99 of the wait of interactive calls, ms", "%.1f", ms(told), ms(slotInterval+20*time.Millisecond))
+	t.AtMost(m.Mode+": p99 of their time at the client less the longest answer, ms", "%.1f", ms(seen), ms(slotInterval+20*time.Millisecond))
+	t.AtMost(m.Mode+": interactive calls with an error", "%.0f", float64(lost), 0)
 	// What bulk has lost is the quota less its calls, and interactive calls took theirs: both together are the quota, but for what is measured.
-	t.AtLeast(m.mode+": bulk and interactive together, of the quota", "%.4f", both, 0.98)
+	t.AtLeast(m.Mode+": bulk and interactive together, of the quota", "%.4f", both, 0.98)
 }
 
 // run starts a provider and a gateway and puts the mix on them.
 func (m *mix) run(ctx context.Context, l *lab) error {
-	name := "priority/" + m.mode
+	name := "priority/" + m.Mode
 	p, err := l.provide(ctx, name, fmt.Sprintf("seed: %d\nmodels:\n  - {name: m, speed: {overhead: 100ms, step: 2ms}, output: {min: 8, max: 15}}\n"+
-		"quotas:\n  - {rpm: %d, enforce: %s, retry_after: seconds}\n", l.o.seed, priorityRPM, m.mode))
+		"quotas:\n  - {rpm: %d, enforce: %s, retry_after: seconds}\n", l.o.seed, priorityRPM, m.Mode))
 	if err != nil {
 		return err
 	}
@@ -139,10 +144,11 @@ func (m *mix) run(ctx context.Context, l *lab) error {
 	for _, r := range results {
 		if r.begun > m.warm && r.begun < m.warm+m.span-time.Second {
 			m.Interactive = append(m.Interactive, r)
+			m.Waits = append(m.Waits, [2]float64{r.begun.Seconds(), ms(r.queued)})
 		}
 	}
 	q := &st.Quotas[0]
-	m.Limited = q.Refused
+	m.Limited, m.Seconds = q.Refused, q.Seconds
 	for i, s := range q.Seconds {
 		if at := q.Start.Add(time.Duration(i) * time.Second); !at.Before(from) && at.Before(until) {
 			m.Accepted += s.Accepted
