@@ -53,8 +53,10 @@ func sections() []section {
 		{"backlog", backlog},
 		{"priority", priority},
 		{"overload", overload},
+		{"budget", budget},
 		{"fairness", fairness},
 		{"speed", speed},
+		{"replicas", replicas},
 	}
 }
 

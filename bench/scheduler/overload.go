@@ -26,6 +26,7 @@ type flood struct {
 	Calls     int
 	Served    int // in the time that was measured
 	Refused   []time.Duration
+	Waited    []time.Duration // that the gateway says the refused have been in the queue
 	Odd       int // neither served nor refused with 429
 	Failure   string
 	Resident  []int64 // KiB, each second
@@ -57,6 +58,8 @@ func overload(ctx context.Context, l *lab) (*Table, error) {
 	capacity := overloadRPM * span.Minutes()
 	t.Row(f.Calls, f.Served, percent(float64(f.Served)/capacity), len(refused), inMS(quantile(refused, .5)), inMS(quantile(refused, .99)), f.Limited,
 		fmt.Sprintf("%.1f", begin), fmt.Sprintf("%.1f", end), f.Returned, percent(share(int64(f.Welcome), int64(f.Returned))))
+	waited := sorted(f.Waited)
+	t.Note("the refused had been in the queue for %s (p50), %s (p99), %s at most", inMS(quantile(waited, .5)), inMS(quantile(waited, .99)), inMS(quantile(waited, 1)))
 	waits := sorted(f.BackWaits)
 	t.Note("refused callers of the bursts were asked to wait %s (p5), %s (p50), %s (p95)", inSeconds(quantile(waits, .05)), inSeconds(quantile(waits, .5)), inSeconds(quantile(waits, .95)))
 	if f.Failure != "" {
@@ -173,7 +176,7 @@ func (f *flood) count(r *result, warm, span time.Duration) {
 	switch {
 	case r.err == nil:
 	case r.status == http.StatusTooManyRequests:
-		f.Refused = append(f.Refused, r.took)
+		f.Refused, f.Waited = append(f.Refused, r.took), append(f.Waited, r.queued)
 	default:
 		f.Odd++
 		f.Failure = r.err.Error()

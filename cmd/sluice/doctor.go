@@ -230,6 +230,9 @@ func checkMachine(ctx context.Context, c *config.Config) []doctor.Check {
 	if c.Database.Empty() {
 		all = append(all, doctor.DataDir(c.DataDir))
 	}
+	if !c.Redis.Empty() {
+		all = append(all, checkRedis(ctx, c))
+	}
 	all = append(all, checkDatabase(ctx, c), doctor.OpenFiles(), doctor.Listen(ctx, "listen", c.Ingress.Listen))
 	if c.Console.AdminListen != "" {
 		all = append(all, doctor.Listen(ctx, "admin_listen", c.Console.AdminListen))

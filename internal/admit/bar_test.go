@@ -103,8 +103,8 @@ type burst struct {
 	mu                            sync.Mutex
 }
 
-// send sends one call; if it is refused, the caller waits as it was told, and comes once more.
-func (b *burst) send(key string, rnd *rand.Rand, retry bool) {
+// send sends one call; if it is refused, the caller waits as it was told, in whole seconds or exactly, and comes once more.
+func (b *burst) send(key string, rnd *rand.Rand, retry, whole bool) {
 	need := llm.Need{Input: 200 + rnd.Int64N(400), Output: 50 + rnd.Int64N(200)}
 	length := time.Duration(500+rnd.IntN(1500)) * time.Millisecond
 	b.wg.Go(func() {
@@ -125,7 +125,11 @@ func (b *burst) send(key string, rnd *rand.Rand, retry bool) {
 				return
 			}
 			b.refused.Add(1)
-			time.Sleep(err.RetryAfter)
+			d := err.RetryAfter
+			if whole { // as in a Retry-After header
+				d = (d + time.Second - 1).Truncate(time.Second)
+			}
+			time.Sleep(d)
 		}
 	})
 }
@@ -133,13 +137,12 @@ func (b *burst) send(key string, rnd *rand.Rand, retry bool) {
 // TestBarReturns sends ten seconds' worth of a quota within one second to a queue that lets calls wait for two seconds.
 func TestBarReturns(t *testing.T) {
 	t.Parallel()
-	f := func(name string, mode limit.Mode, told bool) {
+	f := func(name string, terms limit.Terms, told, whole bool) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := Default()
 				c.MaxWait = 2 * time.Second
-				terms := perMinute(9000, 0, mode)
 				terms.Shape.Burst = 2 * time.Second
 				b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
 				if told {
@@ -147,7 +150,7 @@ func TestBarReturns(t *testing.T) {
 				}
 				rnd := rand.New(rand.NewPCG(1, 2))
 				for range 1500 {
-					b.send(string(rune('a'+rnd.IntN(26))), rnd, true)
+					b.send(string(rune('a'+rnd.IntN(26))), rnd, true, whole)
 					time.Sleep(time.Second / 1500)
 				}
 				b.wg.Wait()
@@ -161,45 +164,53 @@ func TestBarReturns(t *testing.T) {
 			})
 		})
 	}
-	f("bucket", limit.Bucket, false)
-	f("bucket, capacity known", limit.Bucket, true)
-	f("slices", limit.Slices, false)
-	f("slices, capacity known", limit.Slices, true)
+	f("bucket", perMinute(9000, 0, limit.Bucket), false, false)
+	f("bucket, capacity known", perMinute(9000, 0, limit.Bucket), true, false)
+	f("bucket of tokens", perMinute(0, 9000*525, limit.Bucket), false, false)
+	f("bucket of tokens, whole seconds", perMinute(0, 9000*525, limit.Bucket), false, true)
+	f("slices", perMinute(9000, 0, limit.Slices), false, false)
+	f("slices, capacity known, whole seconds", perMinute(9000, 0, limit.Slices), true, true)
 }
 
 // TestBarOverload sends ten times what a quota allows for a minute.
 func TestBarOverload(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := Default()
-		c.MaxWait, c.MaxQueue = 5*time.Second, 500
-		terms := perMinute(9000, 0, limit.Bucket)
-		terms.Shape.Burst = time.Second
-		b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
-		rnd := rand.New(rand.NewPCG(3, 4))
-		begin := time.Now()
-		kept := 0
-		for i := range 90_000 {
-			b.send(string(rune('a'+rnd.IntN(26))), rnd, false)
-			time.Sleep(begin.Add(time.Duration(i+1) * time.Minute / 90_000).Sub(time.Now()))
-			if i%100 == 0 {
-				kept = max(kept, int(b.q.waiting.Load()))
-			}
-		}
-		got := float64(b.started.Load())
-		b.wg.Wait()
-		capacity := 9000.0
-		t.Logf("overload: goodput %.2f %% of capacity at 10x load for 60 s (bar 98 %%), at most %d calls waiting (bound %d), %d refused", 100*got/capacity, kept,
-			c.MaxQueue, b.lost.Load())
-		if got < 0.98*capacity || kept > c.MaxQueue {
-			t.Errorf("%v started", got)
-		}
-		v := b.q.Look(100)
-		t.Logf("overload: refusals by reason %v", v.Refused)
-		if spare := len(b.q.spare.tenants.all) + len(b.q.tenants); spare > 100 {
-			t.Errorf("%d keys are kept, of 26", spare)
-		}
-		time.Sleep(time.Minute)
-		b.check()
-	})
+	f := func(name string, longest int, wait time.Duration) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := Default()
+				c.MaxWait, c.MaxQueue = wait, longest
+				terms := perMinute(9000, 0, limit.Bucket)
+				terms.Shape.Burst = time.Second
+				b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
+				rnd := rand.New(rand.NewPCG(3, 4))
+				begin, most := time.Now(), 0
+				for i := range 90_000 {
+					b.send(string(rune('a'+rnd.IntN(26))), rnd, false, false)
+					time.Sleep(time.Until(begin.Add(time.Duration(i+1) * time.Minute / 90_000)))
+					most = max(most, int(b.q.waiting.Load()))
+				}
+				part := float64(b.started.Load()) / 9000
+				b.wg.Wait()
+				v := b.q.Look(0)
+				reasons := map[string]int64{}
+				for _, r := range v.Refused {
+					reasons[r.Reason] += r.Calls
+				}
+				t.Logf("overload, %s: goodput %.2f %% of capacity at 10x load for 60 s (bar 98 %%); at most %d calls waiting (bound %d); refused: %v", name,
+					100*part, most, c.MaxQueue, reasons)
+				if part < 0.98 || most > c.MaxQueue {
+					t.Errorf("%d started, %d waited", b.started.Load(), most)
+				}
+				if kept := len(b.q.spare.tenants.all) + len(b.q.tenants); kept > 3*26 {
+					t.Errorf("%d keys are kept, of 26", kept)
+				}
+				time.Sleep(time.Minute)
+				b.check()
+			})
+		})
+	}
+	f("bounded by length", 500, 5*time.Second)
+	f("bounded by wait", 10_000, 5*time.Second)
 }

@@ -3,6 +3,7 @@ package admit
 import (
 	"context"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,42 +48,119 @@ func BenchmarkUncontended(b *testing.B) {
 	})
 }
 
-// BenchmarkWaiting has 10,000 calls waiting all the time; one operation is one call that comes, waits its turn, is
-// granted and ends.
-func BenchmarkWaiting(b *testing.B) {
+// cycle has calls waiting all the time, and lets n calls come, wait their turn, be granted and end. begin is called when all wait, end at the end.
+func cycle(tb testing.TB, n int, keys int, begin, end func()) {
 	const waiting, running = 10_000, 64
 	p := &places{}
-	q := New(Config{MaxQueue: waiting + running, MaxWait: time.Hour}, p.start)
-	a := Ask{Targets: targets("p/m"), Last: true}
+	c := Default()
+	c.MaxQueue, c.MaxWait = waiting+running, time.Hour
+	q := New(c, p.start)
+	a := Ask{Targets: targets("p/m"), Last: true, Bytes: 1000}
 	var left atomic.Int64
-	left.Store(int64(b.N))
-	b.ReportAllocs()
-	b.StopTimer()
+	left.Store(int64(n))
 	var wg sync.WaitGroup
 	for i := range waiting + running {
 		wg.Go(func() {
-			c := &llm.Call{Class: llm.Class(i % classes)}
+			c := &llm.Call{Class: llm.Class(i % classes), Key: strconv.Itoa(i % keys)}
+			a := a
 			first := true
-			for first || left.Add(-1) >= 0 {
+			for i := int64(i); first || left.Add(-1) >= 0; i += 7 {
 				first = false
+				a.Need = llm.Need{Input: i % 1000, Output: i % 300}
 				g, err := q.Acquire(context.Background(), c, a)
 				if err != nil {
-					b.Error(err)
+					tb.Error(err)
 					return
 				}
 				p.free.Add(1)
 				q.Freed(g.Target)
+				q.Used(g.Receipt, i%1000, i%200)
 			}
 		})
 	}
 	for q.waiting.Load() < waiting+running {
 		runtime.Gosched()
 	}
-	b.StartTimer()
+	begin()
 	p.free.Store(running)
 	q.Freed(nil)
 	wg.Wait()
+	end()
+}
+
+// BenchmarkWaiting has 10,000 calls waiting all the time; one operation is one call that comes, waits its turn, is
+// granted and ends.
+func BenchmarkWaiting(b *testing.B) {
+	b.ReportAllocs()
+	b.StopTimer()
+	cycle(b, b.N, 100, b.StartTimer, b.StopTimer)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "acquisitions/s")
+}
+
+// crowded returns a queue in which each of some keys has calls waiting, 10,000 or more in all, and a function that lets a call come and one start
+// and end.
+func crowded(keys int) func() {
+	c := Default()
+	c.MaxQueue = 1 << 20
+	s := newServer(0, c)
+	names := make([]string, keys)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	q, i := s.q, 0
+	arrive := func() {
+		i++
+		n := int64(i * 7919)
+		s.arrive(names[i%keys], 1+i%keys%3, llm.Need{Input: n % 1000, Output: n % 300})
+	}
+	for range max(keys, 10_000) {
+		arrive()
+	}
+	return func() {
+		q.mu.Lock()
+		running := q.accounts["p"].lanes[0].head().w
+		q.mu.Unlock()
+		s.places++
+		q.Freed(s.ask.Targets[0])
+		if !started(running) {
+			panic("BUG: the head has not started")
+		}
+		q.Used(running.grant.Receipt, 500, 100)
+		q.recycle(running)
+		arrive()
+	}
+}
+
+// BenchmarkKeys is what a call costs the queue, without the goroutine that waits for it.
+func BenchmarkKeys(b *testing.B) {
+	for _, keys := range []int{10, 1000, 100_000} {
+		b.Run(strconv.Itoa(keys), func(b *testing.B) {
+			step := crowded(keys)
+			b.ReportAllocs()
+			for b.Loop() {
+				step()
+			}
+		})
+	}
+}
+
+// BenchmarkRefused is what it costs to send a call away from a full queue.
+func BenchmarkRefused(b *testing.B) {
+	c := Default()
+	c.MaxQueue = 10_000
+	s := newServer(0, c)
+	for range c.MaxQueue {
+		s.arrive("a", 1, llm.Need{Input: 100})
+	}
+	call := &llm.Call{Key: "a"}
+	ask := s.ask
+	ask.Need = llm.Need{Input: 100}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.q.Acquire(context.Background(), call, ask); err == nil {
+			b.Fatal("not refused")
+		}
+	}
 }
 
 func TestUncontendedAllocatesNothing(t *testing.T) {

@@ -241,8 +241,10 @@ func (q *Queue[L]) tryNode(n *node[L]) Verdict {
 				l.drain.add(now, w.class, w.tokens)
 			}
 		}
-		q.charge(n.share, w.cost)
-		w.grant.Receipt = Receipt{a.name, w.tenant.id, w.tenant.weight, w.cost, n.share.counter}
+		if w.waits || n.share.field().waiting.len() > 1 { // somebody waits: it goes before him, or behind
+			q.charge(n.share, w.cost)
+			w.grant.Receipt = Receipt{a.name, w.tenant.id, w.tenant.weight, w.cost, n.share.counter}
+		}
 		q.started[w.class]++
 		q.settle(w, a)
 	case Full, FullAccount:

@@ -11,8 +11,8 @@ import (
 //
 //  1. A key has a counter at each account and for each class: what one account is short of says nothing of another, and what bulk calls
 //     take of idle capacity is not held against a key's interactive calls.
-//  2. When a call starts that had to wait, its key's counter is raised by the call's cost divided by the key's weight. The cost is the
-//     tokens that it is expected to need; it is corrected when the call has ended (Used). A call that did not have to wait costs nothing.
+//  2. When a call starts, its key's counter is raised by the call's cost divided by the key's weight. The cost is the tokens that it is expected
+//     to need; it is corrected when the call has ended (Used). A call that starts while nobody waits costs nothing.
 //  3. Of the keys that wait for a target, the one with the smallest counter goes first.
 //  4. A key that begins to wait is lifted to the smallest counter of those that wait at the account, or, if nobody does, to that of the
 //     last one that did: having been idle earns no credit. A counter that is not above that is worth nothing, and is forgotten.
@@ -221,8 +221,8 @@ func (q *Queue[L]) weigh(t *tenant[L], weight int) {
 	t.weight = w
 }
 
-// Receipt says what a grant was charged with in the fairness between keys. The zero Receipt is that of a call which did not have to wait: it
-// was charged nothing, since nobody was kept waiting by it.
+// Receipt says what a grant was charged with in the fairness between keys. The zero Receipt is that of a call which was charged
+// nothing: it did not have to wait, and nobody was kept waiting by it.
 type Receipt struct {
 	provider string
 	id       tenantID

@@ -93,8 +93,8 @@ const idleTime = 2 * time.Minute
 
 // Members returns the limits that replicas share: those of keys that had a call in the last two minutes. What end users may do in a minute, and
 // at once, is not shared; what they may in a day or a month counts by the ledger's database.
-func (d *Directory) Members() []limit.Member {
-	t, now := d.table.Load(), time.Now()
+func (d *Directory) Members(now time.Time) []limit.Member {
+	t := d.table.Load()
 	var all []limit.Member
 	for name, b := range t.limited {
 		a := t.accounts[name]

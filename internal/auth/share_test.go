@@ -19,11 +19,11 @@ func shared(t *testing.T, l Limits) (*Principal, limit.Member) {
 	if e != nil {
 		t.Fatal(e)
 	}
-	if all := d.Members(); len(all) != 0 {
+	if all := d.Members(time.Now()); len(all) != 0 {
 		t.Errorf("%d members before a call, want none", len(all))
 	}
 	take(t, p, time.Now(), Order{}).Settle(time.Now(), llm.Usage{}, 0)
-	all := d.Members()
+	all := d.Members(time.Now())
 	if len(all) != 1 || all[0].Name() != "key:team-a" {
 		t.Fatalf("members are %v, want the key with limits that was used", all)
 	}

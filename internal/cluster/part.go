@@ -279,6 +279,7 @@ func (p *part) roll(now time.Time) {
 	}
 	p.old, p.oldLabel = p.total, p.now.label
 	p.now, p.next = p.next, slot{}
+	p.frameEnd, p.free = p.frameEnd.Add(p.frameLong()), limit.Amounts{} // what is free of this window is not known yet
 	p.follow(now)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -57,11 +58,19 @@ func options(url llm.Secret) (*redis.Options, error) {
 	return o, nil
 }
 
+// quiet keeps the client from writing to standard error by itself: what it has to say comes back as errors, which are logged once.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var hush = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
 func dial(url llm.Secret) (*conn, error) {
 	o, err := options(url)
 	if err != nil {
 		return nil, err
 	}
+	hush()
 	o.ClientName = "sluice"
 	o.MaxRetries = -1 // the next refresh is the retry
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = askTime, askTime, askTime, askTime

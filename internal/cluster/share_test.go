@@ -26,6 +26,7 @@ type member struct {
 	spent    limit.Amounts
 	refused  limit.Amounts
 	inUse    int
+	dead     bool
 	alone    []slotted // what it has spent by its own count
 	now      func() time.Time
 	reported time.Time
@@ -97,6 +98,9 @@ func (m *member) done() {
 
 func (m *member) may(n *limit.Amounts) bool {
 	now := m.now()
+	if m.dead {
+		return false
+	}
 	if !m.follows {
 		for _, l := range m.terms.Limits {
 			sum := n[l.Dim]

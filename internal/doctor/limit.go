@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/internal/llm"
 )
 
 // Limit is one rate limit that a provider states in its answers' headers.
@@ -106,13 +108,8 @@ func unitOf(what string) (unit string, window time.Duration) {
 // inferWindow finds the window of a bucket that fills all the time: it is full again after reset, so that the missing amount
 // takes reset, and the whole takes the window. A result near no usual window is not believed, and a minute is the guess.
 func (l *Limit) inferWindow() (window time.Duration, guessed bool) {
-	if missing := l.Amount - l.Left; l.Left >= 0 && missing > 0 && l.Reset > 0 {
-		whole := float64(l.Reset) / float64(missing) * float64(l.Amount)
-		for _, w := range []time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour} {
-			if math.Abs(whole/float64(w)-1) < 0.25 {
-				return w, false
-			}
-		}
+	if w, ok := llm.InferWindow(l.Amount, l.Left, l.Reset); ok {
+		return w, false
 	}
 	return time.Minute, true
 }

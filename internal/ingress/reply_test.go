@@ -37,7 +37,7 @@ func TestEveryKindIsToldInOpenAIsShape(t *testing.T) {
 		}
 		expect := types[k.Status()]
 		switch {
-		case k == llm.KindQuotaExhausted:
+		case k == llm.KindQuotaExhausted, k == llm.KindKeyBudget:
 			expect = "insufficient_quota"
 		case expect == "" && k.Status() >= 500:
 			expect = "server_error"

@@ -56,6 +56,9 @@ type RateLimits struct {
 
 	// When the quota is whole again, from the answer on; 0 where that is not said.
 	RequestsReset, TokensReset, InputTokensReset, OutputTokensReset time.Duration
+
+	// What the limit is for, where the header's name says so (a minute, a day); 0 where it does not.
+	RequestsPer, TokensPer time.Duration
 }
 
 // NoRateLimits is RateLimits without any header.

@@ -227,7 +227,9 @@ func (a *account) cover(tg *target, model string, f *Fleet) {
 			declared = declared || len(q.limits.Terms.Limits) > 0
 		}
 	}
-	if !declared {
+	if declared {
+		tg.own = nil
+	} else {
 		if tg.own == nil {
 			tg.own = f.newQuota(a.name, QuotaLimits{Models: []string{model}}, true)
 		}

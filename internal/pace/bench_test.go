@@ -9,9 +9,9 @@ import (
 	"sluice/internal/llm"
 )
 
-// BenchmarkTryStartDone starts and ends calls where nothing is short, at one account for all cores or at one for each.
+// BenchmarkTryStartDone starts and ends calls where nothing is short and nothing is to be learned, at one account for all cores or at one for each.
 func BenchmarkTryStartDone(b *testing.B) {
-	roomy := limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 1<<40), perMinute(limit.Tokens, 1<<40)}, Concurrency: 1000}
+	roomy := limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 1<<40), perMinute(limit.Tokens, 1<<40)}, Concurrency: 1000, Shape: limit.Shape{Mode: limit.Bucket}}
 	run := func(name string, accounts int, q ...QuotaLimits) {
 		b.Run(name, func(b *testing.B) {
 			var l Limits

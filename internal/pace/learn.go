@@ -16,6 +16,7 @@ type learner struct {
 	study    *study // nil if there is nothing to find out
 	told     limit.Shape
 	charge   limit.Charge
+	rate     take
 }
 
 // ticket is what a learner remembers of one call.
@@ -34,6 +35,9 @@ func newLearner(set *limit.Set, t limit.Terms, declared bool) *learner {
 // update takes in new terms of the configuration.
 func (l *learner) update(now time.Time, t limit.Terms) {
 	switch {
+	case !l.declared && l.study == nil:
+		l.study = newStudy(&t)
+	case !l.declared:
 	case !minutely(&t) || t.Shape.Mode != limit.Unknown:
 		l.study = nil
 	case l.study == nil:
@@ -57,6 +61,9 @@ func minutely(t *limit.Terms) bool {
 
 // apply tells the set what is known of the shape.
 func (l *learner) apply(now time.Time) {
+	if l.study.unknown {
+		return
+	}
 	sh := unbound
 	if g := &l.study.guess; g.settled {
 		sh = g.shape
@@ -67,11 +74,14 @@ func (l *learner) apply(now time.Time) {
 	if l.study.open {
 		charge = limit.ChargeCorrected // the study keeps to the other rule
 	}
-	if sh == l.told && charge == l.charge {
+	if sh == l.told && charge == l.charge && l.rate == l.study.rate {
 		return
 	}
-	l.told, l.charge = sh, charge
+	l.told, l.charge, l.rate = sh, charge, l.study.rate
 	t := l.set.Terms()
+	if !l.declared {
+		t.Limits = l.study.terms()
+	}
 	t.Shape, t.Charge = sh, charge
 	l.set.Update(now, t)
 }
@@ -120,6 +130,12 @@ func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Ou
 		return
 	}
 	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
+	if l.study.pause > 0 {
+		if o.RetryAfter == 0 {
+			l.set.Block(now, l.base.Add(l.study.pause))
+		}
+		l.study.pause = 0
+	}
 	l.apply(now)
 }
 

@@ -143,7 +143,13 @@ func (g *guess) onlyFixed() bool {
 
 // narrow reports whether all that is not known is when a window begins, to two seconds.
 func (g *guess) narrow() bool {
-	return g.onlyFixed() && g.windows() <= int(2*time.Second/binTime)
+	runs := 0
+	for b := range g.fixed {
+		if g.fixed[b].in() && !g.fixed[(b+1)%bins].in() {
+			runs++
+		}
+	}
+	return runs == 1 && g.onlyFixed() && g.windows() <= int(2*time.Second/binTime)
 }
 
 // patience is the weight that the hypotheses by which a call is accepted must have for a probe, after a refusal. Without any knowledge of
@@ -158,9 +164,9 @@ func (g *guess) patience() float64 {
 // pause is the time between probes that are rather refused.
 func (g *guess) pause() time.Duration {
 	if g.onlyFixed() {
-		return 500 * time.Millisecond
+		return time.Second
 	}
-	return 2 * time.Second
+	return 2500 * time.Millisecond
 }
 
 // told takes in until when a refused call was told to wait. Providers round up to whole seconds.
@@ -223,14 +229,15 @@ func (g *guess) ask(s *stand, doubt bool) (yes, no float64) {
 		vote(s.since(s.now-time.Second) <= 1, g.slices.weight())
 	}
 	if g.bucket.in() {
-		room := minute - 2*slack
+		room, weight := minute-2*slack, g.bucket.weight()
 		if !math.IsInf(g.most, 0) {
 			room = min(room, g.least)
+			weight *= 0.2 // few hold less than a minute
 		}
 		if doubt {
 			room -= 1.5 * slack
 		}
-		vote(s.lack <= room, g.bucket.weight())
+		vote(s.lack <= room, weight)
 	}
 	full := minute
 	if doubt {

@@ -31,15 +31,16 @@ type reading struct {
 	dim         limit.Dim
 	limit, left int64
 	reset       time.Duration
+	window      time.Duration // that the header's name states; 0 if it does not
 }
 
 // readings returns what headers say of what is left.
 func readings(h *llm.RateLimits) [budgetDims]reading {
 	return [...]reading{
-		{limit.Requests, h.Requests, h.RequestsLeft, h.RequestsReset},
-		{limit.Tokens, h.Tokens, h.TokensLeft, h.TokensReset},
-		{limit.Input, h.InputTokens, h.InputTokensLeft, h.InputTokensReset},
-		{limit.Output, h.OutputTokens, h.OutputTokensLeft, h.OutputTokensReset},
+		{limit.Requests, h.Requests, h.RequestsLeft, h.RequestsReset, h.RequestsPer},
+		{limit.Tokens, h.Tokens, h.TokensLeft, h.TokensReset, h.TokensPer},
+		{limit.Input, h.InputTokens, h.InputTokensLeft, h.InputTokensReset, 0},
+		{limit.Output, h.OutputTokens, h.OutputTokensLeft, h.OutputTokensReset, 0},
 	}
 }
 
@@ -59,6 +60,7 @@ func (l *study) answered(now time.Duration, t *note, h *llm.RateLimits) (correct
 		return correct
 	}
 	l.turn(now)
+	l.state(now, h)
 	worst, used := -1, 0.0
 	all := readings(h)
 	for d, r := range all {

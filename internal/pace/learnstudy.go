@@ -20,6 +20,9 @@ import (
 type study struct {
 	rate     take // per second, 0 where there is no limit
 	declared bool
+	unknown  bool // the rate is not known at all: nothing was ever refused
+	judgedOK int  // calls that were accepted, while it is not
+	stated   bool // the rate is that of headers
 	auto     bool // the counting rule is to be learned
 	open     bool // and is not known: ruleMax or ruleCorrected
 	rule     rule
@@ -41,6 +44,11 @@ type study struct {
 	toldAt   time.Duration
 	judged   time.Duration // the last refusal
 	tried    time.Duration // when another counting rule was tried last
+	failed   int           // episodes in a row
+	passed   int           // calls that were accepted beyond the rate
+	wrong    int           // refusals that contradict the shape that was found
+	wrongAt  time.Duration
+	pause    time.Duration // until when nothing should be sent; taken by the learner
 	found    time.Duration // when the shape and the counting rule were known
 	times    int
 	episode  time.Duration // end of the refusals that count as one
@@ -64,8 +72,10 @@ type entry struct {
 	at      time.Duration
 	need    llm.Need
 	refused bool
-	probe   bool
-	mixed   bool // some hypotheses do not accept it
+	// accepted says that an answer has begun or ended: no refusal comes any more.
+	accepted bool
+	probe    bool
+	mixed    bool // some hypotheses do not accept it
 }
 
 // pending are the calls that have not been judged, in the order in which they were sent.
@@ -90,7 +100,8 @@ func (p *pending) get(id uint64) *entry {
 const firstReach = 150 * time.Millisecond
 
 func newStudy(terms *limit.Terms) *study {
-	l := &study{reach: firstReach, declared: true, width: firstWidth}
+	l := &study{reach: firstReach, width: firstWidth, declared: minutely(terms)}
+	l.unknown = !l.declared
 	l.pending.first, l.pending.next = 1, 1
 	l.setTerms(terms)
 	l.guess.reset(terms.Shape)
@@ -127,7 +138,7 @@ func (l *study) turn(now time.Duration) {
 	p := &l.pending
 	for p.first < p.next {
 		e := p.get(p.first)
-		if now-e.at <= l.reach {
+		if now-e.at <= l.reach && !e.accepted {
 			break
 		}
 		l.judge(e)
@@ -145,6 +156,13 @@ func (l *study) judge(e *entry) {
 	}
 	s := l.stand(l.rule, take{}, e.at, &e.need)
 	if e.refused {
+		if l.unknown && l.past[ruleMax].since(e.at - time.Minute)[limit.Requests] < scoutLeast {
+			return // no rate follows from so little; the breaker heeds it
+		}
+		if l.unknown {
+			l.estimate(e.at)
+			s = l.stand(l.rule, take{}, e.at, &e.need)
+		}
 		if l.open {
 			if c := l.stand(ruleCorrected, take{}, e.at, &e.need); e.at > l.judged+400*time.Millisecond {
 				if yes, no := l.guess.ask(&c, true); yes > 0 && no == 0 {
@@ -157,6 +175,9 @@ func (l *study) judge(e *entry) {
 		l.revive(true)
 		return
 	}
+	if !l.guess.settled && !l.unknown && !l.guess.possible(&s) {
+		l.beyond()
+	}
 	if l.open {
 		if !l.guess.possible(&s) {
 			l.oppose(ruleMax)
@@ -166,6 +187,10 @@ func (l *study) judge(e *entry) {
 	for r := range l.past {
 		l.past[r].add(rule(r).onArrival(&e.need))
 		l.pending.sum[r].sub(rule(r).onArrival(&e.need))
+	}
+	if l.unknown {
+		l.judgedOK++
+		return
 	}
 	l.guess.accepted(&s)
 	if e.probe {
@@ -232,6 +257,12 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 	}
 	l.turn(now)
 	p := &l.pending
+	if l.unknown {
+		if p.next-p.first >= uint64(max(scoutWidth, l.judgedOK/8)) && l.judgedOK < scoutEnough {
+			return false, p.get(p.first).at + l.reach + time.Millisecond
+		}
+		return true, 0
+	}
 	if p.full() {
 		return false, p.get(p.first).at + l.reach
 	}
@@ -239,6 +270,9 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 	yes, no := l.guess.ask(&s, l.doubt)
 	switch {
 	case no == 0 && !l.guess.grows(&s):
+		return true, 0
+	case yes < no && l.higher(now):
+		l.tried = now
 		return true, 0
 	case yes == 0 && !l.other(now, n):
 		return false, now + l.guess.soonest(&s)
@@ -319,7 +353,7 @@ func (l *study) sent(now time.Duration, n *llm.Need) note {
 	}
 	e := p.get2(p.next)
 	*e = entry{at: now, need: *n}
-	if !l.guess.settled || l.open {
+	if !l.unknown && (!l.guess.settled || l.open) {
 		s := l.stand(l.rule, p.sum[l.rule], now, n)
 		yes, no := l.guess.ask(&s, l.doubt)
 		e.mixed = yes > 0 && no > 0
@@ -367,6 +401,10 @@ func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 		l.episode = now
 		l.episodes++
 		l.width, l.doubt = 1, true
+		l.failed++
+		if l.guess.settled {
+			l.pause = now + l.contradicted(now)
+		}
 	}
 	if wait > 0 {
 		l.told = max(l.told, t.at+wait)
@@ -392,8 +430,16 @@ func (l *study) time(took time.Duration) {
 	}
 }
 
+// accept takes note that a call was accepted.
+func (l *study) accept(t *note) {
+	if e := l.pending.get(t.id); e != nil {
+		e.accepted = true
+	}
+}
+
 // done takes in that a call has ended which was not refused.
 func (l *study) done(now time.Duration, t *note, input, output float64) {
+	l.accept(t)
 	l.turn(now)
 	for r := range l.past {
 		l.past[r].add(rule(r).atEnd(&t.need, input, output))
@@ -411,8 +457,14 @@ func (l *study) revive(refused bool) {
 	if !l.guess.none() {
 		return
 	}
-	if l.open && !refused {
+	switch {
+	case l.open && !refused && l.declared:
 		l.open, l.rule = false, ruleCorrected
+	case !l.declared && !l.stated && !refused:
+		l.scale(1.5)
+	case !l.declared && !l.stated:
+		l.scale(0.9)
 	}
 	l.guess.reset(limit.Shape{})
+	l.found = 0
 }

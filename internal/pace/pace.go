@@ -74,8 +74,8 @@ func New(l Limits, b Breaker) *Fleet {
 }
 
 // OnFreed sets the function that is called, with no lock held, whenever a target may have become able to start a call:
-// with the target whose lease has ended, or with nil after Update. Set it before the first TryStart. What becomes
-// possible by the passing of time alone is not reported: TryStart has said when.
+// with the target whose lease has ended, or with nil after Update, and when a quota turns out to have more than was said before. Set it before
+// the first TryStart. What becomes possible by the passing of time alone is not reported: TryStart has said when.
 func (f *Fleet) OnFreed(freed func(t *llm.Target)) { f.freed = freed }
 
 // SetBreaker replaces the rules of all breakers. What is out of use stays out as long as it was to. Zero fields get their
@@ -90,8 +90,8 @@ func (f *Fleet) now() time.Duration { return time.Since(f.epoch) }
 
 // TryStart takes a place for one call at t, if there is one now, and never waits for it. try.Last says that the caller has
 // no other target: then an open breaker does not refuse (the last target is never ejected); a pause that the provider
-// asked for still does. For Open, Limited and Short, until says when the target may be asked again (zero if a probe is under
-// way and nobody knows).
+// asked for still does. For Open, Limited and Short, until says when the target may be asked again (zero if that depends on calls under way
+// and nobody knows).
 func (f *Fleet) TryStart(t *llm.Target, try limit.Try) (l Lease, r Refusal, until time.Time) {
 	a := f.account(t.Provider)
 	a.mu.Lock()

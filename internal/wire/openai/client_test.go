@@ -178,7 +178,7 @@ func TestClientLimits(t *testing.T) {
 	f(llm.NoRateLimits())
 	f(llm.RateLimits{Requests: 500, RequestsLeft: 499, Tokens: 30000, TokensLeft: 29000, InputTokens: -1, InputTokensLeft: -1, OutputTokens: -1, OutputTokensLeft: -1},
 		"x-ratelimit-limit-requests: 500", "x-ratelimit-remaining-requests: 499", "x-ratelimit-limit-tokens: 30000", "x-ratelimit-remaining-tokens: 29000")
-	f(llm.RateLimits{Requests: 60, RequestsLeft: 0, Tokens: 5, TokensLeft: -1, InputTokens: -1, InputTokensLeft: -1, OutputTokens: -1, OutputTokensLeft: -1},
+	f(llm.RateLimits{Requests: 60, RequestsLeft: 0, Tokens: 5, TokensLeft: -1, InputTokens: -1, InputTokensLeft: -1, OutputTokens: -1, OutputTokensLeft: -1, RequestsPer: time.Minute, TokensPer: time.Minute},
 		"x-ratelimit-limit-req-minute: 60", "x-ratelimit-remaining-req-minute: 0", "x-ratelimit-limit-tokens-minute: 5")
 	f(llm.NoRateLimits(), "x-ratelimit-limit-requests: many", "x-ratelimit-limit-tokens: -3")
 }

@@ -399,10 +399,12 @@ func TestFixtureResets(t *testing.T) {
 		"x-ratelimit-limit-tokens: 30000", "x-ratelimit-remaining-tokens: 29000", "x-ratelimit-reset-tokens: 6m0s")
 	f(l, "x-ratelimit-limit-requests: 500", "x-ratelimit-remaining-requests: 499", "x-ratelimit-reset-requests: 0.12",
 		"x-ratelimit-limit-tokens: 30000", "x-ratelimit-remaining-tokens: 29000", "x-ratelimit-reset-tokens: 2026-11-20T10:06:00Z", "date: Fri, 20 Nov 2026 10:00:00 GMT")
+	l.RequestsPer, l.TokensPer = 24*time.Hour, time.Minute
 	f(l, "x-ratelimit-limit-requests-day: 500", "x-ratelimit-remaining-requests-day: 499", "x-ratelimit-reset-requests-day: 0.12",
 		"x-ratelimit-limit-tokens-minute: 30000", "x-ratelimit-remaining-tokens-minute: 29000", "x-ratelimit-reset-tokens-minute: 360")
 	l = llm.NoRateLimits()
 	l.Requests, l.RequestsLeft, l.Tokens = 60, 0, 5
+	l.RequestsPer, l.TokensPer = time.Minute, time.Minute
 	f(l, "x-ratelimit-limit-req-minute: 60", "x-ratelimit-remaining-req-minute: 0", "x-ratelimit-limit-tokens-minute: 5")
 	l = llm.NoRateLimits()
 	l.InputTokens, l.InputTokensLeft, l.OutputTokens, l.OutputTokensLeft = 10, 9, 8, 7

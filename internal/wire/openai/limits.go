@@ -26,6 +26,7 @@ var (
 // durations or as seconds; as a point in time they count from the answer's Date.
 func Limits(h http.Header) llm.RateLimits {
 	l := llm.NoRateLimits()
+	l.RequestsPer, l.TokensPer = requestNames.window(h), tokenNames.window(h)
 	requestNames.read(h, &l.Requests, &l.RequestsLeft, &l.RequestsReset)
 	tokenNames.read(h, &l.Tokens, &l.TokensLeft, &l.TokensReset)
 	inputNames.read(h, &l.InputTokens, &l.InputTokensLeft, &l.InputTokensReset)
@@ -51,6 +52,23 @@ func (q quotaNames) read(h http.Header, limit, left *int64, reset *time.Duration
 			}
 		}
 	}
+}
+
+// window returns what the first name that an answer has says of the time that the limit is for; 0 if it says nothing.
+func (q quotaNames) window(h http.Header) time.Duration {
+	for _, name := range q {
+		if count64(h, "X-Ratelimit-Limit-"+name) < 0 && count64(h, "X-Ratelimit-Remaining-"+name) < 0 {
+			continue
+		}
+		switch {
+		case strings.HasSuffix(name, "-Day"):
+			return 24 * time.Hour
+		case strings.HasSuffix(name, "-Minute"):
+			return time.Minute
+		}
+		break
+	}
+	return 0
 }
 
 // count64 returns the value of a header that is a whole number, -1 if it is none. The name is in canonical form.
