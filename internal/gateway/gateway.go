@@ -134,11 +134,11 @@ func (r *run) serve() {
 		r.fail(e)
 		return
 	}
+	if r.x.Call.Op == llm.OpCountTokens && r.countHere(&plan) {
+		return // which took nothing of anybody
+	}
 	if e := r.reserve(&plan); e != nil {
 		r.fail(e)
-		return
-	}
-	if r.x.Call.Op == llm.OpCountTokens && r.countHere(&plan) {
 		return
 	}
 	if plan.Tiers = r.able(plan.Tiers); len(plan.Tiers) == 0 {
