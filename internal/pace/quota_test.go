@@ -162,7 +162,7 @@ func TestNothingLeaks(t *testing.T) {
 				all = append(all, at("p", name))
 			}
 		}
-		quotas = append(quotas, of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Output, 20_000_000)}}, "m*"))
+		quotas = append(quotas, of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Output, 20_000_000)}, Shape: limit.Shape{Mode: limit.Bucket}}, "m*"))
 		f := New(declare("p", quotas...), Breaker{})
 		all = append(all, at("p", "undeclared"))
 		random := rand.New(rand.NewPCG(7, 7))
