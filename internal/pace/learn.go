@@ -70,6 +70,7 @@ func (l *learner) apply(now time.Time) {
 	} else if first, ok := g.first(); ok {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
 	}
+	sh = lenient(sh)
 	charge := [...]limit.Charge{limit.ChargeMax, limit.ChargeCorrected, limit.ChargeActual}[l.study.rule]
 	if l.study.open {
 		charge = limit.ChargeCorrected // the study keeps to the other rule

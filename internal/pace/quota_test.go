@@ -149,7 +149,7 @@ func TestNothingLeaks(t *testing.T) {
 		var quotas []QuotaLimits
 		var all []*llm.Target
 		for i, sh := range []limit.Shape{
-			{}, {Mode: limit.Slices}, {Mode: limit.Bucket}, {Mode: limit.Fixed, Anchor: time.Now()}, {Mode: limit.Sliding},
+			{Mode: limit.Slices, Anchor: time.Now()}, {Mode: limit.Slices}, {Mode: limit.Bucket}, {Mode: limit.Fixed, Anchor: time.Now()}, {Mode: limit.Sliding},
 		} {
 			for _, c := range []limit.Charge{limit.ChargeAuto, limit.ChargeMax, limit.ChargeCorrected, limit.ChargeActual} {
 				name := fmt.Sprintf("m%d%d", i, c)
@@ -162,7 +162,7 @@ func TestNothingLeaks(t *testing.T) {
 				all = append(all, at("p", name))
 			}
 		}
-		quotas = append(quotas, of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Output, 20_000_000)}}, "m*"))
+		quotas = append(quotas, of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Output, 20_000_000)}, Shape: limit.Shape{Mode: limit.Bucket}}, "m*"))
 		f := New(declare("p", quotas...), Breaker{})
 		all = append(all, at("p", "undeclared"))
 		random := rand.New(rand.NewPCG(7, 7))
