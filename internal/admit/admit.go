@@ -280,7 +280,7 @@ func (q *Queue[L]) admit(w *waiter[L], weight int, c *Config, p *patience) *llm.
 		q.dispatchDirty()
 		return err
 	}
-	q.shed(c)
+	q.shed(w, c)
 	return nil
 }
 

@@ -78,8 +78,8 @@ func (q *Queue[L]) turnAway(w *waiter[L], c *Config, p *patience, o *outlook) *l
 	if t != nil {
 		space += t.space
 	}
-	if h := &q.hogs[w.class]; h.len() > 0 && h.top().space > space {
-		return nil // the key that has more gives way
+	if h := &q.hogs[w.class]; h.len() > 0 && h.top().space > unfair*space {
+		return nil // the key that has far more gives way
 	}
 	return q.full(w, c, overCalls, calls, false)
 }
@@ -134,9 +134,13 @@ func (q *Queue[L]) full(w *waiter[L], c *Config, overCalls bool, calls int64, wa
 	return err
 }
 
-// shed brings the queue back within its bounds: of the lowest class, the key that takes most of them loses its youngest call, until it is enough.
-// The caller holds mu.
-func (q *Queue[L]) shed(c *Config) {
+// unfair is how many times as much of the queue as the key of a call that comes another must have, for a call of it that waits already to
+// give way: keys that are about even would only push out each other's calls, which had better been refused when they came.
+const unfair = 2
+
+// shed brings the queue back within its bounds after w has come: of the lowest class, the key that takes most of them loses its youngest call, until
+// it is enough; but w goes itself, rather than a call of its class whose key has not far more than its own. The caller holds mu.
+func (q *Queue[L]) shed(w *waiter[L], c *Config) {
 	shed := false
 	for {
 		calls := q.waiting.Load()
@@ -148,10 +152,13 @@ func (q *Queue[L]) shed(c *Config) {
 		for q.hogs[class].len() == 0 {
 			class--
 		}
-		w := q.hogs[class].top().last
-		came := w.seq == q.seq
-		w.err = q.full(w, c, overCalls, calls-1, !came)
-		q.settle(w, nil)
+		hog := q.hogs[class].top()
+		victim := hog.last
+		if !w.settled && !w.front && class == int(w.class) && hog.space <= unfair*w.tenant.space {
+			victim = w
+		}
+		victim.err = q.full(victim, c, overCalls, calls-1, victim != w)
+		q.settle(victim, nil)
 		shed = true
 	}
 	if shed {

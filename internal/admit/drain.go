@@ -74,7 +74,8 @@ type speed struct {
 // leastLeft is the part of the whole rate that a class is thought to get in any case.
 const leastLeft = 0.02
 
-// speed returns the rate, which is at most what the target's quotas have.
+// speed returns the rate, which is at most what the target's quotas have. What the quotas have is all that is gone by before the rate was seen for
+// two horizons: a quota that was spent at once lets nothing start for most of a window, and that is not its rate.
 func (d *drain) speed(now time.Time, tokens, calls float64) speed {
 	s := speed{calls: calls, firm: tokens > 0 || calls > 0}
 	age := d.clock(now)
@@ -88,7 +89,7 @@ func (d *drain) speed(now time.Time, tokens, calls float64) speed {
 		}
 		s.firm = s.firm || age >= firmAge && d.starts >= firmStarts
 	}
-	if tokens > 0 && (s.all == 0 || tokens < s.all) {
+	if tokens > 0 && (s.all == 0 || tokens < s.all || age < 2*horizon) {
 		for c := range above {
 			above[c] *= tokens / max(s.all, tokens)
 		}
