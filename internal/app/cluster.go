@@ -6,7 +6,6 @@ import (
 
 	"sluice/internal/cluster"
 	"sluice/internal/config"
-	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
@@ -20,7 +19,7 @@ func (a *App) join(c *config.Config) (err error) {
 	a.cluster, err = cluster.New(cluster.Options{
 		URL: c.Redis, Replicas: c.Replicas, Log: a.log,
 		Quotas: a.fleet.Members,
-		Keys:   func() []limit.Member { return a.keys.Members(time.Now()) },
+		Keys:   a.keys.Members,
 		Heard:  a.heard,
 	})
 	if err != nil {
