@@ -41,9 +41,9 @@ type mix struct {
 
 // priority measures how long interactive calls wait behind bulk, and what bulk gets beside them.
 func priority(ctx context.Context, l *lab) (*Table, error) {
-	warm, span := 70*time.Second, 2*time.Minute
+	warm, span := 140*time.Second, 2*time.Minute
 	if l.o.quick {
-		warm, span = 65*time.Second, time.Minute
+		warm, span = 125*time.Second, time.Minute
 	}
 	var all []*mix
 	var group sync.WaitGroup
