@@ -244,8 +244,6 @@ func (p *labProvider) tell(l *llm.RateLimits) {
 type labCall struct {
 	input, max, output int64
 	need               llm.Need
-	waited             bool
-	ready              time.Duration
 }
 
 // labCalls makes calls of log-normal sizes. The work for a counting rule is seconds at the plain rate.
@@ -292,7 +290,6 @@ type labRun struct {
 	delay    [2]time.Duration // of a refusal, least and most
 	rnd      *rand.Rand
 	change   func(now time.Duration) // called once a simulated second
-	tick     time.Duration
 	deadline time.Duration
 	epoch    time.Time // of the fleet whose time is to be that of the lab
 
@@ -302,8 +299,6 @@ type labRun struct {
 
 	// results
 	sent, refusals int
-	refusedAt      []time.Duration
-	charged        float64
 	end            time.Duration
 }
 
@@ -353,14 +348,12 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 			d := r.delay[0] + time.Duration(r.rnd.Int64N(int64(r.delay[1]-r.delay[0]+1)))
 			r.at(now+d, func(now time.Duration) {
 				r.refusals++
-				r.refusedAt = append(r.refusedAt, now-start)
 				r.gate.refused(now, ticket, wait, l)
 				r.queue = append([]*labCall{c}, r.queue...)
 				dispatch(now)
 			})
 			return
 		}
-		r.charged += r.p.cost(c)[1]
 		first := 300*time.Millisecond + time.Duration(r.rnd.ExpFloat64()*float64(300*time.Millisecond))
 		first = min(first, 2*time.Second)
 		r.at(now+first, func(now time.Duration) {
@@ -422,7 +415,7 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 			return
 		}
 		if !r.epoch.IsZero() {
-			time.Sleep(time.Until(r.epoch.Add(e.at)))
+			sleepUntil(r.epoch.Add(e.at))
 		}
 		e.do(e.at)
 	}

@@ -62,6 +62,9 @@ func (g *labFleet) done(now time.Duration, of any, c *labCall) {
 	of.(Lease).Done(Outcome{Used: true, Usage: llm.Usage{Input: c.input, Output: c.output}})
 }
 
+// sleepUntil lets the time of the bubble pass.
+func sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
+
 func labTerms() *limit.Terms {
 	return &limit.Terms{Limits: []limit.Limit{{Dim: limit.Requests, Amount: 9000, Per: time.Minute}, {Dim: limit.Tokens, Amount: 4_200_000, Per: time.Minute}}}
 }
