@@ -22,8 +22,9 @@ type learner struct {
 // ticket is what a learner remembers of one call.
 type ticket struct{ note note }
 
-// unbound is the shape of a set while the study decides: it lets through whatever any way of enforcement does.
-var unbound = limit.Shape{Mode: limit.Bucket, Window: time.Minute, Burst: 3 * time.Minute}
+// unbound is the shape of a set while the study decides: it lets through whatever any way of enforcement does, which is two windows' worth, at
+// the end of one and the beginning of the next.
+var unbound = limit.Shape{Mode: limit.Unknown, Window: time.Minute, Burst: 2*time.Minute + 2*time.Second}
 
 // newLearner returns a learner for a quota. declared says that the limits are those of the configuration.
 func newLearner(set *limit.Set, t limit.Terms, declared bool) *learner {
@@ -89,7 +90,7 @@ func (l *learner) apply(now time.Time) {
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again. The set is asked after that.
 func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
-	if l.study == nil {
+	if l.study == nil || l.set.Following() {
 		return true, time.Time{}
 	}
 	ok, at := l.study.ask(now.Sub(l.base), &t.Need)
@@ -102,7 +103,7 @@ func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
 
 // sent takes note of a call that starts.
 func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {
-	if l.study != nil {
+	if l.study != nil && !l.set.Following() { // else others send, too, of which nothing is known here
 		tk.note = l.study.sent(now.Sub(l.base), n)
 	}
 }

@@ -288,6 +288,7 @@ type labRun struct {
 	gate     labGate
 	callers  int
 	delay    [2]time.Duration // of a refusal, least and most
+	way      time.Duration    // to the provider, on average, beside a millisecond
 	rnd      *rand.Rand
 	change   func(now time.Duration) // called once a simulated second
 	deadline time.Duration
@@ -339,8 +340,7 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 	left := len(calls)
 	var claims limit.Claims
 	var dispatch func(now time.Duration)
-	send := func(now time.Duration, c *labCall, ticket any) {
-		r.sent++
+	arrive := func(now time.Duration, c *labCall, ticket any) {
 		ok, wait := r.p.arrive(now, c)
 		l := new(llm.RateLimits)
 		r.p.tell(l)
@@ -369,6 +369,16 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 			refill()
 			dispatch(now)
 		})
+	}
+	send := func(now time.Duration, c *labCall, ticket any) {
+		r.sent++
+		if r.way == 0 {
+			arrive(now, c, ticket)
+			return
+		}
+		// Some are much later than others.
+		d := time.Millisecond + time.Duration(r.rnd.ExpFloat64()*float64(r.way))
+		r.at(now+min(d, 10*r.way), func(now time.Duration) { arrive(now, c, ticket) })
 	}
 	dispatch = func(now time.Duration) {
 		soonest := time.Duration(-1)

@@ -171,7 +171,8 @@ func (l *study) judge(e *entry) {
 			}
 		}
 		l.judged = e.at
-		l.guess.refused(&s)
+		late := l.stand(l.rule, l.soonAfter(e), e.at, &e.need)
+		l.guess.refused(&late)
 		l.revive(true)
 		return
 	}
@@ -202,6 +203,24 @@ func (l *study) judge(e *entry) {
 		}
 	}
 	l.revive(false)
+}
+
+// shuffle is the time within which calls may arrive in another order than they were sent.
+const shuffle = 30 * time.Millisecond
+
+// soonAfter returns what was taken by calls that were sent so soon after another that they may have come before it.
+func (l *study) soonAfter(e *entry) (sum take) {
+	p := &l.pending
+	for id := p.first; id < p.next; id++ {
+		o := p.get(id)
+		if o.at > e.at+shuffle {
+			break
+		}
+		if o != e && !o.refused {
+			sum.add(l.rule.onArrival(&o.need))
+		}
+	}
+	return sum
 }
 
 // stand is how far a call goes into the quota, by each hypothesis, in seconds at the plain rate.
