@@ -67,7 +67,9 @@ func (s *Set) delayed(c *Claims, amounts *Amounts) int64 {
 	return 0
 }
 
-// wouldDelay reports whether x could not have what it waits for at its time if amounts were taken now, and before by then.
+// wouldDelay reports whether x could have what it waits for at its time, with what those before it take by then, but not if amounts were
+// taken now. What calls ahead of it delay in any case is not the fault of those behind: else two large calls that do not fit into one window
+// would keep everybody from this one.
 func (s *Set) wouldDelay(x *claim, before, amounts *Amounts) bool {
 	for i := range s.budgets {
 		b := &s.budgets[i]
@@ -81,14 +83,17 @@ func (s *Set) wouldDelay(x *claim, before, amounts *Amounts) bool {
 		at := max(x.until, s.now)
 		for j := range b.n {
 			g := &b.gauges[j]
-			used := int64(0)
-			if g.late {
-				used = s.out[b.Dim] + n + g.usedAt(s.now, at, 0)
-			} else {
-				used = g.usedAt(s.now, at+g.credit, n)
+			used := func(n int64) int64 {
+				if g.late {
+					return s.out[b.Dim] + n + g.usedAt(s.now, at, 0) + before[b.Dim]
+				}
+				return g.usedAt(s.now, at+g.credit, n) + before[b.Dim]
 			}
-			used += before[b.Dim]
-			if used > 0 && used > g.ceiling(s, b, need, x.class, at) {
+			with, most := used(n), g.ceiling(s, b, need, x.class, at)
+			if with <= 0 || with <= most {
+				continue
+			}
+			if without := used(0); without <= 0 || without <= most || before[b.Dim] == 0 {
 				return true
 			}
 		}
