@@ -67,9 +67,7 @@ func (s *Set) delayed(c *Claims, amounts *Amounts) int64 {
 	return 0
 }
 
-// wouldDelay reports whether x could have what it waits for at its time, with what those before it take by then, but not if amounts were
-// taken now. What calls ahead of it delay in any case is not the fault of those behind: else two large calls that do not fit into one window
-// would keep everybody from this one.
+// wouldDelay reports whether x would have to wait for longer if amounts were taken now, and what those before it wait for by then.
 func (s *Set) wouldDelay(x *claim, before, amounts *Amounts) bool {
 	for i := range s.budgets {
 		b := &s.budgets[i]
@@ -83,17 +81,26 @@ func (s *Set) wouldDelay(x *claim, before, amounts *Amounts) bool {
 		at := max(x.until, s.now)
 		for j := range b.n {
 			g := &b.gauges[j]
-			used := func(n int64) int64 {
+			used := func(at, n int64) int64 {
 				if g.late {
 					return s.out[b.Dim] + n + g.usedAt(s.now, at, 0) + before[b.Dim]
 				}
 				return g.usedAt(s.now, at+g.credit, n) + before[b.Dim]
 			}
-			with, most := used(n), g.ceiling(s, b, need, x.class, at)
-			if with <= 0 || with <= most {
+			most := g.ceiling(s, b, need, x.class, at)
+			if u := used(at, n); u <= 0 || u <= most {
 				continue
 			}
-			if without := used(0); without <= 0 || without <= most || before[b.Dim] == 0 {
+			if u := used(at, 0); before[b.Dim] == 0 || u <= 0 || u <= most {
+				return true
+			}
+			// Those before it delay it in any case. Two that do not fit into one window do not keep others from the rest of this one; all
+			// else is taken from what comes back to it.
+			level := most - before[b.Dim]
+			if g.rule == paced || g.rule == strict || g.late && s.out[b.Dim] > 0 {
+				return true
+			}
+			if level >= 0 && used(max(g.free(level), at), n) > most {
 				return true
 			}
 		}
