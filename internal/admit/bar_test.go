@@ -102,8 +102,6 @@ type burst struct {
 	*lab
 	started, refused, again, lost atomic.Int64
 	wg                            sync.WaitGroup
-	waits                         []time.Duration
-	mu                            sync.Mutex
 }
 
 // send sends one call; if it is refused, the caller waits as it was told, in whole seconds or exactly, and comes once more.

@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 	wantRefused(t, p, at(91*time.Second), tokens(951), llm.KindKeyRate, 59*time.Second, llm.NoAdvice)
 
 	p = limited(t, Limits{RequestsPerDay: 1, TokensPerDay: 100}, UserLimits{})
-	c = take(t, p, at(0), tokens(60))
+	take(t, p, at(0), tokens(60))
 	wantRefused(t, p, at(0), tokens(10), llm.KindKeyRate, 12*time.Hour, llm.DoNotRetry, "may make 1 per day (`requests_per_day`", "2026-11-22 00:00 UTC")
 	p = limited(t, Limits{TokensPerDay: 100}, UserLimits{})
 	c = take(t, p, at(0), tokens(60))

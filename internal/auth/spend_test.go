@@ -142,7 +142,7 @@ func TestBudgetsSurviveRestarts(t *testing.T) {
 			t.Errorf("%d settled in the old month, want 3", m)
 		}
 		take(t, p, time.Now(), Order{NanoUSD: 5}).Settle(time.Now(), llm.Usage{}, 5)
-		wantRefused(t, p, time.Now(), Order{NanoUSD: 1}, llm.KindKeyBudget, nextDay(time.Now()).Sub(time.Now()), llm.DoNotRetry, "per day")
+		wantRefused(t, p, time.Now(), Order{NanoUSD: 1}, llm.KindKeyBudget, time.Until(nextDay(time.Now())), llm.DoNotRetry, "per day")
 		s.write(time.Now(), "team-a", amounts{1, 0, 5})
 		s.down(errors.New("down"))
 		time.Sleep(24 * time.Hour)
@@ -150,7 +150,7 @@ func TestBudgetsSurviveRestarts(t *testing.T) {
 		c.Settle(time.Now(), llm.Usage{}, 5)
 		s.write(time.Now(), "team-a", amounts{1, 0, 5})
 		time.Sleep(24 * time.Hour)
-		wantRefused(t, p, time.Now(), Order{NanoUSD: 1}, llm.KindKeyBudget, nextMonth(time.Now()).Sub(time.Now()), llm.DoNotRetry, "has used $0.00000001 of $0.00000001 per month")
+		wantRefused(t, p, time.Now(), Order{NanoUSD: 1}, llm.KindKeyBudget, time.Until(nextMonth(time.Now())), llm.DoNotRetry, "has used $0.00000001 of $0.00000001 per month")
 		s.down(nil)
 		time.Sleep(shortly)
 		if m := look(p, func(a *account) amounts { return a.month.cur.others }); m != (amounts{}) {
@@ -206,6 +206,6 @@ func TestUsersAreLookedUp(t *testing.T) {
 		time.Sleep(usersTime)
 		s.down(nil)
 		time.Sleep(usersTime + 2*time.Second)
-		wantRefused(t, p, time.Now(), Order{User: "dan", NanoUSD: 1}, llm.KindKeyBudget, nextDay(time.Now()).Sub(time.Now()), llm.DoNotRetry)
+		wantRefused(t, p, time.Now(), Order{User: "dan", NanoUSD: 1}, llm.KindKeyBudget, time.Until(nextDay(time.Now())), llm.DoNotRetry)
 	})
 }
