@@ -79,6 +79,7 @@ func TestLooksBehindShortHead(t *testing.T) {
 	onStage(t, c, map[string]limit.Terms{"p/m": perMinute(0, 1000, limit.Fixed)}, func(s *stage) {
 		s.call(bg(), "first", &llm.Call{Key: "a"}, 600, Ask{})
 		s.call(bg(), "big", &llm.Call{Key: "a"}, 700, Ask{})
+		s.call(bg(), "big too", &llm.Call{Key: "d"}, 500, Ask{}) // both together are more than a window has
 		s.call(bg(), "small", &llm.Call{Key: "b"}, 100, Ask{})
 		s.wantOrder("first", "small")
 		s.call(bg(), "over", &llm.Call{Key: "c"}, 300, Ask{})

@@ -67,7 +67,7 @@ func (s *Set) delayed(c *Claims, amounts *Amounts) int64 {
 	return 0
 }
 
-// wouldDelay reports whether x could not have what it waits for at its time if amounts were taken now, and before by then.
+// wouldDelay reports whether x would have to wait for longer if amounts were taken now, and what those before it wait for by then.
 func (s *Set) wouldDelay(x *claim, before, amounts *Amounts) bool {
 	for i := range s.budgets {
 		b := &s.budgets[i]
@@ -81,14 +81,26 @@ func (s *Set) wouldDelay(x *claim, before, amounts *Amounts) bool {
 		at := max(x.until, s.now)
 		for j := range b.n {
 			g := &b.gauges[j]
-			used := int64(0)
-			if g.late {
-				used = s.out[b.Dim] + n + g.usedAt(s.now, at, 0)
-			} else {
-				used = g.usedAt(s.now, at+g.credit, n)
+			used := func(at, n int64) int64 {
+				if g.late {
+					return s.out[b.Dim] + n + g.usedAt(s.now, at, 0) + before[b.Dim]
+				}
+				return g.usedAt(s.now, at+g.credit, n) + before[b.Dim]
 			}
-			used += before[b.Dim]
-			if used > 0 && used > g.ceiling(s, b, need, x.class, at) {
+			most := g.ceiling(s, b, need, x.class, at)
+			if u := used(at, n); u <= 0 || u <= most {
+				continue
+			}
+			if u := used(at, 0); before[b.Dim] == 0 || u <= 0 || u <= most {
+				return true
+			}
+			// Those before it delay it in any case. Two that do not fit into one window do not keep others from the rest of this one; all
+			// else is taken from what comes back to it.
+			level := most - before[b.Dim]
+			if g.rule == paced || g.rule == strict || g.late && s.out[b.Dim] > 0 {
+				return true
+			}
+			if level >= 0 && used(max(g.free(level), at), n) > most {
 				return true
 			}
 		}
