@@ -62,6 +62,10 @@ func minutely(t *limit.Terms) bool {
 
 // apply tells the set what is known of the shape.
 func (l *learner) apply(now time.Time) {
+	if at := l.study.pause; at > 0 {
+		l.study.pause = 0
+		l.set.Block(now, l.base.Add(at))
+	}
 	if l.study.unknown {
 		return
 	}
@@ -132,12 +136,6 @@ func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Ou
 		return
 	}
 	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
-	if l.study.pause > 0 {
-		if o.RetryAfter == 0 {
-			l.set.Block(now, l.base.Add(l.study.pause))
-		}
-		l.study.pause = 0
-	}
 	l.apply(now)
 }
 

@@ -54,7 +54,16 @@ type study struct {
 	episode  time.Duration // end of the refusals that count as one
 	episodes int
 
-	heads heads
+	heads  heads
+	second second
+
+	// Growth of a rate that was found out.
+	grewAt    time.Duration
+	before    take // the rate
+	estimated time.Duration
+	adjusted  float64 // by how much since then
+	streak    int     // accepted calls since the last refusal
+	overgrown int     // times that it was refused
 }
 
 // note is what a study remembers of one call.
@@ -176,7 +185,10 @@ func (l *study) judge(e *entry) {
 		l.revive(true)
 		return
 	}
-	if !l.guess.settled && !l.unknown && !l.guess.possible(&s) {
+	switch {
+	case l.second.on:
+		l.again(e)
+	case !l.guess.settled && !l.unknown && !l.guess.possible(&s):
 		l.beyond()
 	}
 	if l.open {
@@ -193,6 +205,10 @@ func (l *study) judge(e *entry) {
 		l.judgedOK++
 		return
 	}
+	l.streak++
+	if !l.declared && !l.stated && !l.second.on {
+		l.adjust(&s)
+	}
 	l.guess.accepted(&s)
 	if e.probe {
 		l.pending.probes--
@@ -204,6 +220,9 @@ func (l *study) judge(e *entry) {
 	}
 	l.revive(false)
 }
+
+// slowStart is how many calls may be under way unconfirmed after a refusal, beside as many as were accepted since.
+const slowStart = 4
 
 // shuffle is the time within which calls may arrive in another order than they were sent.
 const shuffle = 30 * time.Millisecond
@@ -263,7 +282,7 @@ const (
 // idle reports whether the set of budgets can decide alone: the shape and the counting rule are known, and have been for so long that all
 // that counts has been counted by them.
 func (l *study) idle(now time.Duration) bool {
-	if !l.guess.settled || l.open {
+	if !l.guess.settled || l.open || !l.declared && !l.stated {
 		return false
 	}
 	return l.guess.shape.Mode == limit.Slices || now > l.found+time.Minute+5*time.Second
@@ -285,9 +304,23 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 	if p.full() {
 		return false, p.get(p.first).at + l.reach
 	}
+	if l.second.on && p.next-p.first >= uint64(l.width) {
+		return false, p.get(p.first).at + l.reach + time.Millisecond
+	}
 	s := l.stand(l.rule, p.sum[l.rule], now, n)
 	yes, no := l.guess.ask(&s, l.doubt)
+	if l.guess.settled && !l.declared && !l.stated && !l.second.on {
+		if l.guess.over(&s) {
+			l.grow(now)
+		}
+		if l.guess.shape.Mode != limit.Slices && l.grewAt > 0 && now < l.grewAt+growMinute/2 && p.next-p.first >= 2*slowStart {
+			return false, p.get(p.first).at + l.reach + time.Millisecond
+		}
+		return true, 0 // the set decides
+	}
 	switch {
+	case l.episodes > 0 && p.next-p.first >= uint64(slowStart+l.streak):
+		return false, p.get(p.first).at + l.reach + time.Millisecond
 	case no == 0 && !l.guess.grows(&s):
 		return true, 0
 	case yes < no && l.higher(now):
@@ -420,8 +453,14 @@ func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 		l.episode = now
 		l.episodes++
 		l.width, l.doubt = 1, true
+		l.streak = 0
 		l.failed++
-		if l.guess.settled {
+		switch {
+		case l.second.on:
+			if t.at > l.second.since {
+				l.notAgain(now)
+			}
+		case l.guess.settled:
 			l.pause = now + l.contradicted(now)
 		}
 	}
