@@ -106,7 +106,7 @@ func (l *study) grow(now time.Duration) {
 	if l.guess.shape.Mode == limit.Slices {
 		every, by = growSlices, [...]float64{1.5, 1.15, 1.04}[min(l.overgrown, 2)]
 	}
-	every <<= min(l.overgrown, 3)
+	every <<= min(l.overgrown, 5)
 	if l.told > now || l.hold > now || now < max(l.grewAt, l.episode, l.found)+every {
 		return
 	}
@@ -250,7 +250,7 @@ func (l *study) contradicted(now time.Duration) (pause time.Duration) {
 			}
 		}
 	}
-	if l.wrong >= 3 {
+	if l.wrong >= 3 && (l.guess.shape.Mode != limit.Slices || l.wrong >= 6) {
 		l.guess.reset(limit.Shape{})
 		l.found, l.doubt, l.width = 0, true, 1
 	}

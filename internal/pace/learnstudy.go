@@ -56,6 +56,7 @@ type study struct {
 
 	heads  heads
 	second second
+	phase  phase
 
 	// Growth of a rate that was found out.
 	grewAt    time.Duration
@@ -285,7 +286,10 @@ func (l *study) idle(now time.Duration) bool {
 	if !l.guess.settled || l.open || !l.declared && !l.stated {
 		return false
 	}
-	return l.guess.shape.Mode == limit.Slices || now > l.found+time.Minute+5*time.Second
+	if l.guess.shape.Mode == limit.Slices {
+		return now > l.episode+3*time.Second
+	}
+	return now > l.found+time.Minute+5*time.Second
 }
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again.
@@ -306,6 +310,14 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 	}
 	if l.second.on && p.next-p.first >= uint64(l.width) {
 		return false, p.get(p.first).at + l.reach + time.Millisecond
+	}
+	if l.guess.settled && l.guess.shape.Mode == limit.Slices && !l.second.on {
+		if now < l.episode+3*time.Second && p.next-p.first >= uint64(slowStart+l.streak) {
+			return false, p.get(p.first).at + l.reach + time.Millisecond
+		}
+		if l.declared || l.stated {
+			return true, 0
+		}
 	}
 	s := l.stand(l.rule, p.sum[l.rule], now, n)
 	yes, no := l.guess.ask(&s, l.doubt)
@@ -416,6 +428,8 @@ func (l *study) sent(now time.Duration, n *llm.Need) note {
 	for r := range p.sum {
 		p.sum[r].add(rule(r).onArrival(n))
 	}
+	l.phase.turn(now)
+	l.phase.sent(now, l.rule.onArrival(n))
 	t := note{id: p.next, at: now, need: *n, rule: l.rule}
 	for r := range l.past {
 		t.lack[r], t.span[r] = l.past[r].lack, l.past[r].since(now-time.Minute)
@@ -432,6 +446,8 @@ func (p *pending) get2(id uint64) *entry { return &p.ring[id%uint64(len(p.ring))
 func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 	l.time(now - t.at)
 	p := &l.pending
+	l.phase.turn(now)
+	l.phase.sent(t.at, take{}.less(t.rule.onArrival(&t.need)))
 	if e := p.get(t.id); e != nil && !e.refused {
 		e.refused = true
 		for r := range p.sum {
@@ -455,6 +471,9 @@ func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 		l.width, l.doubt = 1, true
 		l.streak = 0
 		l.failed++
+		if !l.unknown && !l.second.on && l.guess.slices.in() {
+			l.phase.refused(t.at, l.rule.onArrival(&t.need), &l.rate)
+		}
 		switch {
 		case l.second.on:
 			if t.at > l.second.since {
