@@ -38,6 +38,13 @@ func (s *Set) Terms() Terms {
 	return s.terms
 }
 
+// Mode returns how limits of a minute are enforced, as far as it is known.
+func (s *Set) Mode() Mode {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.terms.Shape.Mode
+}
+
 // Block keeps all calls from starting until a time: the provider has refused one. A later end replaces an earlier one, not the other way
 // round. Unblock ends it.
 func (s *Set) Block(now, until time.Time) {

@@ -62,12 +62,18 @@ func minutely(t *limit.Terms) bool {
 
 // apply tells the set what is known of the shape.
 func (l *learner) apply(now time.Time) {
+	if at := l.study.pause; at > 0 {
+		l.study.pause = 0
+		l.set.Block(now, l.base.Add(at))
+	}
 	if l.study.unknown {
 		return
 	}
 	sh := unbound
 	if g := &l.study.guess; g.settled {
-		sh = g.shape
+		if sh = g.shape; sh.Mode == limit.Slices && !l.study.second.on {
+			sh.Anchor = l.base.Add(l.study.phase.at)
+		}
 	} else if first, ok := g.first(); ok {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
 	}
@@ -132,12 +138,6 @@ func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Ou
 		return
 	}
 	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
-	if l.study.pause > 0 {
-		if o.RetryAfter == 0 {
-			l.set.Block(now, l.base.Add(l.study.pause))
-		}
-		l.study.pause = 0
-	}
 	l.apply(now)
 }
 
