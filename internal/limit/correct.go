@@ -52,7 +52,7 @@ func (s *Set) Unblock(now time.Time) {
 	s.mu.Lock()
 	s.turn(now)
 	was := s.blocked > s.now
-	s.blocked = 0
+	s.blocked, s.refusals.ramp = 0, 0
 	s.mu.Unlock()
 	if was {
 		tell(s.corrected)

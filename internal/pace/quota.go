@@ -151,7 +151,7 @@ func (le *lease) settle(now time.Time, o *Outcome) {
 	for i := range le.held {
 		q, r := le.held[i].quota, &le.taken[i]
 		if limited && q.paced() {
-			q.set.Block(now, now.Add(max(o.RetryAfter, shortestBlock)))
+			q.set.Refused(now, r, o.RetryAfter)
 		}
 		if q.learner != nil {
 			if limited {
@@ -174,9 +174,6 @@ func (le *lease) settle(now time.Time, o *Outcome) {
 	}
 	le.held, le.taken = le.held[:0], le.taken[:0]
 }
-
-// shortestBlock is how long a quota is left alone that has refused a call, where the provider does not say for how long.
-const shortestBlock = 100 * time.Millisecond
 
 // refusedForNow reports whether a quota of a minute has refused the call.
 func refusedForNow(o *Outcome) bool {
