@@ -72,7 +72,8 @@ func TestBarFairness(t *testing.T) {
 				terms := perMinute(0, 6_000_000, limit.Bucket)
 				terms.Shape.Burst = time.Second
 				l := newLab(t, c, map[string]limit.Terms{"p/m": terms})
-				sizes := [][2]int64{{80, 20}, {300, 100}, {2000, 1000}, {9000, 3000}}
+				// 200 callers whose calls take a second need 125 tokens a call for a quarter of the quota.
+				sizes := [][2]int64{{160, 40}, {300, 100}, {2000, 1000}, {9000, 3000}}
 				if raceEnabled || testing.Short() { // fewer calls
 					sizes = [][2]int64{{800, 200}, {1000, 400}, {2000, 1000}, {4000, 1000}}
 				}

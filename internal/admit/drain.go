@@ -15,6 +15,7 @@ const horizon = time.Minute
 const (
 	knownAge, knownStarts = 100 * time.Millisecond, 3
 	firmAge, firmStarts   = time.Second, 8
+	idle                  = 2 * time.Second // without a start, after which calls that wait for a quota are thought to wait for its next window
 )
 
 // drain is the rate at which the calls that wait in a lane get to start, there or at another of their targets, in tokens. Its clock goes only while
@@ -75,8 +76,9 @@ type speed struct {
 const leastLeft = 0.02
 
 // speed returns the rate, which is at most what the target's quotas have. What the quotas have is all that is gone by before the rate was seen for
-// two horizons: a quota that was spent at once lets nothing start for most of a window, and that is not its rate.
-func (d *drain) speed(now time.Time, tokens, calls float64) speed {
+// two horizons, and whenever calls wait for a quota (short): one that was spent at once lets nothing start for most of a window, and that is not its
+// rate. For the same reason a rate is not firm while nothing starts, where nothing is known of quotas.
+func (d *drain) speed(now time.Time, tokens, calls float64, short bool) speed {
 	s := speed{calls: calls, firm: tokens > 0 || calls > 0}
 	age := d.clock(now)
 	var above [classes]float64
@@ -87,9 +89,9 @@ func (d *drain) speed(now time.Time, tokens, calls float64) speed {
 			above[c] = s.all
 			s.all += d.score[c] * f
 		}
-		s.firm = s.firm || age >= firmAge && d.starts >= firmStarts
+		s.firm = s.firm || age >= firmAge && d.starts >= firmStarts && (!short || age-d.at < idle || age >= 2*horizon)
 	}
-	if tokens > 0 && (s.all == 0 || tokens < s.all || age < 2*horizon) {
+	if tokens > 0 && (s.all == 0 || tokens < s.all || age < 2*horizon || short) {
 		for c := range above {
 			above[c] *= tokens / max(s.all, tokens)
 		}

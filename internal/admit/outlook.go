@@ -97,7 +97,14 @@ func (q *Queue[L]) speedOf(l *lane[L], now time.Time) speed {
 	if q.capacity != nil {
 		tokens, calls = q.capacity(l.t)
 	}
-	return l.drain.speed(now, tokens, calls)
+	if tokens == 0 && calls > 0 && l.calls > 0 { // only calls are limited: then their number is what takes time
+		var waiting int64
+		for c := range l.rungs {
+			waiting += l.rungs[c].tokens
+		}
+		tokens = calls * float64(waiting) / float64(l.calls)
+	}
+	return l.drain.speed(now, tokens, calls, l.short)
 }
 
 // maxEstimate bounds estimates: beyond it, they mean "much later".

@@ -227,3 +227,38 @@ func TestDeadlineOrder(t *testing.T) {
 		s.sleep(6 * time.Minute)
 	})
 }
+
+// A quota of calls that was spent at once comes back within a minute: what nothing has started for meanwhile is no reason to refuse a call.
+func TestSpentAtOnceIsNotSlow(t *testing.T) {
+	t.Parallel()
+	f := func(name string, mode limit.Mode, known bool, before time.Duration) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := Default()
+			c.MaxWait = 3 * time.Minute
+			onStage(t, c, map[string]limit.Terms{"p/m": perMinute(60, 0, mode)}, func(s *stage) {
+				if known {
+					s.q.SetCapacity(func(*llm.Target) (tokens, calls float64) { return 0, 1 })
+				}
+				for range 100 { // 60 at once, and the others when the next minute begins
+					s.call(bg(), "first", &llm.Call{Key: "a"}, 100, Ask{})
+				}
+				s.sleep(50 * time.Second)
+				for range 40 {
+					s.call(bg(), "second", &llm.Call{Key: "a"}, 100, Ask{})
+				}
+				s.sleep(before)
+				for range 15 { // 55 wait, at most, and a minute has 60
+					s.call(bg(), "large", &llm.Call{Key: "a"}, 10_000, Ask{})
+				}
+				s.sleep(4 * time.Minute)
+				for name, err := range s.errs {
+					s.Errorf("%s: %v", name, err)
+				}
+			})
+		})
+	}
+	f("sliding, rate known", limit.Sliding, true, 15*time.Second)
+	f("sliding, rate not known", limit.Sliding, false, 15*time.Second)
+	f("fixed, rate known", limit.Fixed, true, 15*time.Second)
+}

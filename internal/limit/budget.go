@@ -73,6 +73,9 @@ func (b *budget) shape(sh Shape, fraction float64, now int64) {
 		part := min(slice, b.Per)
 		if !sh.Anchor.IsZero() {
 			b.windows(worth(part), int64(part), sh.Anchor.UnixNano(), int64(sh.Slack), now)
+			if sh.Burst > 0 {
+				b.paced(amount, per, worth(sh.Burst), now)
+			}
 			return
 		}
 		b.paced(amount, per, worth(credit), now)

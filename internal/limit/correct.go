@@ -38,13 +38,6 @@ func (s *Set) Terms() Terms {
 	return s.terms
 }
 
-// Mode returns how limits of a minute are enforced, as far as it is known.
-func (s *Set) Mode() Mode {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.terms.Shape.Mode
-}
-
 // Block keeps all calls from starting until a time: the provider has refused one. A later end replaces an earlier one, not the other way
 // round. Unblock ends it.
 func (s *Set) Block(now, until time.Time) {
@@ -59,7 +52,7 @@ func (s *Set) Unblock(now time.Time) {
 	s.mu.Lock()
 	s.turn(now)
 	was := s.blocked > s.now
-	s.blocked = 0
+	s.blocked, s.refusals.ramp = 0, 0
 	s.mu.Unlock()
 	if was {
 		tell(s.corrected)

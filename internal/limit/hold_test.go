@@ -132,7 +132,7 @@ func TestBulkLeavesInteractiveCallsTheirPart(t *testing.T) {
 	f("unknown with a burst", Shape{Burst: 5 * time.Second}, 3, 0.99, 1)
 	f("slices", Shape{Mode: Slices}, 3, anySecond, 3)
 	f("slices with slack", Shape{Mode: Slices, Slack: 5 * time.Millisecond}, 3, anySecond, 3)
-	// One of 16 calls that are looked at mostly fits into the rest of a slice, which is half a call of 25 otherwise.
+	// Half a call of 25 is left of a slice, but for what one of 16 calls that are looked at fits into.
 	f("aligned slices", Shape{Mode: Slices, Anchor: zero(), Slack: 5 * time.Millisecond}, 16, 0.985, 1)
 	f("bucket", Shape{Mode: Bucket}, 3, 0.99, 1)
 	f("small bucket", Shape{Mode: Bucket, Burst: time.Second}, 3, 0.99, 1)

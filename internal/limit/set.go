@@ -41,6 +41,7 @@ type Set struct {
 	out      Amounts // reserved by calls under way that are counted at their end
 	inUse    int
 	blocked  int64 // nothing starts before
+	refusals refusals
 	flow     flow
 
 	following bool
@@ -109,7 +110,7 @@ func (s *Set) time(at int64) time.Time {
 
 // build makes the budgets for the terms, and takes over what those before have counted. The caller holds mu.
 func (s *Set) build() {
-	old := s.budgets
+	old, shape := s.budgets, s.aligned()
 	s.version++
 	s.budgets = make([]budget, 0, len(s.terms.Limits))
 	for _, l := range s.terms.Limits {
@@ -117,7 +118,7 @@ func (s *Set) build() {
 			continue
 		}
 		b := budget{Limit: l}
-		b.shape(s.terms.Shape, s.fraction, s.now)
+		b.shape(shape, s.fraction, s.now)
 		for i := range old {
 			if old[i].Dim == l.Dim && old[i].Per == l.Per {
 				b.carry(&old[i], s.out[l.Dim], s.now)
@@ -196,6 +197,9 @@ func (s *Set) wait(n *Amounts, t *Try) int64 {
 	if s.blocked > s.now {
 		return s.blocked
 	}
+	if at := s.ramping(); at != 0 {
+		return at
+	}
 	if s.following {
 		return s.grantWait(n, t.Class)
 	}
@@ -225,6 +229,9 @@ func (r *Reservation) late() bool { return r.charge == ChargeActual }
 // take counts a call that starts. The caller holds mu.
 func (s *Set) take(n *Amounts, late bool) {
 	s.inUse++
+	if s.refusals.ramp != 0 {
+		s.refusals.ramped++
+	}
 	for d := range n {
 		s.spent[d] += n[d]
 		s.grant.left[d] -= n[d]
@@ -276,6 +283,9 @@ func (s *Set) Settle(now time.Time, r *Reservation, u llm.Usage, known bool) {
 	defer s.mu.Unlock()
 	s.turn(now)
 	n := r.amounts
+	if r.at >= s.blocked {
+		s.refusals.tries = 0
+	}
 	if known {
 		n = r.used(u)
 	}

@@ -156,7 +156,7 @@ func (le *lease) settle(now time.Time, o *Outcome) {
 	for i := range le.held {
 		q, r := le.held[i].quota, &le.taken[i]
 		if limited && q.paced() {
-			q.set.Block(now, now.Add(q.rest(o.RetryAfter)))
+			q.set.Refused(now, r, o.RetryAfter)
 		}
 		if q.learner != nil {
 			if limited {
@@ -179,21 +179,6 @@ func (le *lease) settle(now time.Time, o *Outcome) {
 	}
 	le.held, le.taken = le.held[:0], le.taken[:0]
 }
-
-// rest returns how long a quota is left alone that has refused a call. Of slices a next one begins within a second, whatever whole seconds the
-// provider says.
-func (q *quota) rest(stated time.Duration) time.Duration {
-	if q.set.Mode() == limit.Slices {
-		return min(max(stated, shortestBlock), sliceBlock)
-	}
-	return max(stated, shortestBlock)
-}
-
-// sliceBlock is the most that slices are left alone: where their beginning is known nothing starts before the next.
-const sliceBlock = 500 * time.Millisecond
-
-// shortestBlock is how long a quota is left alone that has refused a call, where the provider does not say for how long.
-const shortestBlock = 100 * time.Millisecond
 
 // refusedForNow reports whether a quota of a minute has refused the call.
 func refusedForNow(o *Outcome) bool {

@@ -73,19 +73,20 @@ func TestCallsTakeOfAllQuotasOrOfNone(t *testing.T) {
 func TestRefusalOfAMinuteIsTheQuotasBusiness(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		f := New(declare("p", of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 600)}, Shape: limit.Shape{Mode: limit.Bucket, Slack: 1}}, "m")), Breaker{})
+		f := New(declare("p", of(limit.Terms{Limits: []limit.Limit{perMinute(limit.Requests, 600)}, Shape: limit.Shape{Mode: limit.Sliding, Slack: 1}}, "m")), Breaker{})
 		m, other := at("p", "m"), at("p", "other")
+		const pause = 2100 * time.Millisecond // of three seconds that may have been rounded up
 		limited := Outcome{Kind: llm.KindRateLimited, Window: llm.PerMinute, RetryAfter: 3 * time.Second}
 		for range 30 { // no number of them opens the breaker
 			mustTake(t, f, m, 1).Done(limited)
-			short(t, f, m, 1, 3*time.Second)
+			short(t, f, m, 1, pause)
 			time.Sleep(3 * time.Second)
 		}
 		if got := f.Snapshot().Targets[0]; got.Health != Healthy {
 			t.Errorf("target is %v", got.Health)
 		}
 		mustTake(t, f, m, 1).Done(limited)
-		if got := f.Snapshot().Quotas[1].Set.Blocked; !got.Equal(time.Now().Add(3 * time.Second)) {
+		if got := f.Snapshot().Quotas[1].Set.Blocked; !got.Equal(time.Now().Add(pause)) {
 			t.Errorf("blocked until %v", got)
 		}
 		mustTake(t, f, other, 1).Done(limited) // nothing is known of its quotas: the target rests, as before
