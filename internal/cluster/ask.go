@@ -149,7 +149,9 @@ func (c *Cluster) apply(p *part, r *reply, sent, now time.Time) {
 		}
 		p.target[d], p.free[d] = g.target, g.free
 	}
-	p.now.to = end
+	if p.now.label == r.label { // else the next one has begun, and nothing of this one may be spent in it
+		p.now.to = end
+	}
 	if r.frame > 0 {
 		c.window(p, r, end, now)
 	}
@@ -175,8 +177,8 @@ func (p *part) enter(r *reply) {
 func (c *Cluster) window(p *part, r *reply, end, now time.Time) {
 	begin, bound := c.clock.local(r.start, now)
 	bound = min(bound+p.terms.Shape.Slack, r.frame/8)
-	p.frameEnd = begin.Add(r.frame)
 	if p.now.label == r.label {
+		p.frameEnd = begin.Add(r.frame)
 		p.now.from = begin.Add(bound)
 		p.now.to = earlier(begin.Add(r.frame-bound), end)
 	}

@@ -233,7 +233,7 @@ local function account(l)
         local unused = part - s.used
         local room = 0
         if l.dim == '0' then room = max(0, 1 - part) else room = max(0, min(l.amount / 8, 8192) - part) end
-        if s.used == 0 and (wantedBy[l.dim] or 0) > 0 then room = max(room, l.amount) end
+        room = max(room, min(needBy[l.dim] or 0, l.amount) - part) -- not more: else what nobody spent is spent twice
         carry = max(s.debt - unused * min(index - s.index, 60), -room)
         if s.used > part then carry = max(0, s.debt + s.used - part - part * (index - s.index - 1)) end
       else
