@@ -80,7 +80,7 @@ func replicasIn(ctx context.Context, l *lab, t *Table, mode string) error {
 	if err != nil {
 		return err
 	}
-	t.AtMost(mode+": answered 429 by the provider, %", "%.3f", 100*share(st.Refused, st.Accepted+st.Refused), 0.1)
+	t.AtMost(mode+": calls over the limit (answered 429)", "%.0f", float64(st.Refused), 0)
 	for i := range f.failed[:replicaCount-1] {
 		t.AtMost(fmt.Sprintf("%s: calls of replica %d that failed", mode, i+1), "%.0f", float64(f.failed[i].Load()), 0)
 	}
@@ -109,7 +109,8 @@ func (f *fleet) trouble(ctx context.Context, t *Table) error {
 	if err != nil {
 		return err
 	}
-	t.AtMost("slices: used without Redis, %", "%.2f", 100*used, 100)
+	// One replica is dead: the others go by a share of all that were known.
+	t.AtMost("slices: used without Redis, % (static share: 75)", "%.2f", 100*used, 100*float64(replicaCount-1)/replicaCount)
 	t.AtLeast("slices: used without Redis, %", "%.2f", 100*used, 50)
 	if err := f.redis.start(ctx, f.lab); err != nil {
 		return err

@@ -27,6 +27,7 @@ type ask struct {
 	need                       limit.Amounts // of the largest call that was refused
 	places, inUse              int
 	age                        time.Duration // since something was spent last
+	refused                    int           // 1 if the provider has refused a call since the last answer
 }
 
 // key returns the name under which a set's state is kept. The braces make it a slot of its own in a Redis Cluster.
@@ -61,6 +62,9 @@ func (c *Cluster) ask(p *part, now time.Time) (a ask, ok bool) {
 		}
 	}
 	slices.Sort(a.dims)
+	if p.refused {
+		a.refused = 1
+	}
 	a.age = min(max(now.Sub(p.spentAt), 0), time.Second)
 	if !p.follows {
 		c.askApart(&a, p, now)
@@ -107,7 +111,7 @@ func (a *ask) append(args []any) []any {
 	s := a.terms.Shape
 	args = append(args, a.id, a.lease.Milliseconds(), a.replicas, int(s.Mode), s.Window.Milliseconds(), s.Burst.Milliseconds(), a.anchor,
 		a.terms.Concurrency, a.inUse, a.places, a.blocked, a.label, a.nextLabel, a.oldLabel, refreshTime.Milliseconds(),
-		len(a.terms.Limits), len(a.dims), s.Slack.Milliseconds(), a.age.Milliseconds())
+		len(a.terms.Limits), len(a.dims), s.Slack.Milliseconds(), a.age.Milliseconds(), a.refused)
 	for i, l := range a.terms.Limits {
 		args = append(args, int(l.Dim), l.Amount, max(l.Per.Milliseconds(), 1), a.recent[i])
 	}
@@ -124,12 +128,14 @@ func (c *Cluster) apply(p *part, r *reply, sent, now time.Time) {
 		return // its own share holds; the next ask tells what is left of it
 	}
 	p.take(now)
+	p.refused = false
 	p.frame, p.paced = r.frame, r.frame == 0 && (r.shape == limit.Unknown || r.shape == limit.Slices)
 	if p.now.label < 0 || p.now.label != r.label && (p.next.from.IsZero() || p.next.label != r.label) {
 		p.enter(r)
 	}
 	if b, ok := p.m.(pauser); ok && r.blocked > 0 {
 		if until, _ := c.clock.local(r.blocked, now); until.After(now) && until.After(p.blocked) {
+			p.heard = until
 			b.Block(now, until) // another replica was told so
 		}
 	}
@@ -143,7 +149,9 @@ func (c *Cluster) apply(p *part, r *reply, sent, now time.Time) {
 		}
 		p.target[d], p.free[d] = g.target, g.free
 	}
-	p.now.to = end
+	if p.now.label == r.label { // else the next one has begun, and nothing of this one may be spent in it
+		p.now.to = end
+	}
 	if r.frame > 0 {
 		c.window(p, r, end, now)
 	}
@@ -169,8 +177,8 @@ func (p *part) enter(r *reply) {
 func (c *Cluster) window(p *part, r *reply, end, now time.Time) {
 	begin, bound := c.clock.local(r.start, now)
 	bound = min(bound+p.terms.Shape.Slack, r.frame/8)
-	p.frameEnd = begin.Add(r.frame)
 	if p.now.label == r.label {
+		p.frameEnd = begin.Add(r.frame)
 		p.now.from = begin.Add(bound)
 		p.now.to = earlier(begin.Add(r.frame-bound), end)
 	}

@@ -103,7 +103,7 @@ func TestRedisIsKilledAndComesBackEmpty(t *testing.T) {
 // TestRedisIsEmptied: the budget of the window is not handed out again.
 func TestRedisIsEmptied(t *testing.T) {
 	t.Parallel()
-	for name, shape := range map[string]limit.Shape{"sliding": {Mode: limit.Sliding, Window: 4 * time.Second}, "slices": bySecond()} {
+	for name, shape := range map[string]limit.Shape{"sliding": {Mode: limit.Sliding, Window: 2 * time.Second}, "slices": bySecond()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCrew(t, shape, 0, 0)
@@ -111,7 +111,7 @@ func TestRedisIsEmptied(t *testing.T) {
 			<-time.After(4 * time.Second)
 			c.server.Flush()
 			c.check(t, "emptied", 5*time.Second, 0.3)
-			c.check(t, "after that", 8*time.Second, 0.7)
+			c.check(t, "after that", 8*time.Second, 0.6)
 		})
 	}
 }

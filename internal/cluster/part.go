@@ -47,6 +47,8 @@ type part struct {
 	demand   demand
 	inUse    int
 	blocked  time.Time
+	refused  bool      // the provider has refused a call since Redis answered last
+	heard    time.Time // another replica said that nothing may start before
 	spentAt  time.Time // something was spent last before this
 
 	now, next    slot
@@ -232,6 +234,7 @@ func (p *part) take(now time.Time) {
 	p.inUse = r.InUse
 	if b, ok := p.m.(pauser); ok {
 		p.blocked = b.Paused(now)
+		p.refused = p.refused || p.blocked.After(now) && !p.blocked.Equal(p.heard)
 	}
 }
 

@@ -8,8 +8,8 @@ local shapeWindow, shapeBurst, shapeAnchor = tonumber(ARGV[5]), tonumber(ARGV[6]
 local places, inUse, keepPlaces, blocked = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local label, nextLabel, oldLabel, refresh = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
 local nLimits, nDims = tonumber(ARGV[16]), tonumber(ARGV[17])
-local slack, age = tonumber(ARGV[18]), tonumber(ARGV[19])
-local at = 20
+local slack, age, contradicted = tonumber(ARGV[18]), tonumber(ARGV[19]), tonumber(ARGV[20]) > 0
+local at = 21
 
 local UNKNOWN, SLICES, BUCKET, FIXED, SLIDING, PACED = 0, 1, 2, 3, 4, 5
 local ALONE = -2 -- the label of a replica that has no grants
@@ -50,6 +50,13 @@ if shapeMode ~= UNKNOWN and (shape.by == id or shape.mode == UNKNOWN or now - sh
 end
 local before = state.shape or shape
 local changed = before.mode ~= shape.mode or before.window ~= shape.window or before.burst ~= shape.burst or before.anchor ~= shape.anchor
+-- Whose seconds are not known is taken to go by the clock's, until the provider refuses a call. Then no second may be exceeded, whenever it begins,
+-- which uses less of the quota.
+local guessed = shape.anchor < 0 and (shape.mode == UNKNOWN or shape.mode == SLICES)
+local slid = now < (state.slide or 0)
+if guessed and contradicted then state.slide = now + 10 * MINUTE end
+local slide = now < (state.slide or 0)
+if guessed and slid ~= slide then changed = true end
 if changed then state.changed = now end
 local unsure = now - state.changed < 1500 -- some still go by windows that begin at other times
 state.shape = shape
@@ -72,10 +79,9 @@ end
 -- whatever the provider does: never more in any second than a second's part, and never more in the long run than the rate.
 local function kind(l)
   if l.per > MINUTE then return FIXED, l.per, 0 end
-  local aligned = shape.mode == SLICES and shape.anchor >= 0
+  local aligned = shape.mode == SLICES and shape.anchor >= 0 or not slide
   if l.per <= 1000 then return aligned and SLICES or PACED, l.per, anchor end
-  if aligned then return SLICES, 1000, anchor end
-  if shape.mode == UNKNOWN or shape.mode == SLICES then return PACED, 1000, 0 end -- whenever its seconds begin, each is one second
+  if shape.mode == UNKNOWN or shape.mode == SLICES then return aligned and SLICES or PACED, 1000, aligned and anchor or 0 end
   if shape.mode == FIXED and shape.anchor >= 0 then return FIXED, shape.window > 0 and shape.window or l.per, anchor end
   if shape.mode == BUCKET then return BUCKET, shape.burst > 0 and shape.burst or l.per, 0 end
   return SLIDING, shape.window > 0 and shape.window or l.per, 0
@@ -227,7 +233,7 @@ local function account(l)
         local unused = part - s.used
         local room = 0
         if l.dim == '0' then room = max(0, 1 - part) else room = max(0, min(l.amount / 8, 8192) - part) end
-        if s.used == 0 and (wantedBy[l.dim] or 0) > 0 then room = max(room, l.amount) end
+        room = max(room, min(needBy[l.dim] or 0, l.amount) - part) -- not more: else what nobody spent is spent twice
         carry = max(s.debt - unused * min(index - s.index, 60), -room)
         if s.used > part then carry = max(0, s.debt + s.used - part - part * (index - s.index - 1)) end
       else

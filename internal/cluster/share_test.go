@@ -27,6 +27,7 @@ type member struct {
 	refused  limit.Amounts
 	inUse    int
 	dead     bool
+	blocked  time.Time
 	alone    []slotted     // what it has spent by its own count
 	shift    time.Duration // of its clock
 	reported time.Time
@@ -77,7 +78,7 @@ func (m *member) try(p *provider, n limit.Amounts) bool {
 	defer m.mu.Unlock()
 	real := time.Now()
 	now := real.Add(m.shift)
-	if !m.may(&n, now) {
+	if !m.may(&n, now) || !p.takes(real, n, m) {
 		for d := range n {
 			m.refused[d] = max(m.refused[d], n[d])
 		}
@@ -100,7 +101,7 @@ func (m *member) done() {
 }
 
 func (m *member) may(n *limit.Amounts, now time.Time) bool {
-	if m.dead {
+	if m.dead || now.Before(m.blocked) {
 		return false
 	}
 	if !m.follows {
@@ -138,14 +139,54 @@ func window(t limit.Terms) time.Duration {
 	return time.Second
 }
 
-// provider counts what arrives, as the mode says, and never refuses.
-type provider struct {
-	terms limit.Terms
+func (m *member) Paused(now time.Time) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !now.Before(m.blocked) {
+		return time.Time{}
+	}
+	return m.blocked
+}
 
-	mu    sync.Mutex
-	calls []slotted
-	under int
-	most  int
+func (m *member) Block(_, until time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.blocked = until
+}
+
+// provider counts what arrives, as the mode says, and refuses nothing unless it is strict: then what no second has room for.
+type provider struct {
+	terms  limit.Terms
+	strict bool
+
+	mu       sync.Mutex
+	refusals []time.Time
+	calls    []slotted
+	under    int
+	most     int
+}
+
+// takes reports whether a call is accepted; a replica is told to wait otherwise. The member's mu is held.
+func (p *provider) takes(at time.Time, n limit.Amounts, m *member) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.strict {
+		return true
+	}
+	var sum limit.Amounts
+	for i := len(p.calls) - 1; i >= 0 && at.Sub(p.calls[i].at) <= time.Second; i-- {
+		for d := range sum {
+			sum[d] += p.calls[i].n[d]
+		}
+	}
+	for _, l := range p.terms.Limits {
+		if sum[l.Dim]+n[l.Dim] > l.Amount/60 {
+			p.refusals = append(p.refusals, at)
+			m.blocked = at.Add(m.shift + 100*time.Millisecond)
+			return false
+		}
+	}
+	return true
 }
 
 func (p *provider) send(at time.Time, n limit.Amounts) {
@@ -293,7 +334,7 @@ func TestFourReplicasShareAQuota(t *testing.T) {
 	stop, wg := make(chan struct{}), new(sync.WaitGroup)
 	f := func(name string, enforced, known limit.Shape, least float64) {
 		terms := limit.Terms{Limits: quotaLimits(), Shape: known}
-		c := crowd{&provider{terms: limit.Terms{Limits: terms.Limits, Shape: enforced}}, name, least}
+		c := crowd{&provider{terms: limit.Terms{Limits: terms.Limits, Shape: enforced}, strict: known.Mode != enforced.Mode}, name, least}
 		crowds = append(crowds, c)
 		for i := range 4 {
 			r := start(t, url, "test-"+t.Name(), "quota/"+name, terms, time.Duration(i-2)*17*time.Minute)
@@ -323,6 +364,16 @@ func TestFourReplicasShareAQuota(t *testing.T) {
 		t.Logf("%s: most of a window %.4f, used %.4f", c.name, most, used)
 		if most > 1 {
 			t.Errorf("%s: %.2f%% of the limit was sent in one window", c.name, 100*most)
+		}
+		if c.p.strict {
+			n, took := len(c.p.refusals), time.Duration(0)
+			if n > 0 {
+				took = c.p.refusals[n-1].Sub(c.p.refusals[0])
+			}
+			t.Logf("%s: %d refused, in %v", c.name, n, took)
+			if n == 0 || took > 3*time.Second {
+				t.Errorf("%s: %d refused, in %v; want some, and then none", c.name, n, took)
+			}
 		}
 		if used < c.least {
 			t.Errorf("%s: %.2f%% of the limit was used, want at least %.0f%%", c.name, 100*used, 100*c.least)
