@@ -74,7 +74,7 @@ func TestBarFairness(t *testing.T) {
 				l := newLab(t, c, map[string]limit.Terms{"p/m": terms})
 				sizes, callers, long := [][2]int64{{80, 20}, {300, 100}, {2000, 1000}, {9000, 3000}}, 600, 90*time.Second // enough callers for the smallest calls to wait
 				if raceEnabled || testing.Short() {                                                                       // fewer calls
-					sizes, callers, long = [][2]int64{{800, 200}, {1000, 400}, {2000, 1000}, {4000, 1000}}, 50, 15*time.Second
+					sizes, callers, long = [][2]int64{{800, 200}, {1000, 400}, {2000, 1000}, {4000, 1000}}, 50, 30*time.Second
 				}
 				var keys []*backlog
 				for i, w := range weights {
