@@ -76,7 +76,7 @@ func TestBarMillion(t *testing.T) {
 	n := 100_000
 	switch {
 	case raceEnabled || testing.Short():
-		n = 10_000
+		n = 20_000
 	case testing.Verbose():
 		n = 1_000_000
 	}
