@@ -72,10 +72,9 @@ func TestBarFairness(t *testing.T) {
 				terms := perMinute(0, 6_000_000, limit.Bucket)
 				terms.Shape.Burst = time.Second
 				l := newLab(t, c, map[string]limit.Terms{"p/m": terms})
-				// 200 callers whose calls take a second need 125 tokens a call for a quarter of the quota.
-				sizes := [][2]int64{{160, 40}, {300, 100}, {2000, 1000}, {9000, 3000}}
-				if raceEnabled || testing.Short() { // fewer calls
-					sizes = [][2]int64{{800, 200}, {1000, 400}, {2000, 1000}, {4000, 1000}}
+				sizes, callers, long := [][2]int64{{80, 20}, {300, 100}, {2000, 1000}, {9000, 3000}}, 600, 90*time.Second // enough callers for the smallest calls to wait
+				if raceEnabled || testing.Short() {                                                                       // fewer calls
+					sizes, callers, long = [][2]int64{{800, 200}, {1000, 400}, {2000, 1000}, {4000, 1000}}, 50, 30*time.Second
 				}
 				var keys []*backlog
 				for i, w := range weights {
@@ -83,7 +82,7 @@ func TestBarFairness(t *testing.T) {
 						key: string(rune('a' + i)), weight: w, size: sized(sizes[i][0], sizes[i][1]), err: err,
 					})
 				}
-				got := shares(l, keys, 200, 90*time.Second)
+				got := shares(l, keys, callers, long)
 				t.Logf("fairness, %s: tokens by weight differ by %.2f %% (bar %.0f %%), Jain index %.5f (bar 0.999)", name, 100*spread(got), 100*bar,
 					jain(got))
 				t.Logf("tokens: %.0f", got)
@@ -189,7 +188,7 @@ func TestBarOverload(t *testing.T) {
 				rnd := rand.New(rand.NewPCG(3, 4))
 				begin, most, seconds := time.Now(), 0, 60
 				if raceEnabled || testing.Short() {
-					seconds = 10
+					seconds = 5
 				}
 				for i := range 1500 * seconds {
 					b.send(string(rune('a'+rnd.IntN(26))), rnd, false, false)

@@ -2,8 +2,12 @@ package admit
 
 import "math"
 
-// maxBehind is how many calls behind heads that wait for a quota are tried in vain in one dispatch.
-const maxBehind = 32
+// maxBehind is how many calls behind a head that waits for a quota are tried in vain in one dispatch, and maxAllBehind how many behind all heads of
+// an account: what the targets of one wait for may be quotas of their own.
+const (
+	maxBehind    = 32
+	maxAllBehind = 4 * maxBehind
+)
 
 // maxSkipped bounds the search for a call that has not been tried yet.
 const maxSkipped = 4 * maxBehind

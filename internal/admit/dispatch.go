@@ -155,8 +155,10 @@ func (q *Queue[L]) dispatch(a *account[L], t *llm.Target) {
 		case Short:
 			if l.behind == a.round {
 				failed++
+				l.failed++
+			} else {
+				l.behind, l.failed = a.round, 0
 			}
-			l.behind = a.round
 			if n := q.lookBehind(l, failed); n != nil {
 				h.set(n, q.moves)
 				q.heads.down(0)
@@ -193,13 +195,14 @@ func (q *Queue[L]) candidate(l *lane[L]) *node[L] {
 // them, and each try costs something.
 const lookAgain = time.Millisecond
 
-// lookBehind returns the next call of a lane whose head waits for a quota, to be tried in spite of that.
+// lookBehind returns the next call of a lane whose head waits for a quota, to be tried in spite of that. failed is how many were, in all lanes,
+// in vain.
 func (q *Queue[L]) lookBehind(l *lane[L], failed int) *node[L] {
 	if l.calls == 1 {
 		return nil
 	}
 	a := l.account
-	if failed >= maxBehind {
+	if l.failed >= maxBehind || failed >= maxAllBehind {
 		return nil
 	}
 	if !a.looked.IsZero() {

@@ -18,6 +18,7 @@ type lab struct {
 	q    *Queue[*holding]
 	sets map[string]*limit.Set // by target
 	none atomic.Int64          // places in use
+	last atomic.Int64          // call that has started
 }
 
 // holding is a place of one call.
@@ -26,6 +27,7 @@ type holding struct {
 	t   *llm.Target
 	set *limit.Set
 	res limit.Reservation
+	at  int64 // number of its start
 }
 
 func newLab(t *testing.T, c Config, quotas map[string]limit.Terms) *lab {
@@ -46,6 +48,7 @@ func (l *lab) start(t *llm.Target, try limit.Try) (*holding, Verdict, time.Time)
 	switch a, until := h.set.Reserve(time.Now(), &try, &h.res); a {
 	case limit.Granted:
 		l.none.Add(1)
+		h.at = l.last.Add(1)
 		return h, Started, time.Time{}
 	case limit.Short:
 		return nil, Short, until

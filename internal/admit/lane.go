@@ -19,6 +19,7 @@ type lane[L any] struct {
 	rungs   [classes]rung[L]
 
 	behind int64     // dispatch in which its head was told to wait for a quota, so that those behind it are tried
+	failed int       // of those, how many in vain in that dispatch
 	out    bool      // its target was out of use when it was tried last
 	until  time.Time // when it may be asked again, if it is out; zero if unknown
 	short  bool      // its head waits for a quota

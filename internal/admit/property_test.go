@@ -177,8 +177,8 @@ func (m *model) check() {
 func TestRandomOperations(t *testing.T) {
 	t.Parallel()
 	steps := 100_000
-	if testing.Short() {
-		steps = 10_000
+	if raceEnabled || testing.Short() {
+		steps = 20_000
 	}
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -218,6 +218,10 @@ func TestRandomOperations(t *testing.T) {
 // wait for an hour.
 func TestStress(t *testing.T) {
 	t.Parallel()
+	calls := 1000
+	if raceEnabled || testing.Short() {
+		calls = 300
+	}
 	limits := map[string]int{"a": 4, "a/m": 2, "b/m": 2}
 	f := newFleet(Config{MaxQueue: 1000, MaxWait: time.Hour}, limits)
 	all := targets("a/m", "a/n", "b/m")
@@ -226,7 +230,7 @@ func TestStress(t *testing.T) {
 	for i := range 32 {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(uint64(i), 2))
-			for range 1000 {
+			for range calls {
 				ctx, cancel := context.WithCancel(context.Background())
 				if rnd.IntN(3) == 0 {
 					time.AfterFunc(time.Duration(rnd.IntN(100))*time.Microsecond, cancel)

@@ -1,8 +1,10 @@
 package admit
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +16,17 @@ import (
 // stage is a lab with named calls, which end at once.
 type stage struct {
 	*lab
-	order []string
-	errs  map[string]*llm.Error
-	got   map[string]Grant[*holding]
+
+	mu   sync.Mutex // guards the rest
+	all  []begun
+	errs map[string]*llm.Error
+	got  map[string]Grant[*holding]
+}
+
+// begun is a call that has started, and when among others.
+type begun struct {
+	name string
+	at   int64
 }
 
 func onStage(t *testing.T, c Config, quotas map[string]limit.Terms, f func(s *stage)) {
@@ -38,12 +48,15 @@ func (s *stage) call(ctx context.Context, name string, c *llm.Call, tokens int64
 	}
 	go func() {
 		g, err := s.q.Acquire(ctx, c, a)
+		s.mu.Lock()
 		if err != nil {
 			s.errs[name] = err
+			s.mu.Unlock()
 			return
 		}
-		s.order = append(s.order, name)
+		s.all = append(s.all, begun{name, g.Lease.at})
 		s.got[name] = g
+		s.mu.Unlock()
 		g.Lease.done(a.Need)
 		s.q.Used(g.Receipt, a.Need.Input, 0)
 	}()
@@ -55,16 +68,44 @@ func (s *stage) sleep(d time.Duration) {
 	synctest.Wait()
 }
 
+// wantOrder holds that these calls have started in this order since the last forget.
 func (s *stage) wantOrder(want ...string) {
 	s.Helper()
-	if !slices.Equal(s.order, want) {
-		s.Errorf("started %v, want %v", s.order, want)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortFunc(s.all, func(a, b begun) int { return cmp.Compare(a.at, b.at) }) // calls that start at one time go on in any order
+	var order []string
+	for _, c := range s.all {
+		order = append(order, c.name)
 	}
+	if !slices.Equal(order, want) {
+		s.Errorf("started %v, want %v", order, want)
+	}
+}
+
+// forget has wantOrder look only at calls that start from now on.
+func (s *stage) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = nil
+}
+
+// grant returns what a call got when it started, and err what it was refused with.
+func (s *stage) grant(name string) Grant[*holding] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.got[name]
+}
+
+func (s *stage) err(name string) *llm.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errs[name]
 }
 
 func (s *stage) wantErr(name string, k llm.Kind, retryAfter time.Duration) {
 	s.Helper()
-	err := s.errs[name]
+	err := s.err(name)
 	if err == nil || err.Kind != k || (err.RetryAfter-retryAfter).Abs() > 10*time.Millisecond {
 		s.Fatalf("%s: error %v, want %v, retry after %v", name, err, k, retryAfter)
 	}
@@ -87,9 +128,8 @@ func TestLooksBehindShortHead(t *testing.T) {
 		s.call(bg(), "small too", &llm.Call{Key: "c"}, 100, Ask{})
 		s.wantOrder("first", "small", "over")
 		s.sleep(time.Second)
-		slices.Sort(s.order) // calls that start at one time go on in any order
-		s.wantOrder("big", "first", "over", "small", "small too")
-		if w := s.got["big"].Waited; w != time.Minute {
+		s.wantOrder("first", "small", "over", "big", "small too")
+		if w := s.grant("big").Waited; w != time.Minute {
 			s.Errorf("big waited %v, want until the next window", w)
 		}
 	})
@@ -109,13 +149,13 @@ func TestHeadThatLeavesMakesRoom(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		s.wantOrder("first", "small")
-		if w := s.got["small"].Waited; w != 100*time.Millisecond {
+		if w := s.grant("small").Waited; w != 100*time.Millisecond {
 			s.Errorf("small waited %v", w)
 		}
 
 		// The same where the call starts at another of its targets.
 		s.sleep(time.Minute)
-		s.order = nil
+		s.forget()
 		both := Ask{Targets: targets("p/m", "p/n"), Last: true}
 		s.call(bg(), "m", &llm.Call{}, 5900, Ask{})
 		s.call(bg(), "n", &llm.Call{}, 5900, Ask{Targets: targets("p/n"), Last: true})
@@ -150,7 +190,7 @@ func TestShortBeyondPatience(t *testing.T) {
 		s.wantErr("nor is this", llm.KindDeadline, 15*time.Second)
 		s.call(bg(), "just", &llm.Call{Deadline: time.Now().Add(16 * time.Second)}, 900, Ask{})
 		s.sleep(16 * time.Second)
-		s.wantOrder("first", "other", "in time", "just")
+		s.wantOrder("first", "other", "just", "in time") // the earlier deadline first
 	})
 }
 
@@ -170,7 +210,7 @@ func TestExpectedWait(t *testing.T) {
 			s.Helper()
 			s.call(bg(), name, c, 100, Ask{})
 			s.sleep(6 * time.Second)
-			g := s.got[name]
+			g := s.grant(name)
 			if g.Position != position || g.Waited == 0 || (g.Expected-g.Waited).Abs() > g.Waited/5+100*time.Millisecond {
 				s.Errorf("%s: position %d (want %d), expected %v, waited %v", name, g.Position, position, g.Expected, g.Waited)
 			}
@@ -189,7 +229,7 @@ func TestExpectedWait(t *testing.T) {
 		}
 		s.call(bg(), "too late", &llm.Call{Key: "a", Deadline: time.Now().Add(500 * time.Millisecond)}, 1000, Ask{})
 		s.call(bg(), "late bulk", &llm.Call{Key: "z", Class: llm.Bulk, Deadline: time.Now().Add(time.Second)}, 100, Ask{})
-		if e := s.errs["late bulk"]; e == nil || e.Kind != llm.KindDeadline || e.RetryAfter < 2*time.Second || e.RetryAfter > 12*time.Second {
+		if e := s.err("late bulk"); e == nil || e.Kind != llm.KindDeadline || e.RetryAfter < 2*time.Second || e.RetryAfter > 12*time.Second {
 			s.Errorf("bulk call: %v", e)
 		}
 	})

@@ -30,7 +30,7 @@ func cpu(t *testing.T) time.Duration {
 func TestBarSpeed(t *testing.T) {
 	n := 200_000
 	if raceEnabled || testing.Short() {
-		n = 20_000
+		n = 5_000
 	}
 	var begin, end time.Duration
 	cycle(t, n, 100, func() { begin = cpu(t) }, func() { end = cpu(t) })
@@ -76,7 +76,7 @@ func TestBarMillion(t *testing.T) {
 	n := 100_000
 	switch {
 	case raceEnabled || testing.Short():
-		n = 30_000
+		n = 20_000
 	case testing.Verbose():
 		n = 1_000_000
 	}

@@ -137,12 +137,12 @@ func (r *run) serve() {
 	if r.x.Call.Op == llm.OpCountTokens && r.countHere(&plan) {
 		return // which took nothing of anybody
 	}
-	if e := r.reserve(&plan); e != nil {
-		r.fail(e)
-		return
-	}
 	if plan.Tiers = r.able(plan.Tiers); len(plan.Tiers) == 0 {
 		r.fail(llm.Errorf(llm.KindUnsupported, "no target of the model %q can be asked for %s", r.x.Call.Model, r.x.Call.Op))
+		return
+	}
+	if e := r.reserve(&plan); e != nil {
+		r.fail(e)
 		return
 	}
 	r.limit()

@@ -132,6 +132,7 @@ func (r *run) gather(runs []*run, took time.Duration) {
 	for _, c := range runs {
 		r.attempts += c.attempts
 		r.queued = max(r.queued, c.queued)
+		r.position, r.expected = max(r.position, c.position), max(r.expected, c.expected)
 		r.costNano += c.costNano
 		r.priced = r.priced && (c.priced || c.usage == (llm.Usage{}))
 		r.usage = r.usage.Plus(c.usage)

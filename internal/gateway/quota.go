@@ -64,7 +64,7 @@ const (
 // requeue reports whether the call shall wait for a quota that the provider says is used up.
 func (r *run) requeue(e *llm.Error) bool {
 	if e.Kind != llm.KindRateLimited || e.Window == llm.PerDay || e.Advice == llm.DoNotRetry || r.requeues >= maxRequeues ||
-		r.stated+e.RetryAfter > maxRequeued {
+		r.stated+e.RetryAfter > maxRequeued || r.x.Call.Op == llm.OpCountTokens { // of which pace counts nothing
 		return false
 	}
 	r.requeues++
@@ -114,9 +114,11 @@ func (r *run) quotaHeaders(h http.Header, now time.Time) {
 	if r.expected > 0 {
 		h["X-Sluice-Queue-Expected-Ms"] = []string{strconv.FormatInt(r.expected.Milliseconds(), 10)}
 	}
-	l := r.x.Key.Limits(now, r.x.Call.User)
+	var l llm.RateLimits
 	if r.charged {
 		l = r.charge.Limits(now)
+	} else {
+		l = r.x.Key.Limits(now, r.x.Call.User)
 	}
 	if l == llm.NoRateLimits() {
 		return

@@ -2,8 +2,11 @@ package gateway_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"sluice/internal/admit"
+	"sluice/internal/auth"
 	"sluice/internal/gateway"
 	"sluice/internal/llm"
 )
@@ -45,5 +48,41 @@ func TestDayQuotaIsNotWaitedFor(t *testing.T) {
 		if w.took > 100*time.Millisecond {
 			t.Errorf("took %v", w.took)
 		}
+	})
+}
+
+// TestQueueSaysWhenToComeBack: a call that was put back for a quota and finds no place any more says what the queue knows, not what the provider said
+// before.
+func TestQueueSaysWhenToComeBack(t *testing.T) {
+	t.Parallel()
+	o := options{providers: []provider{{name: "p", answer: steps(fail(429, "Retry-After", "1"), okAfter(time.Minute)), concurrency: 1}}}
+	o.queue = func(c *admit.Config) { c.MaxWait = 5 * time.Second }
+	onRoad(t, o, func(rd *road) {
+		done := make(chan *reply, 1)
+		go func() { done <- rd.chat("p/m") }()
+		synctest.Wait()
+		slow := make(chan *reply, 1)
+		time.Sleep(900 * time.Millisecond)
+		go func() { slow <- rd.chat("p/other") }()
+		w := <-done
+		w.want(llm.KindRateLimited, 1)
+		if w.err.RetryAfter != 5*time.Second {
+			t.Errorf("told to come back in %v, want 5s", w.err.RetryAfter)
+		}
+		(<-slow).want(llm.KindNone, 1)
+	})
+}
+
+// TestUnableCostsTheKeyNothing: a call that no target can be asked for does not take of its key's limits.
+func TestUnableCostsTheKeyNothing(t *testing.T) {
+	t.Parallel()
+	o := keyed(steps(ok), auth.KeyConfig{Limits: auth.Limits{RPM: 1}})
+	o.providers = append(o.providers, provider{name: "claude", api: "anthropic", answer: steps(ok)})
+	onRoad(t, o, func(rd *road) {
+		for range 2 {
+			rd.do(t.Context(), rd.exchange(llm.OpEmbedding, `{"model":"claude/m","input":"x"}`, rd.by(keyA))).want(llm.KindUnsupported, 0)
+		}
+		rd.chat("openai/gpt-4o", rd.by(keyA)).want(llm.KindNone, 1)
+		rd.chat("openai/gpt-4o", rd.by(keyA)).want(llm.KindKeyRate, 0)
 	})
 }

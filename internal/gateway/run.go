@@ -138,6 +138,9 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 				continue
 			}
 			if last != nil && e.Kind != llm.KindCanceled && e.Kind != llm.KindDraining {
+				if last.Retryable() {
+					last.RetryAfter = max(last.RetryAfter, e.RetryAfter) // the queue knows who else waits
+				}
 				return last // why the call failed, rather than why it was not tried again
 			}
 			return e
@@ -306,8 +309,9 @@ func (r *run) attempted(span *obs.Span, e *llm.Error) {
 		out.Kind, out.RetryAfter, out.Scope, out.Window = e.Kind, e.RetryAfter, e.Scope, e.Window
 		out.Status, out.Code = e.ProviderStatus, e.ProviderCode
 		r.upstream += out.Duration
-	case r.err != nil: // broke after the commit point
-		out.Kind, out.Scope, out.Window, out.Code = r.err.Kind, r.err.Scope, r.err.Window, r.err.ProviderCode
+	case r.err != nil: // broke after the commit point, or is a refusal that was relayed as it came
+		out.Kind, out.RetryAfter, out.Scope, out.Window = r.err.Kind, r.err.RetryAfter, r.err.Scope, r.err.Window
+		out.Status, out.Code = r.err.ProviderStatus, r.err.ProviderCode
 	}
 	if !r.first.IsZero() {
 		out.FirstToken = r.first.Sub(r.sent)

@@ -137,8 +137,8 @@ func (a *account) record(le *lease, o *Outcome, now time.Duration) (wanted bool)
 	switch {
 	case cause == NoCause:
 		return false
-	case cause == MinuteQuota && le.paced():
-		return false // the quota's business
+	case cause == MinuteQuota && (le.paced() || le.need.Op == llm.OpCountTokens):
+		return false // the quota's business, or that of a limit on counting alone
 	case (cause == MinuteQuota || cause == DayQuota) && o.RetryAfter > 0:
 		if h.rest(t, o.RetryAfter, now) && cause == DayQuota {
 			a.rested(h, of, now)

@@ -102,7 +102,12 @@ func (f *Fleet) stir() {
 }
 
 // reserve takes what a call needs of all quotas of its target, or of none. The caller holds the account's mu and ends the lease on refusal.
+//
+// A call that counts tokens takes nothing: providers that count have a limit of its own for that (PROVIDERS.md 2.6, 2026-11).
 func (le *lease) reserve(now time.Time, tg *target, t *limit.Try) (r Refusal, until time.Time) {
+	if t.Need.Op == llm.OpCountTokens {
+		return Started, time.Time{}
+	}
 	for _, q := range tg.quotas {
 		if q.learner == nil {
 			continue

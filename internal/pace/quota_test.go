@@ -260,3 +260,36 @@ func TestStartWithQuotasAllocatesNothing(t *testing.T) {
 		t.Errorf("TryStart and Done allocate %v times, want 0", n)
 	}
 }
+
+// TestCountingTakesNothing: a call that counts tokens neither takes of a quota nor is refused by one, and a 429 of it stops no other call.
+func TestCountingTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		terms := limit.Terms{
+			Limits: []limit.Limit{{Dim: limit.Requests, Amount: 1, Per: time.Minute}, {Dim: limit.Tokens, Amount: 1000, Per: time.Minute}},
+			Shape:  limit.Shape{Mode: limit.Sliding, Window: time.Minute},
+		}
+		f := New(Limits{[]ProviderLimits{{Name: "p", Quotas: []QuotaLimits{{Terms: terms}}}}}, Breaker{})
+		count := limit.Try{Need: llm.Need{Input: 900, Op: llm.OpCountTokens}}
+		for _, o := range []Outcome{{}, {Kind: llm.KindRateLimited, RetryAfter: 30 * time.Second}, {Kind: llm.KindRateLimited, Window: llm.PerMinute}} {
+			l, r, _ := f.TryStart(at("p", "m"), count)
+			if r != Started {
+				t.Fatalf("count: %v", r)
+			}
+			l.Done(o)
+		}
+		chat := limit.Try{Need: llm.Need{Input: 900, Op: llm.OpChat}}
+		l, r, _ := f.TryStart(at("p", "m"), chat)
+		if r != Started {
+			t.Fatalf("a call after three counts: %v", r)
+		}
+		l.Done(Outcome{Used: true, Usage: llm.Usage{Input: 900}})
+		if _, r, _ = f.TryStart(at("p", "m"), chat); r != Short {
+			t.Errorf("a second call: %v", r)
+		}
+		if l, r, _ = f.TryStart(at("p", "m"), count); r != Started {
+			t.Fatalf("a count of a quota that is used up: %v", r)
+		}
+		l.Done(Outcome{})
+	})
+}
