@@ -43,7 +43,7 @@ quotas:
 // are not listed share one, which the tests of errors use up.
 func retried() string {
 	var names []string
-	for _, prefix := range []string{"go-", "js-openai-", "js-openai6-"} {
+	for _, prefix := range []string{"go-", "js-openai-up-", "js-openai6-up-"} {
 		for _, name := range []string{"once:503;first=1", "reset:reset;first=1", "always:500", "waits:429;after=1"} {
 			names = append(names, strconv.Quote(prefix+name))
 		}
