@@ -56,7 +56,8 @@ func nodeTests(t *testing.T, client, dir string) {
 	cmd.Dir = "node"
 	cmd.WaitDelay = 5 * time.Second
 	cmd.Env = append(os.Environ(), "SLUICE_CLIENT="+client, "SLUICE_URL="+stage.Gateway.URL, "PATIENT_URL="+stage.Patient.URL, "SIM_URL="+stage.Sim.Root(),
-		"SLUICE_KEY="+harness.Key, "SLUICE_KEY_LIMITED="+harness.KeyLimited, "SLUICE_KEY_ONE="+harness.KeyOne, "SLUICE_KEY_WRONG="+harness.KeyWrong)
+		"SLUICE_KEY="+harness.Key, "SLUICE_KEY_LIMITED="+harness.KeyLimited, "SLUICE_KEY_ONE="+harness.KeyOne, "SLUICE_KEY_WRONG="+harness.KeyWrong,
+		"SLUICE_KEY_HELD="+harness.KeyHeld, "SLUICE_KEY_COUNTED="+harness.KeyCounted, "SLUICE_KEY_PAID="+harness.KeyPaid)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("node --test: %v\n%s", err, out)

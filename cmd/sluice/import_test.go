@@ -24,8 +24,8 @@ func TestConfigImport(t *testing.T) {
 		t.Errorf("to standard output: %v\n%s", err, &out)
 	}
 	for _, want := range []string{
-		from + ":3:80: model_list[0].litellm_params.rpm: not taken over: ",
-		"standard output: 1 provider, 1 model; of the source, 0 settings are changed and 1 not taken over",
+		from + ":3:80: model_list[0].litellm_params.rpm: changed: is a quota",
+		"standard output: 1 provider, 1 model; of the source, 1 settings are changed and 0 not taken over",
 		"before it can run here:", "environment variable GROQ_API_KEY is not set",
 	} {
 		if !strings.Contains(said.String(), want) {

@@ -57,7 +57,10 @@ func TestClient(t *testing.T) {
 			})
 		}
 	}
-	for name, test := range map[string]func(*testing.T, *client){"keys and versions": testAuth, "models": testModels, "count tokens": testCount} {
+	for name, test := range map[string]func(*testing.T, *client){
+		"keys and versions": testAuth, "models": testModels, "count tokens": testCount,
+		"paced burst": testPacedBurst, "key's rate": testKeyRate, "key's budget": testKeyBudget,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, c)

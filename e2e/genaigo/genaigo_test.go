@@ -61,7 +61,7 @@ func TestClient(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]func(*testing.T, *client){
-		"paths and keys": testPaths, "models": testModels, "embeddings": testEmbeddings,
+		"paths and keys": testPaths, "models": testModels, "embeddings": testEmbeddings, "limits": testLimits,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

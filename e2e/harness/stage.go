@@ -14,6 +14,9 @@ const (
 	KeyLimited = "sk-stage-key-for-limited" // may use up/sim-* and embeddings only
 	KeyOne     = "sk-stage-key-for-one"     // one call at a time
 	KeyWrong   = "sk-stage-key-for-wrong"   // is not known
+	KeyHeld    = "sk-stage-key-for-held"    // one call at a time, for another test
+	KeyCounted = "sk-stage-key-for-counted" // two requests a minute
+	KeyPaid    = "sk-stage-key-for-paid"    // a budget that one call of thirty tokens to paid/gpt-4o-mini fits into, and no second
 )
 
 // Pixel is a PNG image of one pixel, in base64.
@@ -31,13 +34,16 @@ models:
   - {name: sim-reasoning, reasoning: 20, speed: {step: 3ms}}
   - {name: sim-slow, speed: {overhead: 400ms, step: 30ms}}
   - {name: sim-embed, kind: embedding, dimensions: 64}
+quotas:
+  - {models: ["paced-*"], rpm: 600, enforce: slices}
+  - {models: ["few-*"], rpm: 2, enforce: sliding}
 `
 
 // retried are the models whose tests count retries, as the account lists them: each has a retry budget of its own then. Names that
 // are not listed share one, which the tests of errors use up.
 func retried() string {
 	var names []string
-	for _, prefix := range []string{"go-", "js-openai-", "js-openai6-"} {
+	for _, prefix := range []string{"go-", "js-openai-up-", "js-openai6-up-"} {
 		for _, name := range []string{"once:503;first=1", "reset:reset;first=1", "always:500", "waits:429;after=1"} {
 			names = append(names, strconv.Quote(prefix+name))
 		}
@@ -64,6 +70,14 @@ providers:
   coh: {api: cohere, base_url: ROOT, api_key: provider-secret, models: ["coh-*"]}
   voy: {api: voyage, base_url: SIM, api_key: provider-secret, models: ["voy-*"]}
   jin: {api: jina, base_url: SIM, api_key: provider-secret, models: ["jin-*"]}
+  paced:
+    base_url: SIM
+    api_key: provider-secret
+    models: ["paced-*", "few-*"]
+    quotas:
+      - {models: ["paced-*"], rpm: 600, enforced: seconds}
+      - {models: ["few-*"], rpm: 2, enforced: sliding}
+  paid: {base_url: SIM, api_key: provider-secret, price_as: openai, models: [gpt-4o-mini]}
 models:
   smart: {targets: [up/sim-fast]}
   watched: {targets: ["up/watched:stall;after=5"], timeouts: {idle: 300ms}}
@@ -72,6 +86,9 @@ keys:
   - {name: all, key: KEY_ALL}
   - {name: limited, key: KEY_LIMITED, models: ["up/sim-*"]}
   - {name: one, key: KEY_ONE, concurrency: 1}
+  - {name: held, key: KEY_HELD, concurrency: 1}
+  - {name: counted, key: KEY_COUNTED, rpm: 2}
+  - {name: paid, key: KEY_PAID, budget: {usd: 0.00003, per: month}}
 `
 
 // patientGateway sends a keep-alive in every pause: many before the first token of sim-slow, and about one between any two.
@@ -107,7 +124,8 @@ const Slow = "sim-slow"
 func StartStage(t testing.TB) *Stage {
 	t.Helper()
 	sim := StartSim(t, stageSim)
-	fill := strings.NewReplacer("RETRIED", retried(), "SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne)
+	fill := strings.NewReplacer("RETRIED", retried(), "SIM", sim.URL, "ROOT", sim.Root(), "KEY_ALL", Key, "KEY_LIMITED", KeyLimited, "KEY_ONE", KeyOne,
+		"KEY_HELD", KeyHeld, "KEY_COUNTED", KeyCounted, "KEY_PAID", KeyPaid)
 	return &Stage{Sim: sim, Gateway: StartGateway(t, fill.Replace(stageGateway)), Patient: StartGateway(t, fill.Replace(patientGateway))}
 }
 

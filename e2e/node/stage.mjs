@@ -3,11 +3,13 @@
 
 import assert from 'node:assert/strict';
 
-const { SLUICE_URL, SIM_URL, SLUICE_KEY, SLUICE_KEY_LIMITED, SLUICE_KEY_ONE, SLUICE_KEY_WRONG, SLUICE_CLIENT, PATIENT_URL } = process.env;
+const { SLUICE_URL, SIM_URL, SLUICE_KEY, SLUICE_KEY_LIMITED, SLUICE_KEY_ONE, SLUICE_KEY_WRONG, SLUICE_KEY_HELD, SLUICE_KEY_COUNTED, SLUICE_KEY_PAID, SLUICE_CLIENT, PATIENT_URL } = process.env;
 assert.ok(SLUICE_URL && SIM_URL && SLUICE_KEY && SLUICE_CLIENT,
   'run by the Go test, which starts the gateway and sets SLUICE_URL, SIM_URL, SLUICE_KEY and SLUICE_CLIENT');
 
-export const keys = { all: SLUICE_KEY, limited: SLUICE_KEY_LIMITED, one: SLUICE_KEY_ONE, wrong: SLUICE_KEY_WRONG };
+export const keys = {
+  all: SLUICE_KEY, limited: SLUICE_KEY_LIMITED, one: SLUICE_KEY_ONE, wrong: SLUICE_KEY_WRONG, held: SLUICE_KEY_HELD, counted: SLUICE_KEY_COUNTED, paid: SLUICE_KEY_PAID,
+};
 
 export const url = SLUICE_URL;
 
@@ -46,7 +48,7 @@ export async function json(path, base = SLUICE_URL) {
 // The name that the provider knows a model of ours by.
 const theirs = (model) => model.replace(/^\w+\//, '').replace(/:.*/, '');
 
-async function counts(model) {
+export async function counts(model) {
   const stats = await json('/sim/stats', SIM_URL);
   return stats.models[theirs(model)] ?? { requests: 0, aborted: 0 };
 }
@@ -90,4 +92,14 @@ export async function ended(model) {
     assert.equal((await counts(model)).aborted, 1);
     assert.equal(await inFlight(model), 0);
   });
+}
+
+// A fetch for a client that counts the requests that the client sends, its own retries among them.
+export function counting() {
+  const one = (...args) => {
+    one.requests++;
+    return fetch(...args);
+  };
+  one.requests = 0;
+  return one;
 }

@@ -55,6 +55,11 @@ func TestClient(t *testing.T) {
 		"abort":             testAbort,
 		"timeout":           testTimeout,
 		"keep-alives":       testKeepAlives,
+		"paced burst":       testPacedBurst,
+		"full quota":        testFullQuota,
+		"key's rate":        testKeyRate,
+		"key's budget":      testKeyBudget,
+		"wait and retry":    testWaitAndRetry,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -319,14 +319,7 @@ func (im *importer) limits(d *deployment, params *sourceNode) {
 	}
 	d.weight, d.weightFrom = optional("weight")
 	d.order, d.orderFrom = optional("order")
-	var rpm, tpm *sourceNode
-	d.rpm, rpm = optional("rpm")
-	d.tpm, tpm = optional("tpm")
-	for _, n := range []*sourceNode{rpm, tpm} {
-		if n != nil {
-			im.at(n, NotTaken, "the limit itself comes with pacing, in a later version; among several targets it counts as a weight, as with LiteLLM")
-		}
-	}
+	d.rpm, d.tpm = im.rate(params, "rpm"), im.rate(params, "tpm")
 	d.timeout, d.streamTimeout = im.seconds(params, "timeout"), im.seconds(params, "stream_timeout")
 	if t := im.seconds(params, "request_timeout"); d.timeout.from == nil {
 		d.timeout = t
@@ -340,6 +333,23 @@ func (im *importer) limits(d *deployment, params *sourceNode) {
 		d.maxParallel = im.maxParallel
 	}
 }
+
+// rate reads a limit of a minute, which is a weight besides.
+func (im *importer) rate(params *sourceNode, key string) *float64 {
+	x, n, ok := im.number(params, key)
+	switch {
+	case !ok:
+		return nil
+	case x >= 1 && x <= maxRate:
+		im.at(n, Changed, "is a quota of the target: calls wait for it rather than be refused; among several targets it counts as a weight, as with LiteLLM")
+	default:
+		im.at(n, NotTaken, "is no limit of a minute that Sluice takes; among several targets it counts as a weight, as with LiteLLM")
+	}
+	return &x
+}
+
+// maxRate is the largest rate that is taken over, well within what a quota can be.
+const maxRate = 1e12
 
 // wildcard takes over an entry for many models: an account serves patterns, and provider/model is always a valid name.
 func (im *importer) wildcard(item *sourceNode, name string, d *deployment) {

@@ -204,7 +204,8 @@ const (
 	asWritten   = "requests go to the provider as clients write them: set it in the client"
 	noDatabase  = "Sluice keeps its own tables: name a PostgreSQL database in `database`, or keep SQLite in data_dir. Keys, teams and budgets in LiteLLM's are not read"
 	pricesFile  = "prices come from the built-in table and from prices_file (docs/PRICES.md)"
-	notRedis    = "state is not shared between replicas in this version"
+	notRedis    = "name the server in `redis` (redis://…), through which replicas share quotas, limits and budgets (docs/CLUSTER.md)"
+	budgets     = "budgets and rates are limits of keys, tiers and end users here: set them under tiers or keys, or with `sluice keys create` (docs/LIMITS.md)"
 	onlyFailure = "Sluice goes on to the next target after failures of the provider only, in this version"
 )
 
@@ -239,7 +240,7 @@ func paramReasons() map[string]string {
 	each(m, "Vertex AI is addressed by an api_key or by a credentials file", "vertex_credentials")
 	each(m, "has no meaning for this provider", "organization", "vertex_project", "vertex_location", "aws_region_name")
 	each(m, "routing by tags "+later, "tags")
-	each(m, "budgets and further limits come with a later version", "max_budget", "budget_duration", "default_api_key_rpm_limit", "default_api_key_tpm_limit")
+	each(m, budgets, "max_budget", "budget_duration", "default_api_key_rpm_limit", "default_api_key_tpm_limit")
 	each(m, "Sluice sends no mocks; `api: sim` is a simulated provider", "mock_response", "mock_timeout")
 	each(m, noBreaker, "cooldown_time", "allowed_fails")
 	each(m, "the certificate of a provider is always checked", "ssl_verify")
@@ -269,7 +270,7 @@ func routerReasons() map[string]string {
 	each(m, "routing by tags "+later, "enable_tag_filtering", "tag_filtering_match_any")
 	each(m, "has no equivalent: targets are chosen by order and weight", "routing_strategy_args", "routing_groups", "optional_pre_call_checks",
 		"enable_weighted_failover", "assistants_config", "default_priority", "polling_interval")
-	each(m, "budgets come with a later version", "provider_budget_config")
+	each(m, budgets, "provider_budget_config")
 	each(m, "fallbacks are followed through five models at most", "max_fallbacks")
 	each(m, "retry.base and retry.max say how long retries wait", "retry_after")
 	each(m, ownSeeing, "debug_level", "set_verbose", "alerting_config")
@@ -283,9 +284,9 @@ func liteReasons() map[string]string {
 		"s3_callback_params", "custom_prometheus_metadata_labels", "prometheus_initialize_budget_metrics", "default_team_settings")
 	each(m, "caches come with a later version", "cache", "cache_params", "enable_caching_on_provider_specific_optional_params")
 	each(m, asWritten, "modify_params", "add_function_to_prompt", "default_in_memory_ttl")
-	each(m, "budgets come with a later version", "max_budget", "budget_duration", "max_internal_user_budget", "max_end_user_budget",
+	each(m, budgets, "max_budget", "budget_duration", "max_internal_user_budget", "max_end_user_budget",
 		"internal_user_budget_duration", "default_max_internal_user_budget")
-	each(m, "keys are made with `sluice keys create`", "key_generation_settings", "upperbound_key_generate_params", "default_key_generate_params",
+	each(m, "keys are made with `sluice keys create`, and take their limits from a tier (docs/LIMITS.md)", "key_generation_settings", "upperbound_key_generate_params", "default_key_generate_params",
 		"default_internal_user_params", "default_team_params")
 	each(m, later, "mcp_aliases", "guardrails", "public_model_groups", "tag_budget_config")
 	each(m, "the certificate of a provider is always checked", "ssl_verify", "ssl_security_level", "ssl_certificate")

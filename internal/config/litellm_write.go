@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sluice/internal/upstream"
 )
 
 const (
@@ -115,37 +117,59 @@ func (im *importer) writeAccount(line lineFunc, a *account) {
 		}
 		line("      - %s", quoteYAML(p))
 	}
-	quotas := im.quotas(a)
-	for i, q := range quotas {
+	for i, q := range im.quotas(a) {
 		if i == 0 {
 			line("    quotas:")
 		}
-		line("      - models: [%s]\n        concurrency: %d", "'"+strings.ReplaceAll(q.name, "'", "''")+"'", q.weight)
+		line("      - models: [%s]", "'"+strings.ReplaceAll(q.Models[0], "'", "''")+"'")
+		for _, x := range []struct {
+			key   string
+			value int64
+		}{{"concurrency", int64(q.Concurrency)}, {"rpm", q.RPM}, {"tpm", q.TPM}} {
+			if x.value > 0 {
+				line("        %s: %d", x.key, x.value)
+			}
+		}
 	}
 }
 
-// quotas are the limits on calls at once, of each model of an account. Deployments that have become one target share the
-// sum of theirs; one without a limit leaves the target without.
-func (im *importer) quotas(a *account) []target {
-	var out []target
+// quotas are the limits of each model of an account. Deployments that have become one target share the sum of theirs; one without a
+// limit leaves the target without.
+func (im *importer) quotas(a *account) []upstream.Quota {
+	var out []upstream.Quota
 	for _, d := range a.targets {
-		if slices.ContainsFunc(out, func(q target) bool { return q.name == d.model }) {
+		if slices.ContainsFunc(out, func(q upstream.Quota) bool { return q.Models[0] == d.model }) {
 			continue
 		}
-		sum := 0
-		for _, e := range a.targets {
-			if e.model != d.model {
-				continue
+		sum := func(of func(*deployment) float64) int64 {
+			total := 0.0
+			for _, e := range a.targets {
+				if e.model != d.model {
+					continue
+				}
+				x := of(e)
+				if x < 1 || x > maxRate {
+					return 0
+				}
+				total += x
 			}
-			if e.maxParallel == 0 {
-				sum = 0
-				break
-			}
-			sum += e.maxParallel
+			return int64(min(total, maxRate))
 		}
-		out = append(out, target{d.model, sum})
+		out = append(out, upstream.Quota{
+			Models:      []string{d.model},
+			Concurrency: int(sum(func(d *deployment) float64 { return float64(d.maxParallel) })),
+			RPM:         sum(func(d *deployment) float64 { return orZero(d.rpm) }),
+			TPM:         sum(func(d *deployment) float64 { return orZero(d.tpm) }),
+		})
 	}
-	return slices.DeleteFunc(out, func(q target) bool { return q.weight == 0 })
+	return slices.DeleteFunc(out, func(q upstream.Quota) bool { return q.Concurrency == 0 && q.RPM == 0 && q.TPM == 0 })
+}
+
+func orZero(x *float64) float64 {
+	if x == nil {
+		return 0
+	}
+	return *x
 }
 
 func (im *importer) writeModels(line lineFunc) {

@@ -37,6 +37,7 @@ type Limit struct {
 // with remaining and reset in place of limit for the others.
 func ReadLimits(h http.Header, now time.Time) []Limit {
 	var all []Limit
+	stated := map[string]bool{} // headers whose names say the window
 	for name, values := range h {
 		amountOf, sibling := limitName(name)
 		if amountOf == "" || len(values) == 0 {
@@ -52,12 +53,13 @@ func ReadLimits(h http.Header, now time.Time) []Limit {
 			l.Left = n
 		}
 		l.Reset = resetTime(h.Get(sibling("reset")), now)
-		if l.Window == 0 {
+		if stated[l.Header] = l.Window != 0; !stated[l.Header] {
 			l.Window, l.Guessed = l.inferWindow()
 		}
 		all = append(all, l)
 	}
 	slices.SortFunc(all, func(a, b Limit) int { return strings.Compare(a.Header, b.Header) })
+	doubtEqualResets(all, stated)
 	return all
 }
 
@@ -112,6 +114,19 @@ func (l *Limit) inferWindow() (window time.Duration, guessed bool) {
 		return w, false
 	}
 	return time.Minute, true
+}
+
+// doubtEqualResets takes back what was inferred where limits of different things come back at the same moment: that is the end of a
+// window, and says nothing of a bucket. An hour or a day that is not one would refuse calls for as long.
+func doubtEqualResets(all []Limit, stated map[string]bool) {
+	for i := range all {
+		for j := range all {
+			a, b := &all[i], &all[j]
+			if a.Unit != b.Unit && a.Reset > 0 && (a.Reset-b.Reset).Abs() < 10*time.Millisecond && !stated[a.Header] && a.Window > time.Minute {
+				a.Window, a.Guessed = time.Minute, true
+			}
+		}
+	}
 }
 
 // resetTime reads a wait as providers write it: 2m59.56s, 250ms, seconds, Unix time in seconds or milliseconds, or RFC 3339.

@@ -62,6 +62,16 @@ func TestReadLimits(t *testing.T) {
 		Limit{"requests", 20, 0, time.Minute, time.Minute, false, "x-ratelimit-limit"})
 	f("anthropic", "anthropic-ratelimit-input-tokens-limit: 30000\nanthropic-ratelimit-input-tokens-remaining: 15000\nanthropic-ratelimit-input-tokens-reset: 2026-11-20T12:00:30Z",
 		Limit{"input_tokens", 30_000, 15_000, 30 * time.Second, time.Minute, false, "anthropic-ratelimit-input-tokens-limit"})
+	f("one end of a window for both", `x-ratelimit-limit-requests: 60
+		x-ratelimit-remaining-requests: 59
+		x-ratelimit-reset-requests: 41.76s
+		x-ratelimit-limit-tokens: 60000
+		x-ratelimit-remaining-tokens: 59971
+		x-ratelimit-reset-tokens: 41.76s`,
+		Limit{"requests", 60, 59, 41760 * time.Millisecond, time.Minute, true, "x-ratelimit-limit-requests"},
+		Limit{"tokens", 60_000, 59_971, 41760 * time.Millisecond, time.Minute, true, "x-ratelimit-limit-tokens"})
+	f("far from a day", "x-ratelimit-limit-tokens: 60000\nx-ratelimit-remaining-tokens: 59971\nx-ratelimit-reset-tokens: 46s",
+		Limit{"tokens", 60_000, 59_971, 46 * time.Second, time.Minute, true, "x-ratelimit-limit-tokens"})
 	f("nonsense", "x-ratelimit-limit-requests: 5\nx-ratelimit-reset-requests: soon\nx-ratelimit-limit-tokens: 99999999999999999999\nx-ratelimit-limitless: 3",
 		Limit{"requests", 5, -1, 0, time.Minute, true, "x-ratelimit-limit-requests"})
 }

@@ -15,7 +15,11 @@ func InferWindow(amount, left int64, reset time.Duration) (window time.Duration,
 	}
 	whole := float64(reset) / float64(missing) * float64(amount)
 	for _, w := range [...]time.Duration{time.Second, 10 * time.Second, time.Minute, time.Hour, 24 * time.Hour} {
-		if math.Abs(whole/float64(w)-1) < 0.25 {
+		near := 0.25
+		if w > time.Minute {
+			near = 0.02 // what is left of a fixed minute, taken for such a time, is near an hour or a day often enough
+		}
+		if math.Abs(whole/float64(w)-1) < near {
 			return w, true
 		}
 	}
