@@ -77,7 +77,11 @@ const labWay = 3 * time.Millisecond
 // labBars are the most that a run may take of the clairvoyant sender's time, and the most of its calls that may be refused.
 type labBars struct{ first, firstRefused, second, secondRefused float64 }
 
-var declaredBars = labBars{1.25, 0.005, 1.10, 0.001}
+var (
+	declaredBars   = labBars{1.25, 0.005, 1.10, 0.001}
+	slicesBars     = labBars{1.25, 0.005, 1.03, 0.001}
+	undeclaredBars = labBars{1.5, 0.03, 1.5, 0.03}
+)
 
 // TestLab holds the bars of the scheduler's backlog in each way of enforcement.
 func TestLab(t *testing.T) {
@@ -95,13 +99,24 @@ func TestLab(t *testing.T) {
 			})
 		})
 	}
-	for _, wait := range []labWait{waitNone} {
-		f(declaredBars, labCase{mode: labBucket, headers: headersNone, wait: wait, declared: true})
-		f(declaredBars, labCase{mode: labFixed, headers: headersNone, wait: wait, declared: true, phase: -15 * time.Second})
-		f(declaredBars, labCase{mode: labFixed, headers: headersNone, wait: wait, declared: true, phase: -45 * time.Second})
-		f(declaredBars, labCase{mode: labSliding, headers: headersNone, wait: wait, declared: true})
-		f(declaredBars, labCase{mode: labSlices, headers: headersNone, wait: wait, declared: true})
+	declared := func(bars labBars, mode labMode, wait labWait, phase time.Duration) {
+		t.Helper()
+		f(bars, labCase{mode: mode, headers: headersNone, wait: wait, declared: true, phase: phase})
 	}
+	undeclared := func(mode labMode, wait labWait, phase time.Duration) {
+		t.Helper()
+		f(undeclaredBars, labCase{mode: mode, headers: headersNone, wait: wait, phase: phase})
+	}
+	declared(declaredBars, labBucket, waitNone, 0)
+	declared(declaredBars, labFixed, waitNone, -15*time.Second)
+	declared(declaredBars, labFixed, waitCeil, -45*time.Second)
+	declared(declaredBars, labSliding, waitNone, 0)
+	declared(slicesBars, labSlices, waitNone, -370*time.Millisecond)
+	declared(slicesBars, labSlices, waitCeil, -370*time.Millisecond)
+	undeclared(labBucket, waitNone, 0)
+	undeclared(labFixed, waitCeil, -15*time.Second)
+	undeclared(labSliding, waitNone, 0)
+	undeclared(labSlices, waitNone, -370*time.Millisecond)
 }
 
 // TestLabAll prints the table of all cases whose names contain the environment's LAB_CASE.
