@@ -26,6 +26,7 @@ type ask struct {
 	keep, nextKeep             limit.Amounts
 	need                       limit.Amounts // of the largest call that was refused
 	places, inUse              int
+	age                        time.Duration // since something was spent last
 }
 
 // key returns the name under which a set's state is kept. The braces make it a slot of its own in a Redis Cluster.
@@ -60,6 +61,7 @@ func (c *Cluster) ask(p *part, now time.Time) (a ask, ok bool) {
 		}
 	}
 	slices.Sort(a.dims)
+	a.age = min(max(now.Sub(p.spentAt), 0), time.Second)
 	if !p.follows {
 		c.askApart(&a, p, now)
 		return a, true
@@ -105,7 +107,7 @@ func (a *ask) append(args []any) []any {
 	s := a.terms.Shape
 	args = append(args, a.id, a.lease.Milliseconds(), a.replicas, int(s.Mode), s.Window.Milliseconds(), s.Burst.Milliseconds(), a.anchor,
 		a.terms.Concurrency, a.inUse, a.places, a.blocked, a.label, a.nextLabel, a.oldLabel, refreshTime.Milliseconds(),
-		len(a.terms.Limits), len(a.dims))
+		len(a.terms.Limits), len(a.dims), s.Slack.Milliseconds(), a.age.Milliseconds())
 	for i, l := range a.terms.Limits {
 		args = append(args, int(l.Dim), l.Amount, max(l.Per.Milliseconds(), 1), a.recent[i])
 	}
@@ -122,6 +124,7 @@ func (c *Cluster) apply(p *part, r *reply, sent, now time.Time) {
 		return // its own share holds; the next ask tells what is left of it
 	}
 	p.take(now)
+	p.frame, p.paced = r.frame, r.frame == 0 && (r.shape == limit.Unknown || r.shape == limit.Slices)
 	if p.now.label < 0 || p.now.label != r.label && (p.next.from.IsZero() || p.next.label != r.label) {
 		p.enter(r)
 	}
@@ -161,11 +164,11 @@ func (p *part) enter(r *reply) {
 	}
 }
 
-// window sets the times of a slot that is bound to a window, and makes the next one if there are grants for it. The error of the clocks is
-// kept out of both ends.
+// window sets the times of a slot that is bound to a window, and makes the next one if there are grants for it. The error of the clocks
+// and the time that calls may be under way to where they are counted are kept out of both ends.
 func (c *Cluster) window(p *part, r *reply, end, now time.Time) {
 	begin, bound := c.clock.local(r.start, now)
-	bound = min(bound, r.frame/8)
+	bound = min(bound+p.terms.Shape.Slack, r.frame/8)
 	p.frameEnd = begin.Add(r.frame)
 	if p.now.label == r.label {
 		p.now.from = begin.Add(bound)

@@ -4,6 +4,8 @@ local id, lease, last = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local t = redis.call('TIME')
 local us = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local now = math.floor(us / 1000)
+if tonumber(redis.call('HGET', KEYS[1], 'now') or 0) > now + 1000 then redis.call('DEL', KEYS[1]) end -- the clock went back: as if all were lost
+redis.call('HSET', KEYS[1], 'now', now)
 redis.call('HSETNX', KEYS[1], 'born', now)
 local live, born = 0, now
 redis.call('HSET', KEYS[1], id, lease > 0 and now + lease or 0)
@@ -12,9 +14,9 @@ for i = 1, #all, 2 do
   local at = tonumber(all[i + 1])
   if all[i] == 'born' then
     born = at
-  elseif at > now then
+  elseif all[i] ~= 'now' and at > now then
     live = live + 1
-  else
+  elseif all[i] ~= 'now' then
     redis.call('HDEL', KEYS[1], all[i])
   end
 end

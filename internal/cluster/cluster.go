@@ -133,10 +133,10 @@ func (c *Cluster) Run(ctx context.Context) error {
 		now := c.o.Now()
 		short := c.look(now)
 		if !now.Before(due) || short && !now.Before(due.Add(hurryTime-refreshTime)) {
-			first := c.clock.n == 0
+			first := !c.clock.sure(now)
 			c.refresh(ctx)
 			due = c.o.Now().Add(refreshTime)
-			if first && c.clock.n > 0 {
+			if first && c.clock.n > 0 && !c.up.IsZero() {
 				due = c.o.Now()
 			}
 		}
@@ -178,7 +178,7 @@ func (c *Cluster) refresh(ctx context.Context) {
 	now := c.o.Now()
 	c.gather(now)
 	var asks []ask
-	if c.clock.n > 0 { // else the first exchange only tells the time
+	if c.clock.sure(now) { // else the exchange only tells the time
 		for _, p := range c.parts {
 			if a, ok := c.ask(p, now); ok {
 				asks = append(asks, a)

@@ -47,6 +47,7 @@ type part struct {
 	demand   demand
 	inUse    int
 	blocked  time.Time
+	spentAt  time.Time // something was spent last before this
 
 	now, next    slot
 	target       limit.Amounts // most to hold
@@ -55,7 +56,9 @@ type part struct {
 	placesTarget int
 	terms        limit.Terms
 	past         past
-	frameEnd     time.Time // of the present window, if grants are bound to one
+	frameEnd     time.Time     // of the present window, if grants are bound to one
+	frame        time.Duration // of the windows that grants are bound to; 0 if they are not
+	paced        bool          // grants hold for any second, since it is not known when the provider's begin
 	fade         fade
 }
 
@@ -129,7 +132,7 @@ func (p *part) fadeFrom(fraction float64, now time.Time) fade {
 			continue
 		}
 		switch end := now.Add(w); {
-		case w == p.frameLong() && !p.frameEnd.IsZero():
+		case w == p.frame && !p.frameEnd.IsZero():
 			f.until = later(f.until, earlier(p.frameEnd, end))
 		default:
 			f.until = later(f.until, end)
@@ -168,7 +171,7 @@ func (p *part) fadeLeft(now time.Time) (left limit.Amounts) {
 		case limit.Bucket:
 			come = float64(l.Amount) * p.fraction * now.Sub(f.at).Seconds() / l.Per.Seconds()
 		case limit.Sliding:
-			come = float64(p.past.gone(l.Dim, f.at, now.Add(-w)))
+			come = float64(p.past.between(l.Dim, f.at.Add(-w), now.Add(-w)))
 		}
 		if l.Per > time.Minute {
 			come = 0
@@ -201,7 +204,7 @@ func (p *part) window(l *limit.Limit) time.Duration {
 // frameLong returns the window that grants are bound to; 0 if none.
 func (p *part) frameLong() time.Duration {
 	switch s := p.terms.Shape; {
-	case s.Mode == limit.Unknown || s.Mode == limit.Slices:
+	case s.Mode == limit.Slices && !s.Anchor.IsZero():
 		return time.Second
 	case s.Mode == limit.Fixed && !s.Anchor.IsZero() && s.Window > 0:
 		return s.Window
@@ -216,6 +219,9 @@ func (p *part) frameLong() time.Duration {
 func (p *part) take(now time.Time) {
 	r := p.m.Report(now)
 	for d, n := range r.Spent {
+		if n > 0 {
+			p.spentAt = now
+		}
 		p.total[d] += n
 		if p.follows {
 			p.now.amounts[d] -= n
@@ -279,7 +285,7 @@ func (p *part) roll(now time.Time) {
 	}
 	p.old, p.oldLabel = p.total, p.now.label
 	p.now, p.next = p.next, slot{}
-	p.frameEnd, p.free = p.frameEnd.Add(p.frameLong()), limit.Amounts{} // what is free of this window is not known yet
+	p.frameEnd, p.free = p.frameEnd.Add(p.frame), limit.Amounts{} // what is free of this window is not known yet
 	p.follow(now)
 }
 
@@ -307,7 +313,7 @@ func (p *part) short(now time.Time) bool {
 		if want > 0 && p.now.amounts[d] < want/8 && (p.free[d] > 0 || p.target[d] == 0) {
 			return true
 		}
-		if p.demand.refused[d] > p.now.amounts[d] && (p.free[d] > 0 || p.late(now)) {
+		if p.demand.refused[d] > p.now.amounts[d] && (p.free[d] > 0 || p.late(now) || p.paced) {
 			return true
 		}
 	}
@@ -317,7 +323,7 @@ func (p *part) short(now time.Time) bool {
 // giveBack lowers what is held to what it should be at most, before it is told to Redis: what is given up must not be spent any more.
 func (p *part) giveBack(now time.Time) {
 	lowered := false
-	late := p.late(now)
+	late := p.late(now) || p.paced
 	for _, l := range p.terms.Limits {
 		if late && p.demand.refused[l.Dim] > p.now.amounts[l.Dim] && p.now.amounts[l.Dim] > 0 {
 			p.now.amounts[l.Dim], lowered = 0, true // the rest of a second: of use to a smaller call elsewhere, or together with other rests
@@ -336,7 +342,7 @@ func (p *part) giveBack(now time.Time) {
 
 // late reports whether a window of a second is so old that rests of it are put together for calls that still fit.
 func (p *part) late(now time.Time) bool {
-	return !p.now.to.IsZero() && p.frameLong() == time.Second && now.Add(800*time.Millisecond).After(p.now.to)
+	return !p.now.to.IsZero() && p.frame == time.Second && now.Add(800*time.Millisecond).After(p.now.to)
 }
 
 // own returns what the set may still spend of its own share of a limit, while it goes by that.
@@ -397,9 +403,9 @@ func (p *past) span(l *limit.Limit, now time.Time) *span {
 	return &p.long[len(p.long)-1]
 }
 
-// gone returns what was spent before a time and has been forgotten at another one by those who remember it until then, to the second.
-func (p *past) gone(d limit.Dim, before, until time.Time) (sum int64) {
-	for s := max(p.last-int64(len(p.seconds))+1, 0); s < min(until.Unix(), before.Unix()); s++ {
+// between returns what was spent from one time to another, in whole seconds: rather too little than too much.
+func (p *past) between(d limit.Dim, from, to time.Time) (sum int64) {
+	for s := max(p.last-int64(len(p.seconds))+1, from.Unix()+1); s < to.Unix(); s++ {
 		sum += p.seconds[s%int64(len(p.seconds))][d]
 	}
 	return sum

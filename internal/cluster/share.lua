@@ -8,9 +8,10 @@ local shapeWindow, shapeBurst, shapeAnchor = tonumber(ARGV[5]), tonumber(ARGV[6]
 local places, inUse, keepPlaces, blocked = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local label, nextLabel, oldLabel, refresh = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
 local nLimits, nDims = tonumber(ARGV[16]), tonumber(ARGV[17])
-local at = 18
+local slack, age = tonumber(ARGV[18]), tonumber(ARGV[19])
+local at = 20
 
-local UNKNOWN, SLICES, BUCKET, FIXED, SLIDING = 0, 1, 2, 3, 4
+local UNKNOWN, SLICES, BUCKET, FIXED, SLIDING, PACED = 0, 1, 2, 3, 4, 5
 local ALONE = -2 -- the label of a replica that has no grants
 local MINUTE, SLOTS = 60000, 240
 local floor, ceil, min, max = math.floor, math.ceil, math.min, math.max
@@ -30,7 +31,11 @@ for d = 1, nDims do
 end
 
 local raw = redis.call('GET', KEYS[1])
-local state = raw and cmsgpack.unpack(raw) or {born = now, replicas = {}, limits = {}, blocked = 0}
+local state = raw and cmsgpack.unpack(raw)
+if not state or (state.now or 0) > now + 1000 then -- the clock went back (another machine serves now): as if all were lost
+  state = {replicas = {}, limits = {}, blocked = 0, changed = 0}
+end
+state.now = now
 
 -- The shape: whoever has learned one last is believed; it is kept when others know nothing.
 local shape = state.shape or {mode = UNKNOWN, window = 0, burst = 0, anchor = -1, by = '', at = 0}
@@ -43,6 +48,10 @@ if shapeMode ~= UNKNOWN and (shape.by == id or shape.mode == UNKNOWN or now - sh
   end
   shape = {mode = shapeMode, window = shapeWindow, burst = shapeBurst, anchor = shapeAnchor, by = id, at = now}
 end
+local before = state.shape or shape
+local changed = before.mode ~= shape.mode or before.window ~= shape.window or before.burst ~= shape.burst or before.anchor ~= shape.anchor
+if changed then state.changed = now end
+local unsure = now - state.changed < 1500 -- some still go by windows that begin at other times
 state.shape = shape
 local anchor = shape.anchor >= 0 and shape.anchor or 0
 
@@ -59,11 +68,14 @@ if not me then
   state.replicas[id] = me
 end
 
--- kind says how a limit is enforced, and its window. Limits of more than a minute begin anew with the hour or day.
+-- kind says how a limit is enforced, and its window. Limits of more than a minute begin anew with the hour or day. PACED is what holds
+-- whatever the provider does: never more in any second than a second's part, and never more in the long run than the rate.
 local function kind(l)
   if l.per > MINUTE then return FIXED, l.per, 0 end
-  if l.per <= 1000 then return SLICES, l.per, anchor end
-  if shape.mode == UNKNOWN or shape.mode == SLICES then return SLICES, 1000, anchor end
+  local aligned = shape.mode == SLICES and shape.anchor >= 0
+  if l.per <= 1000 then return aligned and SLICES or PACED, l.per, anchor end
+  if aligned then return SLICES, 1000, anchor end
+  if shape.mode == UNKNOWN or shape.mode == SLICES then return PACED, 1000, 0 end -- whenever its seconds begin, each is one second
   if shape.mode == FIXED and shape.anchor >= 0 then return FIXED, shape.window > 0 and shape.window or l.per, anchor end
   if shape.mode == BUCKET then return BUCKET, shape.burst > 0 and shape.burst or l.per, 0 end
   return SLIDING, shape.window > 0 and shape.window or l.per, 0
@@ -95,7 +107,7 @@ for _, d in ipairs(dims) do
     old = all -- the window that it belongs to is over
     if frame > 0 and nextLabel == current then hold(keep, d.dim, d.nextKeep) end
   end
-  if frame == 0 then old = 0 end
+  if frame == 0 or unsure then old = 0 end
   spentOld[d.dim], spentNow[d.dim] = old, all - old
   if all > 0 then spending = true end
   me.seen[d.dim] = d.all
@@ -109,15 +121,21 @@ end
 if spending or not wants then me.starved = now end
 me.keep, me.nextKeep, me.wanted, me.label, me.nextLabel = keep, nextKeep, wanting, current, current + 1
 me.places, me.inUse, me.lease, me.joined = keepPlaces, inUse, now + lease, true
+me.need = {}
+for _, d in ipairs(dims) do hold(me.need, d.dim, d.dim == '0' and d.wanted > 0 and max(1, d.need) or d.need) end
 if blocked > state.blocked and blocked < now + MINUTE * 10 then state.blocked = blocked end
 
 -- Who counts: live replicas, what they hold now and ahead.
-local live, wantedBy, heldBy, aheadBy, places_ = 0, {}, {}, {}, 0
+local live, wantedBy, heldBy, aheadBy, needBy, places_ = 0, {}, {}, {}, {}, 0
 local starved, starvedAt = nil, now - 700
 for name, r in pairs(state.replicas) do
   if r.lease > now then
     live = live + 1
     places_ = places_ + (r.places or 0)
+    if changed and name ~= id then -- by the windows of before it is held still
+      for dim, n in pairs(r.nextKeep) do r.keep[dim] = (r.keep[dim] or 0) + n end
+      r.nextKeep, r.label, r.nextLabel = {}, current, current + 1
+    end
     if frame > 0 and r.label ~= current then
       if r.nextLabel == current then r.keep, r.nextKeep = r.nextKeep, {} else r.keep, r.nextKeep = {}, {} end
       r.label, r.nextLabel = current, current + 1
@@ -125,8 +143,23 @@ for name, r in pairs(state.replicas) do
     for dim, n in pairs(r.keep) do heldBy[dim] = (heldBy[dim] or 0) + n end
     for dim, n in pairs(r.nextKeep) do aheadBy[dim] = (aheadBy[dim] or 0) + n end
     for dim, n in pairs(r.wanted) do wantedBy[dim] = (wantedBy[dim] or 0) + n end
+    for dim, n in pairs(r.need or {}) do needBy[dim] = max(needBy[dim] or 0, n) end
     if r.starved < starvedAt then starved, starvedAt = name, r.starved end
   end
+end
+
+-- book adds what was spent at a time to a list of the last so many milliseconds, and forgets what is older. Spending of a 240th of the span
+-- is one entry, whose time is its end.
+local function book(s, span, at, sum)
+  local grain = max(1, floor(span / SLOTS))
+  while #s.ring > 0 and s.ring[1][1] + span < now do
+    s.sum = s.sum - s.ring[1][2]
+    table.remove(s.ring, 1)
+  end
+  if sum <= 0 then return end
+  local last, finish = s.ring[#s.ring], floor(at / grain) * grain + grain
+  if last and last[1] >= finish then last[2] = last[2] + sum else s.ring[#s.ring + 1] = {finish, sum} end
+  s.sum = s.sum + sum
 end
 
 -- account books spending in a limit's state and returns what is free of it now, and in the next labelled window.
@@ -141,27 +174,22 @@ local function account(l)
     fresh, old, sum = min(fresh, l.recent), 0, l.recent
     fresh = sum
   end
-  if not s or s.mode ~= mode or s.window ~= window then
+  if not s or s.mode ~= mode or s.window ~= window or changed then
     local was = s and s.ring and s or {ring = {}, sum = 0}
     s = {mode = mode, window = window, ring = was.ring, sum = was.sum, used = 0, debt = 0, index = -1, at = now, level = -1}
-    if was.sum > 0 and mode == FIXED and l.per <= MINUTE then s.used, s.index = was.sum, floor((now - a) / window) end
+    if (mode == FIXED or mode == SLICES) and l.per <= MINUTE then
+      s.index = floor((now - a) / window)
+      for _, e in ipairs(s.ring) do
+        if e[1] > s.index * window + a then s.used = s.used + e[2] end
+      end
+    end
     if mode == BUCKET then s.level = l.amount * window / l.per - was.sum end
     state.limits[name] = s
   end
   -- The ring of the last minute serves sliding windows, and whatever shape is learned next.
   if l.per <= MINUTE then
     local span = mode == SLIDING and window or MINUTE
-    local slot = max(1, floor(span / SLOTS))
-    local first = floor((now - span) / slot) - 1
-    while #s.ring > 0 and s.ring[1][1] < first do
-      s.sum = s.sum - s.ring[1][2]
-      table.remove(s.ring, 1)
-    end
-    if sum > 0 then
-      local last, here = s.ring[#s.ring], floor(now / slot)
-      if last and last[1] >= here then last[2] = last[2] + sum else s.ring[#s.ring + 1] = {here, sum} end
-      s.sum = s.sum + sum
-    end
+    book(s, span, now, sum)
     local back = -sum -- refunds free the oldest first: never more than was taken leaves with any slot
     while back > 0 and #s.ring > 0 do
       local n = min(back, s.ring[1][2])
@@ -170,6 +198,18 @@ local function account(l)
     end
   end
   if mode == SLIDING then return l.amount * window / l.per - s.sum - held end
+  if mode == PACED then
+    local part = l.amount * window / l.per
+    local most = max(part, min(needBy[l.dim] or 0, l.amount)) -- a call that needs more than a second's part goes alone
+    if not s.second then
+      s.second = {ring = {}, sum = 0}
+      s.level = s.sum - max(sum, 0) > 0 and 0 or part -- it was enforced in another way until now, and may have sent all at once
+    end
+    book(s.second, window + slack, now - age, sum) -- what comes back belongs to a second that is over
+    s.level, s.at = min(s.level + (now - s.at) * l.amount / l.per, most) - sum, now
+    s.level = min(s.level, most)
+    return min(s.level, most - s.second.sum) - held
+  end
   if mode == BUCKET then
     -- Spending is booked when it is told, which is later than it was: the provider's own level is never below this one less what is held.
     local size = l.amount * window / l.per
@@ -205,10 +245,11 @@ local function account(l)
 end
 
 -- What is free of each dimension, now and in the next window.
-local free, freeNext = {}, {}
+local free, freeNext, paced = {}, {}, {}
 for _, l in ipairs(limits) do
   local n, after = account(l)
-  local _, window = kind(l)
+  local mode, window = kind(l)
+  if mode == PACED then paced[l.dim] = true end
   if after and window == frame then
     after = after - (aheadBy[l.dim] or 0)
   else
@@ -221,7 +262,7 @@ end
 
 -- share divides what can be held in all by what is wanted, and gives me what I lack of my part. One replica whose calls have not fitted
 -- into its part for a while goes first. It returns what is given, and what should be held at most from now on.
-local function share(dim, available, held, mine, bound, late, need)
+local function share(dim, available, held, mine, bound, late, need, paced)
   local total = max(available, 0) + held
   local wanted, want = wantedBy[dim] or 0, wanting[dim] or 0
   if wanted < total / 4 then -- plenty: everybody has some at hand, so that a first call need not wait
@@ -240,11 +281,12 @@ local function share(dim, available, held, mine, bound, late, need)
     end
   end
   if bound then target = min(target, want) end
+  if paced and need > target and (not starved or starved == id) then target = min(need, total) end -- whole calls, or nothing moves
   if late and want > target then target = min(want, total) end -- the rest of a second goes to whom it is of use
   target = ceil(target)
   local room = floor(available)
-  if live > 1 and mine > 0 and not late then room = room - ceil(total / 64) end
-  if late and mine + room < need then return 0, target end -- all of it or nothing: two halves are of use to nobody
+  if live > 1 and mine > 0 and not late and not paced then room = room - ceil(total / 64) end
+  if (late or paced) and mine + room < need then return 0, target end -- all of it or nothing: two halves are of use to nobody
   return max(0, min(target - mine, room)), target
 end
 
@@ -256,7 +298,7 @@ for _, d in ipairs(dims) do
   local add, target, more = 0, 0, 0
   if free[d.dim] then
     add, target = share(d.dim, free[d.dim], heldBy[d.dim] or 0, mine, frame == 0 or frame >= 10000,
-      frame > 0 and frame <= 1000 and now - start(current) > 0.15 * frame, d.need)
+      frame > 0 and frame <= 1000 and now - start(current) > 0.15 * frame, d.need, paced[d.dim])
     if ahead then more = share(d.dim, freeNext[d.dim], aheadBy[d.dim] or 0, nextMine, frame >= 10000) end
     if closed then add, more = 0, 0 end
   end

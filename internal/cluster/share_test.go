@@ -27,8 +27,8 @@ type member struct {
 	refused  limit.Amounts
 	inUse    int
 	dead     bool
-	alone    []slotted // what it has spent by its own count
-	now      func() time.Time
+	alone    []slotted     // what it has spent by its own count
+	shift    time.Duration // of its clock
 	reported time.Time
 }
 
@@ -72,10 +72,12 @@ func (m *member) Alone(f float64) {
 }
 
 // try starts a call if it may.
-func (m *member) try(n limit.Amounts) bool {
+func (m *member) try(p *provider, n limit.Amounts) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.may(&n) {
+	real := time.Now()
+	now := real.Add(m.shift)
+	if !m.may(&n, now) {
 		for d := range n {
 			m.refused[d] = max(m.refused[d], n[d])
 		}
@@ -85,8 +87,9 @@ func (m *member) try(n limit.Amounts) bool {
 		m.spent[d] += n[d]
 		m.left[d] -= n[d]
 	}
-	m.alone = append(m.alone, slotted{m.now(), n})
+	m.alone = append(m.alone, slotted{now, n})
 	m.inUse++
+	p.send(real, n)
 	return true
 }
 
@@ -96,8 +99,7 @@ func (m *member) done() {
 	m.inUse--
 }
 
-func (m *member) may(n *limit.Amounts) bool {
-	now := m.now()
+func (m *member) may(n *limit.Amounts, now time.Time) bool {
 	if m.dead {
 		return false
 	}
@@ -146,10 +148,10 @@ type provider struct {
 	most  int
 }
 
-func (p *provider) send(n limit.Amounts) {
+func (p *provider) send(at time.Time, n limit.Amounts) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.calls = append(p.calls, slotted{time.Now(), n})
+	p.calls = append(p.calls, slotted{at, n})
 	p.under++
 	p.most = max(p.most, p.under)
 }
@@ -215,7 +217,7 @@ func start(t *testing.T, url, prefix, name string, terms limit.Terms, shift time
 	if !terms.Shape.Anchor.IsZero() {
 		terms.Shape.Anchor = terms.Shape.Anchor.Add(shift)
 	}
-	r := &replica{m: &member{name: name, terms: terms, now: now}}
+	r := &replica{m: &member{name: name, terms: terms, shift: shift}}
 	c, err := New(Options{
 		URL: llm.NewSecret(url), Replicas: 1, Prefix: prefix, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Quotas: func() []limit.Member { return []limit.Member{r.m} },
@@ -249,8 +251,7 @@ func load(p *provider, m *member, seed uint64, tokens func(*rand.Rand) int64, to
 		defer tick.Stop()
 		n := limit.Amounts{limit.Requests: 1, limit.Tokens: tokens(rnd)}
 		for {
-			for m.try(n) {
-				p.send(n)
+			for m.try(p, n) {
 				wg.Go(func() {
 					if took > 0 {
 						<-time.After(took)
@@ -271,45 +272,60 @@ func load(p *provider, m *member, seed uint64, tokens func(*rand.Rand) int64, to
 
 func mixed(r *rand.Rand) int64 { return 100 + r.Int64N(900) + r.Int64N(2)*r.Int64N(2000) }
 
+func quotaLimits() []limit.Limit {
+	return []limit.Limit{{Dim: limit.Requests, Amount: 9000, Per: time.Minute}, {Dim: limit.Tokens, Amount: 4_200_000, Per: time.Minute}}
+}
+
+// TestFourReplicasShareAQuota: no window of the provider's is exceeded, in any way of enforcement, whatever the replicas' clocks say, and also if
+// they do not know how it is enforced, or when its seconds begin.
 func TestFourReplicasShareAQuota(t *testing.T) {
 	t.Parallel()
 	url := testenv.Redis(t)
-	limits := []limit.Limit{{Dim: limit.Requests, Amount: 9000, Per: time.Minute}, {Dim: limit.Tokens, Amount: 4_200_000, Per: time.Minute}}
 	anchor := time.Unix(1_000_000, 300e6)
-	for name, shape := range map[string]limit.Shape{
-		"slices":  {Mode: limit.Slices, Anchor: anchor},
-		"bucket":  {Mode: limit.Bucket, Burst: 5 * time.Second},
-		"fixed":   {Mode: limit.Fixed, Window: 4 * time.Second, Anchor: anchor},
-		"sliding": {Mode: limit.Sliding, Window: 4 * time.Second},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			terms := limit.Terms{Limits: limits, Shape: shape}
-			p := &provider{terms: terms}
-			stop, wg := make(chan struct{}), new(sync.WaitGroup)
-			var ends []func()
-			for i := range 4 {
-				r := start(t, url, "test-"+t.Name(), "quota/"+name, terms, time.Duration(i-2)*17*time.Minute)
-				ends = append(ends, r.run(t))
-				load(p, r.m, uint64(i), mixed, 0, stop, wg)
-			}
-			<-time.After(5 * time.Second)
-			from := time.Now()
-			<-time.After(8 * time.Second)
-			to := time.Now()
-			close(stop)
-			wg.Wait()
-			for _, end := range ends {
-				end()
-			}
-			most, used := p.judge(from, to)
-			t.Logf("most of a window %.4f, used %.4f", most, used)
-			if most > 1 {
-				t.Errorf("%.2f%% of the limit was sent in one window", 100*most)
-			}
-			if used < 0.85 { // 97% is the bar of bench/scheduler; here the machine may be busy with other tests
-				t.Errorf("%.2f%% of the limit was used", 100*used)
-			}
-		})
+	anySecond := limit.Shape{Mode: limit.Sliding, Window: time.Second}
+	type crowd struct {
+		p     *provider
+		name  string
+		least float64
+	}
+	var crowds []crowd
+	var ends []func()
+	stop, wg := make(chan struct{}), new(sync.WaitGroup)
+	f := func(name string, enforced, known limit.Shape, least float64) {
+		terms := limit.Terms{Limits: quotaLimits(), Shape: known}
+		c := crowd{&provider{terms: limit.Terms{Limits: terms.Limits, Shape: enforced}}, name, least}
+		crowds = append(crowds, c)
+		for i := range 4 {
+			r := start(t, url, "test-"+t.Name(), "quota/"+name, terms, time.Duration(i-2)*17*time.Minute)
+			ends = append(ends, r.run(t))
+			load(c.p, r.m, uint64(i), mixed, 0, stop, wg)
+		}
+	}
+	// The shares of use are far below the 97% that bench/scheduler asks for: here the machine may be busy with other tests.
+	same := func(name string, s limit.Shape) { f(name, s, s, 0.7) }
+	same("slices", limit.Shape{Mode: limit.Slices, Anchor: anchor})
+	same("bucket", limit.Shape{Mode: limit.Bucket, Burst: 4 * time.Second})
+	same("fixed", limit.Shape{Mode: limit.Fixed, Window: 4 * time.Second, Anchor: anchor})
+	same("sliding", limit.Shape{Mode: limit.Sliding, Window: 4 * time.Second})
+	f("slices of unknown phase", anySecond, limit.Shape{Mode: limit.Slices}, 0.6)
+	f("unknown", anySecond, limit.Shape{}, 0.6)
+	<-time.After(4 * time.Second)
+	from := time.Now()
+	<-time.After(8 * time.Second)
+	to := time.Now()
+	close(stop)
+	wg.Wait()
+	for _, end := range ends {
+		end()
+	}
+	for _, c := range crowds {
+		most, used := c.p.judge(from, to)
+		t.Logf("%s: most of a window %.4f, used %.4f", c.name, most, used)
+		if most > 1 {
+			t.Errorf("%s: %.2f%% of the limit was sent in one window", c.name, 100*most)
+		}
+		if used < c.least {
+			t.Errorf("%s: %.2f%% of the limit was used, want at least %.0f%%", c.name, 100*used, 100*c.least)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"sluice/internal/auth"
 	"sluice/internal/cluster"
 	"sluice/internal/model"
 )
@@ -269,12 +270,24 @@ func printable(s string) bool {
 // tiers checks that each key's tier exists.
 func (ck *checker) tiers(c *Config) {
 	var names []string
-	for name := range c.Auth.Tiers {
+	for name, t := range c.Auth.Tiers {
 		names = append(names, name)
+		ck.budget("tiers."+name, t.Limits, t.Users)
 	}
 	for i, k := range c.Auth.Keys {
+		ck.budget(fmt.Sprintf("keys[%d]", i), k.Limits, k.Users)
 		if k.Tier != "" && !slices.Contains(names, k.Tier) {
 			ck.fail(fmt.Sprintf("keys[%d].tier", i), "there is no "+ck.named("tier", fmt.Sprintf("keys[%d].tier", i), k.Tier)+suggest(k.Tier, names))
+		}
+	}
+}
+
+// budget checks that a budget that is written says its amount: without one it would let everything through.
+func (ck *checker) budget(path string, key auth.Limits, users auth.UserLimits) {
+	for at, b := range map[string]auth.Budget{path + ".budget": key.Budget, path + ".users.budget": users.Budget} {
+		_, written := ck.where[at]
+		if _, amount := ck.where[at+".usd"]; written && !amount && b.USD == 0 {
+			ck.fail(at+".usd", "is missing: a budget without an amount would let everything through")
 		}
 	}
 }

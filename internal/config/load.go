@@ -209,6 +209,7 @@ func (d *decoder) decode(root ast.Node, c *Config) {
 			d.notices = append(d.notices, Notice{d.where["providers."+p.Name], "providers." + p.Name, "has no api_key: " + upstream.PresetOf(p.API).Title + " refuses calls without one"})
 		}
 	}
+	d.quotaNotices(c)
 	check(c, &d.collector, d.where)
 }
 

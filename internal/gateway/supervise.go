@@ -62,9 +62,8 @@ func (r *run) supervised(answer *upstream.Answer, rl *relay) *llm.Error {
 		return e
 	}
 	r.tellWhole(body, a)
+	r.upstream += time.Since(r.first) // before the headers are set, which tell what of the time is ours
 	r.commit(answer.Header)
-	r.upstream += time.Since(r.first)
-	r.overhead = max(r.overhead-time.Since(r.first), 0)
 	r.sendWhole(http.StatusOK, body)
 	return nil
 }

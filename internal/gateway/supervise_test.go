@@ -52,6 +52,9 @@ func TestSupervised(t *testing.T) {
 			if !near(w.took, took) {
 				t.Errorf("%s: took %v, want %v", name, w.took, took)
 			}
+			if us := w.header.Get("X-Sluice-Overhead-Us"); len(us) == 0 || len(us) > 5 { // of simulated time: the answer's is the provider's
+				t.Errorf("%s: took %v, of which X-Sluice-Overhead-Us says %s", name, w.took, us)
+			}
 			if asked := a.got()[0].body; !strings.Contains(asked, `"stream":true`) || !strings.Contains(asked, `"include_usage":true`) {
 				t.Errorf("%s: asked %s", name, asked)
 			}

@@ -62,6 +62,13 @@ func (s *Set) Follow(g Grant) {
 	tell(s.regranted)
 }
 
+// Following reports whether the set spends what is granted to this replica: others spend of the same quota.
+func (s *Set) Following() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.following
+}
+
 // Paused returns until when nothing starts because the provider said so; zero if it may.
 func (s *Set) Paused(now time.Time) time.Time {
 	s.mu.Lock()

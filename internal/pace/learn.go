@@ -22,8 +22,9 @@ type learner struct {
 // ticket is what a learner remembers of one call.
 type ticket struct{ note note }
 
-// unbound is the shape of a set while the study decides: it lets through whatever any way of enforcement does.
-var unbound = limit.Shape{Mode: limit.Bucket, Window: time.Minute, Burst: 3 * time.Minute}
+// unbound is the shape of a set while the study decides: it lets through whatever any way of enforcement does, which is two windows' worth, at
+// the end of one and the beginning of the next.
+var unbound = limit.Shape{Mode: limit.Unknown, Window: time.Minute, Burst: 2*time.Minute + 2*time.Second}
 
 // newLearner returns a learner for a quota. declared says that the limits are those of the configuration.
 func newLearner(set *limit.Set, t limit.Terms, declared bool) *learner {
@@ -61,12 +62,18 @@ func minutely(t *limit.Terms) bool {
 
 // apply tells the set what is known of the shape.
 func (l *learner) apply(now time.Time) {
+	if at := l.study.pause; at > 0 {
+		l.study.pause = 0
+		l.set.Block(now, l.base.Add(at))
+	}
 	if l.study.unknown {
 		return
 	}
 	sh := unbound
 	if g := &l.study.guess; g.settled {
-		sh = g.shape
+		if sh = g.shape; sh.Mode == limit.Slices && !l.study.second.on {
+			sh.Anchor = l.base.Add(l.study.phase.at)
+		}
 	} else if first, ok := g.first(); ok {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
 	}
@@ -89,7 +96,7 @@ func (l *learner) apply(now time.Time) {
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again. The set is asked after that.
 func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
-	if l.study == nil {
+	if l.study == nil || l.set.Following() {
 		return true, time.Time{}
 	}
 	ok, at := l.study.ask(now.Sub(l.base), &t.Need)
@@ -102,7 +109,7 @@ func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
 
 // sent takes note of a call that starts.
 func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {
-	if l.study != nil {
+	if l.study != nil && !l.set.Following() { // else others send, too, of which nothing is known here
 		tk.note = l.study.sent(now.Sub(l.base), n)
 	}
 }
@@ -131,12 +138,6 @@ func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Ou
 		return
 	}
 	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
-	if l.study.pause > 0 {
-		if o.RetryAfter == 0 {
-			l.set.Block(now, l.base.Add(l.study.pause))
-		}
-		l.study.pause = 0
-	}
 	l.apply(now)
 }
 

@@ -244,8 +244,6 @@ func (p *labProvider) tell(l *llm.RateLimits) {
 type labCall struct {
 	input, max, output int64
 	need               llm.Need
-	waited             bool
-	ready              time.Duration
 }
 
 // labCalls makes calls of log-normal sizes. The work for a counting rule is seconds at the plain rate.
@@ -290,9 +288,9 @@ type labRun struct {
 	gate     labGate
 	callers  int
 	delay    [2]time.Duration // of a refusal, least and most
+	way      time.Duration    // to the provider, on average, beside a millisecond
 	rnd      *rand.Rand
 	change   func(now time.Duration) // called once a simulated second
-	tick     time.Duration
 	deadline time.Duration
 	epoch    time.Time // of the fleet whose time is to be that of the lab
 
@@ -302,8 +300,6 @@ type labRun struct {
 
 	// results
 	sent, refusals int
-	refusedAt      []time.Duration
-	charged        float64
 	end            time.Duration
 }
 
@@ -344,8 +340,7 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 	left := len(calls)
 	var claims limit.Claims
 	var dispatch func(now time.Duration)
-	send := func(now time.Duration, c *labCall, ticket any) {
-		r.sent++
+	arrive := func(now time.Duration, c *labCall, ticket any) {
 		ok, wait := r.p.arrive(now, c)
 		l := new(llm.RateLimits)
 		r.p.tell(l)
@@ -353,14 +348,12 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 			d := r.delay[0] + time.Duration(r.rnd.Int64N(int64(r.delay[1]-r.delay[0]+1)))
 			r.at(now+d, func(now time.Duration) {
 				r.refusals++
-				r.refusedAt = append(r.refusedAt, now-start)
 				r.gate.refused(now, ticket, wait, l)
 				r.queue = append([]*labCall{c}, r.queue...)
 				dispatch(now)
 			})
 			return
 		}
-		r.charged += r.p.cost(c)[1]
 		first := 300*time.Millisecond + time.Duration(r.rnd.ExpFloat64()*float64(300*time.Millisecond))
 		first = min(first, 2*time.Second)
 		r.at(now+first, func(now time.Duration) {
@@ -376,6 +369,16 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 			refill()
 			dispatch(now)
 		})
+	}
+	send := func(now time.Duration, c *labCall, ticket any) {
+		r.sent++
+		if r.way == 0 {
+			arrive(now, c, ticket)
+			return
+		}
+		// Some are much later than others.
+		d := time.Millisecond + time.Duration(r.rnd.ExpFloat64()*float64(r.way))
+		r.at(now+min(d, 10*r.way), func(now time.Duration) { arrive(now, c, ticket) })
 	}
 	dispatch = func(now time.Duration) {
 		soonest := time.Duration(-1)
@@ -422,7 +425,7 @@ func (r *labRun) run(start time.Duration, calls []*labCall) {
 			return
 		}
 		if !r.epoch.IsZero() {
-			time.Sleep(time.Until(r.epoch.Add(e.at)))
+			sleepUntil(r.epoch.Add(e.at))
 		}
 		e.do(e.at)
 	}

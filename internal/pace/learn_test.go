@@ -62,11 +62,17 @@ func (g *labFleet) done(now time.Duration, of any, c *labCall) {
 	of.(Lease).Done(Outcome{Used: true, Usage: llm.Usage{Input: c.input, Output: c.output}})
 }
 
+// sleepUntil lets the time of the bubble pass.
+func sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
+
 func labTerms() *limit.Terms {
 	return &limit.Terms{Limits: []limit.Limit{{Dim: limit.Requests, Amount: 9000, Per: time.Minute}, {Dim: limit.Tokens, Amount: 4_200_000, Per: time.Minute}}}
 }
 
 var debug = os.Getenv("LAB")
+
+// labWay is how long calls take to arrive, on average.
+const labWay = 3 * time.Millisecond
 
 // labBars are the most that a run may take of the clairvoyant sender's time, and the most of its calls that may be refused.
 type labBars struct{ first, firstRefused, second, secondRefused float64 }
@@ -115,7 +121,9 @@ func labCases() (cases []labCase) {
 				for _, wait := range []labWait{waitNone, waitExact, waitCeil} {
 					for _, phase := range []time.Duration{0, 15 * time.Second, 45 * time.Second, 57 * time.Second} {
 						for _, declared := range []bool{true, false} {
-							if mode == labFixed || phase == 0 {
+							if mode == labSlices && phase == 0 {
+								cases = append(cases, labCase{mode, charge, headers, wait, declared, -370 * time.Millisecond, time.Minute, [2]time.Duration{5 * time.Millisecond, 100 * time.Millisecond}})
+							} else if mode == labFixed || phase == 0 {
 								cases = append(cases, labCase{mode, charge, headers, wait, declared, -phase, time.Minute, [2]time.Duration{5 * time.Millisecond, 100 * time.Millisecond}})
 							}
 						}
@@ -152,12 +160,14 @@ func (c labCase) play() labResult {
 	p = c.provider()
 	g := newLabFleet(c.declared)
 	first := c.runner(p, g)
+	first.way = labWay
 	first.epoch = g.f.epoch
 	first.run(0, calls)
 	if debug != "" {
 		fmt.Println("SECOND", g.study().guess.dump())
 	}
 	second := c.runner(p, g)
+	second.way = labWay
 	second.epoch = g.f.epoch
 	start = (first.end + 90*time.Second).Truncate(time.Minute) + ideal.end%time.Minute
 	start += 90 * time.Second

@@ -235,9 +235,9 @@ func (g *guess) ask(s *stand, doubt bool) (yes, no float64) {
 			weight *= 0.2 // few hold less than a minute
 		}
 		if doubt {
-			room -= 1.5 * slack
+			room = max(room-1.5*slack, room/2)
 		}
-		vote(s.lack <= room, weight)
+		vote(s.lack <= max(room, s.cost), weight) // one call fits into a full bucket, or none would ever go
 	}
 	full := minute
 	if doubt {

@@ -14,16 +14,14 @@ type heads struct {
 	off       bool
 
 	// How the times of resets move, since the first of them.
-	since    time.Duration
-	answers  int
-	whole    int // resets were the time that a bucket takes to fill
-	still    int // resets pointed to the same moment
-	minute   int // resets were a minute from then
-	anchor   time.Duration
-	foreign  int // answers in a row that know of more use than ours
-	fit      [rules]float64
-	fits     int
-	previous float64
+	since   time.Duration
+	answers int
+	whole   int // resets were the time that a bucket takes to fill
+	still   int // resets pointed to the same moment
+	minute  int // resets were a minute from then
+	anchor  time.Duration
+	fit     [rules]float64
+	fits    int
 }
 
 // reading is what headers say of one dimension.
@@ -116,7 +114,6 @@ func (l *study) compare(t *note, d int, used float64) {
 	switch {
 	case best < 1+0.03*used:
 		h.good++
-		h.foreign = 0
 	default:
 		h.bad++
 		if h.bad >= headsGiveUp && h.good < 2*h.bad {

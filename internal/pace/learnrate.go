@@ -9,21 +9,150 @@ import (
 
 // Where nothing is known of a quota, not even that there is one.
 const (
-	scoutWidth  = 32   // calls that may be unconfirmed at first; an eighth of those that were accepted later on
+	scoutWidth  = 64   // calls that may be unconfirmed at first; an eighth of those that were accepted later on
 	scoutLeast  = 8    // accepted calls in the last minute before a refusal, for a rate to follow from it
 	scoutEnough = 2000 // accepted calls after which no quota is expected any more, until one refuses
 )
 
-// estimate makes a rate of what was accepted until the first refusal, as if a whole minute's budget had been there at the beginning. If that is
-// wrong, the first calls that are accepted beyond it say so.
+// estimate makes a rate of what was accepted until the first refusal. If a second's worth is enforced each second, that is what the last one took,
+// which is soon seen: as much is accepted again a second later. That is tried first, because a rate that is too low costs far more than
+// a refusal. Else it is as if a whole minute's budget had been there at the beginning. If that is wrong, the first calls that are accepted
+// beyond it say so.
 func (l *study) estimate(now time.Duration) {
 	l.unknown = false
-	taken := l.past[ruleMax].since(now - time.Minute)
-	l.rate = take{limit.Tokens: max(taken[limit.Tokens], 1) / minute}
-	if taken[limit.Tokens] == 0 {
-		l.rate = take{limit.Requests: max(taken[limit.Requests], 1) / minute}
+	if l.told > now+2*time.Second {
+		l.estimateMinute(now)
+		return
+	}
+	l.second = second{on: true, since: now, whole: l.past[ruleMax].since(now - time.Second + traceSlot)}
+	l.rate = ofDim(l.second.whole)
+	l.rebase(now)
+	l.guess.reset(limit.Shape{Mode: limit.Slices, Window: time.Minute})
+	l.width = 1
+	l.pause = l.now + secondPause
+}
+
+// estimateMinute takes what was accepted for a minute's budget.
+func (l *study) estimateMinute(now time.Duration) {
+	l.second = second{}
+	l.estimated, l.adjusted = now, 1
+	l.rate = ofDim(l.past[ruleMax].since(now - time.Minute))
+	for d := range l.rate {
+		l.rate[d] /= minute
 	}
 	l.rebase(now)
+	l.guess.reset(limit.Shape{})
+	l.guess.slices.strike(now, out)
+	l.found = 0
+}
+
+// ofDim returns the dimension of an amount that quotas are mostly about.
+func ofDim(t take) take {
+	if t[limit.Tokens] > 0 {
+		return take{limit.Tokens: t[limit.Tokens]}
+	}
+	return take{limit.Requests: max(t[limit.Requests], 1)}
+}
+
+// second is the attempt to take as much in a second as in the one before the first refusal.
+type second struct {
+	on      bool
+	since   time.Duration
+	whole   take // of that second
+	taken   take // in the attempt
+	refused int
+}
+
+// secondPause is how long nothing is sent before an attempt: the second that is used up is over then.
+const secondPause = 1100 * time.Millisecond
+
+// again takes in that a call was accepted in the attempt. It is over when half of the second was taken again.
+func (l *study) again(e *entry) {
+	s := &l.second
+	if e.at <= s.since {
+		return
+	}
+	s.taken.add(ruleMax.onArrival(&e.need))
+	l.width = min(l.width*2, scoutWidth)
+	rate := ofDim(s.whole)
+	if s.taken.largest(&rate) >= 0.5 {
+		l.second = second{}
+		l.found = l.now
+	}
+}
+
+// notAgain takes in that a call was refused in the attempt. One may have been somebody else's fault.
+func (l *study) notAgain(now time.Duration) {
+	s := &l.second
+	if s.refused++; s.refused >= 2 || l.told > now+2*time.Second {
+		l.estimateMinute(now)
+		return
+	}
+	s.since, s.taken = now, take{}
+	l.width = 1
+	l.pause = now + secondPause
+}
+
+// Growth of a rate that was found out, while more is wanted and nothing is refused.
+const (
+	growSlices = 2 * time.Second
+	growMinute = 10 * time.Second
+)
+
+// grow raises a rate that was found out: one that was never contradicted from above may be far too low. The more often that was wrong, the less
+// and the later.
+func (l *study) grow(now time.Duration) {
+	every, by := growMinute, 1.05
+	if l.guess.shape.Mode == limit.Slices {
+		every, by = growSlices, [...]float64{1.5, 1.15, 1.04}[min(l.overgrown, 2)]
+	}
+	every <<= min(l.overgrown, 5)
+	if l.told > now || l.hold > now || now < max(l.grewAt, l.episode, l.found)+every {
+		return
+	}
+	l.grewAt, l.before = now, l.rate
+	l.scale(by)
+}
+
+// over reports whether a call goes beyond what the shape that was found allows.
+func (g *guess) over(s *stand) bool {
+	switch g.shape.Mode {
+	case limit.Slices:
+		return s.since(s.now-time.Second) > 1
+	case limit.Bucket:
+		return s.lack > g.shape.Burst.Seconds()
+	default:
+		return s.since(s.now-time.Minute) > minute
+	}
+}
+
+// adjust takes in how far an accepted call went into a minute's budget whose rate was only found out: what was under way when it was, it did
+// not count.
+func (l *study) adjust(s *stand) {
+	if by := s.lack / minute; by > 1 && by < 1.05 && l.adjusted*by < 1.1 && s.now < l.estimated+70*time.Second {
+		l.adjusted *= by
+		for d := range l.rate {
+			l.rate[d] *= by
+		}
+	}
+}
+
+// shrink takes back what grow has done, or some of the rate if it has not done anything lately.
+func (l *study) shrink(now time.Duration) {
+	if l.grewAt > 0 && now < l.grewAt+growMinute {
+		l.overgrown++
+		l.rate, l.grewAt = l.before, 0
+		l.rebase(now)
+		return
+	}
+	by := 0.95
+	if l.guess.shape.Mode == limit.Slices {
+		if got := l.past[l.rule].since(now - time.Second + traceSlot); got.largest(&l.rate) < 0.95 {
+			by = max(got.largest(&l.rate), 0.7)
+		}
+		l.overgrown = max(l.overgrown, 1)
+	}
+	l.scale(by)
 }
 
 // rebase makes what buckets lack anew, after the rate has changed.
@@ -112,10 +241,16 @@ func (l *study) contradicted(now time.Duration) (pause time.Duration) {
 	}
 	l.wrong++
 	l.wrongAt = now
-	if l.wrong >= 3 {
-		if !l.declared && !l.stated {
-			l.scale(0.95)
+	if !l.declared && !l.stated {
+		l.shrink(now)
+		if l.guess.shape.Mode == limit.Slices {
+			l.doubt = false
+			if l.wrong < 12 {
+				return 300 * time.Millisecond
+			}
 		}
+	}
+	if l.wrong >= 3 && (l.guess.shape.Mode != limit.Slices || l.wrong >= 6) {
 		l.guess.reset(limit.Shape{})
 		l.found, l.doubt, l.width = 0, true, 1
 	}

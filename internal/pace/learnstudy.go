@@ -54,7 +54,17 @@ type study struct {
 	episode  time.Duration // end of the refusals that count as one
 	episodes int
 
-	heads heads
+	heads  heads
+	second second
+	phase  phase
+
+	// Growth of a rate that was found out.
+	grewAt    time.Duration
+	before    take // the rate
+	estimated time.Duration
+	adjusted  float64 // by how much since then
+	streak    int     // accepted calls since the last refusal
+	overgrown int     // times that it was refused
 }
 
 // note is what a study remembers of one call.
@@ -171,11 +181,15 @@ func (l *study) judge(e *entry) {
 			}
 		}
 		l.judged = e.at
-		l.guess.refused(&s)
+		late := l.stand(l.rule, l.soonAfter(e), e.at, &e.need)
+		l.guess.refused(&late)
 		l.revive(true)
 		return
 	}
-	if !l.guess.settled && !l.unknown && !l.guess.possible(&s) {
+	switch {
+	case l.second.on:
+		l.again(e)
+	case !l.guess.settled && !l.unknown && !l.guess.possible(&s):
 		l.beyond()
 	}
 	if l.open {
@@ -192,6 +206,10 @@ func (l *study) judge(e *entry) {
 		l.judgedOK++
 		return
 	}
+	l.streak++
+	if !l.declared && !l.stated && !l.second.on {
+		l.adjust(&s)
+	}
 	l.guess.accepted(&s)
 	if e.probe {
 		l.pending.probes--
@@ -202,6 +220,27 @@ func (l *study) judge(e *entry) {
 		}
 	}
 	l.revive(false)
+}
+
+// slowStart is how many calls may be under way unconfirmed after a refusal, beside as many as were accepted since.
+const slowStart = 4
+
+// shuffle is the time within which calls may arrive in another order than they were sent.
+const shuffle = 30 * time.Millisecond
+
+// soonAfter returns what was taken by calls that were sent so soon after another that they may have come before it.
+func (l *study) soonAfter(e *entry) (sum take) {
+	p := &l.pending
+	for id := p.first; id < p.next; id++ {
+		o := p.get(id)
+		if o.at > e.at+shuffle {
+			break
+		}
+		if o != e && !o.refused {
+			sum.add(l.rule.onArrival(&o.need))
+		}
+	}
+	return sum
 }
 
 // stand is how far a call goes into the quota, by each hypothesis, in seconds at the plain rate.
@@ -244,10 +283,13 @@ const (
 // idle reports whether the set of budgets can decide alone: the shape and the counting rule are known, and have been for so long that all
 // that counts has been counted by them.
 func (l *study) idle(now time.Duration) bool {
-	if !l.guess.settled || l.open {
+	if !l.guess.settled || l.open || !l.declared && !l.stated {
 		return false
 	}
-	return l.guess.shape.Mode == limit.Slices || now > l.found+time.Minute+5*time.Second
+	if l.guess.shape.Mode == limit.Slices {
+		return now > l.episode+3*time.Second
+	}
+	return now > l.found+time.Minute+5*time.Second
 }
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again.
@@ -266,9 +308,31 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 	if p.full() {
 		return false, p.get(p.first).at + l.reach
 	}
+	if l.second.on && p.next-p.first >= uint64(l.width) {
+		return false, p.get(p.first).at + l.reach + time.Millisecond
+	}
+	if l.guess.settled && l.guess.shape.Mode == limit.Slices && !l.second.on {
+		if now < l.episode+3*time.Second && p.next-p.first >= uint64(slowStart+l.streak) {
+			return false, p.get(p.first).at + l.reach + time.Millisecond
+		}
+		if l.declared || l.stated {
+			return true, 0
+		}
+	}
 	s := l.stand(l.rule, p.sum[l.rule], now, n)
 	yes, no := l.guess.ask(&s, l.doubt)
+	if l.guess.settled && !l.declared && !l.stated && !l.second.on {
+		if l.guess.over(&s) {
+			l.grow(now)
+		}
+		if l.guess.shape.Mode != limit.Slices && l.grewAt > 0 && now < l.grewAt+growMinute/2 && p.next-p.first >= 2*slowStart {
+			return false, p.get(p.first).at + l.reach + time.Millisecond
+		}
+		return true, 0 // the set decides
+	}
 	switch {
+	case l.episodes > 0 && p.next-p.first >= uint64(slowStart+l.streak):
+		return false, p.get(p.first).at + l.reach + time.Millisecond
 	case no == 0 && !l.guess.grows(&s):
 		return true, 0
 	case yes < no && l.higher(now):
@@ -364,6 +428,8 @@ func (l *study) sent(now time.Duration, n *llm.Need) note {
 	for r := range p.sum {
 		p.sum[r].add(rule(r).onArrival(n))
 	}
+	l.phase.turn(now)
+	l.phase.sent(now, l.rule.onArrival(n))
 	t := note{id: p.next, at: now, need: *n, rule: l.rule}
 	for r := range l.past {
 		t.lack[r], t.span[r] = l.past[r].lack, l.past[r].since(now-time.Minute)
@@ -380,6 +446,8 @@ func (p *pending) get2(id uint64) *entry { return &p.ring[id%uint64(len(p.ring))
 func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 	l.time(now - t.at)
 	p := &l.pending
+	l.phase.turn(now)
+	l.phase.sent(t.at, take{}.less(t.rule.onArrival(&t.need)))
 	if e := p.get(t.id); e != nil && !e.refused {
 		e.refused = true
 		for r := range p.sum {
@@ -401,8 +469,17 @@ func (l *study) refused(now time.Duration, t *note, wait time.Duration) {
 		l.episode = now
 		l.episodes++
 		l.width, l.doubt = 1, true
+		l.streak = 0
 		l.failed++
-		if l.guess.settled {
+		if !l.unknown && !l.second.on && l.guess.slices.in() {
+			l.phase.refused(t.at, l.rule.onArrival(&t.need), &l.rate)
+		}
+		switch {
+		case l.second.on:
+			if t.at > l.second.since {
+				l.notAgain(now)
+			}
+		case l.guess.settled:
 			l.pause = now + l.contradicted(now)
 		}
 	}

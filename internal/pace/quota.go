@@ -35,11 +35,12 @@ func (f *Fleet) newQuota(account string, l QuotaLimits, own bool) *quota {
 	return q
 }
 
-// Calls that are sent in one order arrive in another, some milliseconds apart, and where a quota is used to the last token each of them that
-// comes too early is refused. These are the margins for that where nothing else is known; those of slices are less, since they come every
-// second.
+// Calls that are sent in one order arrive in another, and some much later than others when many are sent at once; where a quota is used to the
+// last token, each that is counted too early or too late is refused. These are the margins for that where nothing else is known. That of
+// windows is the least, since nothing is sent around their ends; those of slices, too, since they come every second.
 const (
-	minuteSlack = 25 * time.Millisecond
+	minuteSlack = 200 * time.Millisecond
+	windowSlack = 40 * time.Millisecond
 	sliceSlack  = 8 * time.Millisecond
 )
 
@@ -49,6 +50,10 @@ func lenient(s limit.Shape) limit.Shape {
 	case s.Slack != 0:
 	case s.Mode == limit.Slices || s.Mode == limit.Unknown:
 		s.Slack = sliceSlack
+	case s.Mode == limit.Fixed:
+		s.Slack = windowSlack
+	case s.Mode == limit.Bucket && s.Burst > 0:
+		s.Slack = min(minuteSlack, s.Burst/20)
 	default:
 		s.Slack = minuteSlack
 	}
