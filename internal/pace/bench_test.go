@@ -21,6 +21,12 @@ func BenchmarkTryStartDone(b *testing.B) {
 			f := New(l, Breaker{})
 			var next atomic.Int64
 			try := limit.Try{Need: llm.Need{Input: 1000, Output: 100}}
+			for range 3 * scoutEnough { // where nothing is declared, so many have to be accepted before nothing is expected to be refused
+				if l, r, _ := f.TryStart(at("p0", "m"), try); r == Started {
+					l.Done(Outcome{Used: true})
+				}
+			}
+			b.ResetTimer()
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				tg := at(fmt.Sprint("p", next.Add(1)%int64(accounts)), "m")
