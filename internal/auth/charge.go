@@ -66,7 +66,7 @@ func (p *Principal) check(l *lease, at *moment) (r refusal) {
 	a := p.account
 	if p.key != nil {
 		a.move(p.key, at)
-		r = a.check(p.key, at, l.need, a.loose.Load(), a.share.fraction())
+		r = a.check(p.key, at, l.need, a.loose.Load(), a.share.fraction(at.now))
 		if r.bound == nil {
 			r = a.share.check(p.key, at, l.need, a.running+a.loose.Load())
 		}

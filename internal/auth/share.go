@@ -23,9 +23,9 @@ type share struct {
 	lastUse  time.Time
 }
 
-// fraction returns the part of the limits that may be gone by without a grant.
-func (s *share) fraction() float64 {
-	if s.alone == 0 {
+// fraction returns the part of the limits that is ours by our own counts: all while grants come, which are the other bound.
+func (s *share) fraction(now time.Time) float64 {
+	if s.alone == 0 || s.following && now.Sub(s.to) < orphanTime {
 		return 1
 	}
 	return s.alone
@@ -171,7 +171,7 @@ func (m member) Follow(g limit.Grant) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &a.share
-	s.following, s.alone, s.from, s.to, s.places = true, 0, g.From, g.To, int64(g.Concurrency)
+	s.following, s.from, s.to, s.places = true, g.From, g.To, int64(g.Concurrency)
 	s.left = amounts{g.Amounts[limit.Requests], g.Amounts[limit.Tokens], g.Amounts[limit.Money]}.minus(s.spent)
 }
 
