@@ -199,6 +199,6 @@ func (q *Queue[L]) hopeless(w *waiter[L], c *Config, p *patience, o *outlook) *l
 	}
 	q.refused[w.class][tooLate]++
 	err := p.outOfReach(d)
-	err.RetryAfter = max(d, q.comeBack(w, c))
+	err.RetryAfter = max(told(d), q.comeBack(w, c))
 	return err
 }

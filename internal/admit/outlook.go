@@ -140,7 +140,16 @@ const (
 	leastBack  = time.Second      // what clients understand in any case
 	latestBack = time.Minute      // older SDKs take no longer wait seriously (PROVIDERS.md 6.1, 2026-11-20)
 	earlyBack  = 45 * time.Second // from there on, the answers that would be later than the latest are spread
+	overBack   = 5 * time.Second  // a wait that is over the latest by no more than this is told as the latest: a minute's window and its margin
 )
+
+// told is how long a wait is for those who are told of it.
+func told(d time.Duration) time.Duration {
+	if d > latestBack && d <= latestBack+overBack {
+		return latestBack
+	}
+	return d
+}
 
 // comeBack says when a call that is sent away should come again. The caller holds mu.
 func (q *Queue[L]) comeBack(w *waiter[L], c *Config) time.Duration {
@@ -161,14 +170,15 @@ func (q *Queue[L]) comeBack(w *waiter[L], c *Config) time.Duration {
 	if blocked == math.MaxInt64 {
 		blocked = 0
 	}
+	blocked = told(blocked)
 	switch d := start.Sub(now); {
 	case lane == nil && blocked > 0:
 		return max(blocked, leastBack)
 	case lane == nil:
 		return max(min(c.MaxWait, latestBack), leastBack)
-	case d <= latestBack:
+	case d <= latestBack+overBack:
 		lane.booked[w.class] = end
-		return max(d, leastBack)
+		return told(max(d, leastBack))
 	}
 	if blocked > latestBack {
 		return blocked

@@ -302,3 +302,30 @@ func TestSpentAtOnceIsNotSlow(t *testing.T) {
 	f("sliding, rate not known", limit.Sliding, false, 15*time.Second)
 	f("fixed, rate known", limit.Fixed, true, 15*time.Second)
 }
+
+// TestWaitJustOverAMinuteIsToldAsOne checks that a wait for a minute's window and its margin is told as a minute: SDKs take no longer one
+// seriously, and would come back at once.
+func TestWaitJustOverAMinuteIsToldAsOne(t *testing.T) {
+	t.Parallel()
+	f := func(slack, want time.Duration) {
+		t.Helper()
+		c := Default()
+		c.MaxWait = 30 * time.Second
+		terms := perMinute(0, 1000, limit.Sliding)
+		terms.Shape.Slack = slack
+		onStage(t, c, map[string]limit.Terms{"p/m": terms}, func(s *stage) {
+			s.call(context.Background(), "first", call(llm.Interactive), 1000, Ask{})
+			synctest.Wait()
+			s.call(context.Background(), "next", call(llm.Interactive), 1000, Ask{})
+			synctest.Wait()
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if e := s.errs["next"]; e == nil || e.RetryAfter != want {
+				t.Errorf("with %v of margin: %v, told %v, want %v", slack, e, e.RetryAfter, want)
+			}
+		})
+	}
+	f(0, time.Minute)
+	f(500*time.Millisecond, time.Minute)
+	f(8*time.Second, 68*time.Second)
+}

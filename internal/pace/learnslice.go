@@ -9,6 +9,10 @@ const (
 	phaseTime = 50 * time.Millisecond
 	phaseBins = int(time.Second / phaseTime)
 	phaseSums = 3 * phaseBins
+
+	// phaseSlack is how far from a slice's ends nothing is sent: the beginning is known to a part, and what is sent late in a slice, when an
+	// answer has given something back, would count for the provider's next.
+	phaseSlack = phaseTime + 10*time.Millisecond
 )
 
 // phase is what is known of when slices begin, as parts of our own seconds.
