@@ -326,7 +326,7 @@ func TestAdaptiveLab(t *testing.T) {
 				least, most := 0.95, 2.0
 				switch {
 				case name == "not streamed":
-					least, most = 0.88, math.Inf(1)
+					least, most = 0.85, math.Inf(1)
 				case name != "sluice" || raceEnabled:
 					continue
 				case right == 1: // one more than the right limit is a queue already
