@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -231,21 +233,23 @@ func TestEstimateManyKeys(t *testing.T) {
 
 func TestEstimateConcurrently(t *testing.T) {
 	t.Parallel()
-	// Declared, so that no call is held back for learning what nobody has declared.
-	f := New(Limits{[]ProviderLimits{{Name: "p", Quotas: []QuotaLimits{{Terms: limit.Terms{Concurrency: 1000}}}}}}, Breaker{})
-	var wg sync.WaitGroup
-	for i := range 8 {
-		wg.Go(func() {
-			tg := at("p", fmt.Sprint("m", i%3))
-			for j := range 500 {
-				teach(t, f, tg, chat(fmt.Sprint("k", j%7), 100, 0), llm.Usage{Input: 200, Output: 60})
-			}
-		})
-	}
-	wg.Wait()
-	n := f.Estimate(at("p", "m1"), chat("k1", 100, 0))
-	within(t, "input", n.Input, 200, 0.05)
-	within(t, "output", n.Output, 60, 0.05)
+	synctest.Test(t, func(t *testing.T) {
+		f := New(Limits{}, Breaker{})
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				tg := at("p", fmt.Sprint("m", i%3))
+				for j := range 500 {
+					teach(t, f, tg, chat(fmt.Sprint("k", j%7), 100, 0), llm.Usage{Input: 200, Output: 60})
+					time.Sleep(100 * time.Millisecond) // all at once again: a model that nobody has declared begins slowly
+				}
+			})
+		}
+		wg.Wait()
+		n := f.Estimate(at("p", "m1"), chat("k1", 100, 0))
+		within(t, "input", n.Input, 200, 0.05)
+		within(t, "output", n.Output, 60, 0.05)
+	})
 }
 
 func TestEstimateAllocs(t *testing.T) { // not parallel: allocations are counted for the process
