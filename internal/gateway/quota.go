@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -59,6 +60,9 @@ func (r *run) discharge() {
 const (
 	maxRequeues = 8
 	maxRequeued = time.Minute // of waits that providers state
+
+	leastRequeueWait = 50 * time.Millisecond
+	mostRequeueWait  = 2 * time.Second
 )
 
 // requeue reports whether the call shall wait for a quota that the provider says is used up.
@@ -70,6 +74,16 @@ func (r *run) requeue(e *llm.Error) bool {
 	r.requeues++
 	r.stated += e.RetryAfter
 	return true
+}
+
+// requeueWait returns how long a call that goes back to the queue keeps away from the targets. Where the provider has said when there will
+// be quota again, the queue knows it. Where not, the waits double, with full jitter, up to what a short window takes: pace lets
+// few calls find out when the quota is there again, and it should not be the same call each time.
+func (r *run) requeueWait(e *llm.Error) time.Duration {
+	if e.RetryAfter > 0 {
+		return 0
+	}
+	return rand.N(min(leastRequeueWait<<(r.requeues-1), mostRequeueWait))
 }
 
 // counted returns the attempts that count against retry.attempts.

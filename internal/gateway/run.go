@@ -176,9 +176,10 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 			tier++
 		} else {
 			tier = 0
-			wait = retry.wait(last, r.attempts, len(plan.Tiers) == 1)
-			if r.requeued && e.RetryAfter > 0 {
-				wait = 0 // pace knows until when the quota is used up: the call waits in its place in the queue
+			if r.requeued {
+				wait = r.requeueWait(e)
+			} else {
+				wait = retry.wait(last, r.attempts, len(plan.Tiers) == 1)
 			}
 		}
 		if !r.mayRetry(plan.Tiers, wait) {
