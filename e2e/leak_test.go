@@ -190,9 +190,9 @@ func TestErrorsAreRedacted(t *testing.T) {
 			calls.Go(func() {
 				account := kind + "-" + status
 				for path, body := range map[string]string{
-					"/v1/chat/completions":                               `{"model":"ACCOUNT/chat","messages":[{"role":"user","content":"hi"}]}`,
-					"/v1/responses":                                      `{"model":"ACCOUNT/resp","input":"hi","stream":true}`,
-					"/anthropic/v1/messages":                             `{"model":"ACCOUNT/mess","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
+					"/v1/chat/completions":   `{"model":"ACCOUNT/chat","messages":[{"role":"user","content":"hi"}]}`,
+					"/v1/responses":          `{"model":"ACCOUNT/resp","input":"hi","stream":true}`,
+					"/anthropic/v1/messages": `{"model":"ACCOUNT/mess","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
 					"/gemini/v1beta/models/ACCOUNT/gene:generateContent": `{"contents":[{"parts":[{"text":"hi"}]}]}`,
 					"/p/ACCOUNT/anything":                                `{}`,
 				} {
