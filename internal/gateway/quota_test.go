@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,7 +10,9 @@ import (
 	"sluice/internal/admit"
 	"sluice/internal/auth"
 	"sluice/internal/gateway"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
+	"sluice/internal/pace"
 )
 
 // TestUsedUpQuotaCostsNoRetries checks that a call whose provider says "later" goes back to the queue, as often as that takes, and that
@@ -130,5 +133,33 @@ func TestUnableCostsTheKeyNothing(t *testing.T) {
 		}
 		rd.chat("openai/gpt-4o", rd.by(keyA)).want(llm.KindNone, 1)
 		rd.chat("openai/gpt-4o", rd.by(keyA)).want(llm.KindKeyRate, 0)
+	})
+}
+
+// minutely is a quota of so many requests and tokens a minute, of which nothing else is known.
+func minutely(requests, tokens int64) []pace.QuotaLimits {
+	return []pace.QuotaLimits{{Models: []string{"*"}, Terms: limit.Terms{Limits: []limit.Limit{
+		{Dim: limit.Requests, Amount: requests, Per: time.Minute}, {Dim: limit.Tokens, Amount: tokens, Per: time.Minute},
+	}}}}
+}
+
+// TestFullQuotaIsThereAtOnce has as many calls as a minute's quota allows come at once, with a deadline that is far shorter than the minute.
+func TestFullQuotaIsThereAtOnce(t *testing.T) {
+	t.Parallel()
+	o := at(steps(okAfter(300 * time.Millisecond)))
+	o.providers[0].quotas = minutely(60, 60_000)
+	onRoad(t, o, func(rd *road) {
+		replies := make(chan *reply, 60)
+		for range 60 {
+			x := rd.exchange(llm.OpChat, chatBody("p/m", `,"max_tokens":100`), func(x *gateway.Exchange) { x.Call.Deadline = x.Call.Start.Add(5 * time.Second) })
+			go func() { replies <- rd.do(rd.t.Context(), x) }()
+		}
+		for range 60 {
+			w := <-replies
+			w.want(llm.KindNone, 1)
+			if ms, err := strconv.Atoi(w.frozen.Get("X-Sluice-Queue-Expected-Ms")); err == nil && ms > 5000 {
+				t.Errorf("a call that took %v was expected to wait %d ms", w.took, ms)
+			}
+		}
 	})
 }
