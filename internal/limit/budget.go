@@ -37,7 +37,6 @@ type gauge struct {
 	limit  int64
 	credit int64 // of paced: so much earlier than it is all but full, in ns
 	period int64 // in which the limit comes back: the window, or the time to fill a bucket
-	slack  int64 // of windows: nothing starts so soon before or after their ends
 	late   bool  // calls that are counted at their end count separately while they are under way
 }
 
@@ -71,7 +70,7 @@ func (b *budget) shape(sh Shape, fraction float64, now int64) {
 	switch sh.Mode {
 	case Slices:
 		part := min(slice, b.Per)
-		if !sh.Anchor.IsZero() {
+		if sh.aligned(part) {
 			b.windows(worth(part), int64(part), sh.Anchor.UnixNano(), int64(sh.Slack), now)
 			if sh.Burst > 0 {
 				b.paced(amount, per, worth(sh.Burst), now)
@@ -90,7 +89,7 @@ func (b *budget) shape(sh Shape, fraction float64, now int64) {
 			late: burst >= longBurst,
 		})
 	case Fixed:
-		if !sh.Anchor.IsZero() {
+		if sh.aligned(window) {
 			b.windows(worth(window), int64(window), sh.Anchor.UnixNano(), int64(sh.Slack), now)
 			return
 		}
@@ -128,15 +127,17 @@ func (b *budget) log(limit, window, slack int64) {
 }
 
 func (b *budget) windows(limit, window, anchor, slack, now int64) {
-	if 4*slack > window {
-		slack = 0
-	}
-	f := &fixed{window: window, anchor: anchor}
+	f := &fixed{window: window, anchor: anchor, slack: slack}
 	f.turn(now)
 	b.add(gauge{
-		counter: f, rule: windows, limit: limit, period: window, slack: slack,
+		counter: f, rule: windows, limit: limit, period: window,
 		late: window >= int64(longBurst) && window <= int64(time.Minute),
 	})
+}
+
+// aligned reports whether it is known when windows of a length begin, well enough to go by it.
+func (sh *Shape) aligned(window time.Duration) bool {
+	return !sh.Anchor.IsZero() && 20*sh.Slack < 9*window
 }
 
 // ceiling returns up to which use, before it, a call that needs so much may start at a time.
@@ -154,9 +155,6 @@ func (g *gauge) ceiling(s *Set, b *budget, need int64, h holding, at int64) int6
 // room reports whether a call fits now, or else when it will; never if that depends on calls under way. One that needs more than there can
 // ever be, or than is not held back, may start when nothing is used.
 func (g *gauge) room(s *Set, b *budget, need int64, h holding) (ok bool, at int64) {
-	if at = g.gate(s.now); at > 0 {
-		return false, at
-	}
 	out := int64(0)
 	if g.late {
 		out = s.out[b.Dim]
@@ -179,33 +177,7 @@ func (g *gauge) room(s *Set, b *budget, need int64, h holding) (ok bool, at int6
 			return true, 0
 		}
 	}
-	if at != never {
-		if end := g.gate(at); end > 0 {
-			at = end
-		}
-	}
 	return false, max(at, s.now+1)
-}
-
-// gate returns the end of the time around the beginning of a window in which it is not certain what a call would be counted in; 0 if it is
-// not that time.
-func (g *gauge) gate(at int64) int64 {
-	if g.slack == 0 {
-		return 0
-	}
-	f, ok := g.counter.(*fixed)
-	if !ok {
-		return 0
-	}
-	in := (at - f.from) % f.window
-	switch {
-	case in < g.slack:
-		return at - in + g.slack
-	case in >= f.window-g.slack:
-		return at - in + f.window + g.slack
-	default:
-		return 0
-	}
 }
 
 // carry takes over what the gauges of the same limit before have counted.
@@ -235,7 +207,7 @@ func (g *gauge) inherit(old *gauge, p *past, now int64) {
 		c.level = old.used()
 	case *fixed:
 		if o := old.counter.(*fixed); o.from == c.from && o.to == c.to {
-			c.n = o.n
+			c.n, c.next = o.n, o.next
 		} else {
 			p.replay(g, now)
 		}
@@ -284,7 +256,9 @@ func (p *past) since(at int64) (n int64) {
 func (p *past) replay(g *gauge, now int64) {
 	switch c := g.counter.(type) {
 	case *fixed:
-		c.n = p.since(c.from)
+		if c.n = p.since(c.from); c.both(now) {
+			c.next = p.since(c.to - 2*c.slack)
+		}
 	case *history:
 		for sec := p.at - seconds + 1; sec <= p.at; sec++ {
 			at := min((sec+1)*int64(time.Second), now)

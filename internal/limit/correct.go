@@ -130,8 +130,8 @@ func (g *gauge) correct(b *budget, left, sent int64, m mark, now int64) (more bo
 			return true
 		}
 	case *fixed:
-		if sent < c.from || g.period < int64(b.Per) {
-			return false // of a window that is over
+		if sent < c.from || c.both(sent) || g.period < int64(b.Per) {
+			return false // of a window that is over, or nobody knows of which
 		}
 		more = have < left
 		c.n = max(g.limit-left, 0)

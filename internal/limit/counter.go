@@ -98,41 +98,63 @@ func (b *bucket) free(level int64) int64 {
 	return b.at + int64(dt)
 }
 
-// fixed counts in windows that begin anew at fixed times, with nothing carried over.
+// fixed counts in windows that begin anew at fixed times, with nothing carried over. When one begins is known to slack, before or after: what is
+// added within that time counts for both windows, since nobody knows for which it does.
 type fixed struct {
-	window, anchor int64
-	n              int64
-	from, to       int64 // of the present window
+	window, anchor, slack int64
+
+	n, next  int64 // of the present window, and of it what counts for the next one, too
+	from, to int64 // when something may count for the present window
 }
 
 func (f *fixed) turn(now int64) {
 	if now < f.to && now >= f.from {
 		return
 	}
-	since := (now - f.anchor) % f.window
+	since := (now - f.anchor - f.slack) % f.window
 	if since < 0 {
 		since += f.window
 	}
-	f.n = 0
-	f.from = now - since
-	f.to = f.from + f.window
+	to := now - since + f.window
+	if to != f.to+f.window {
+		f.next = 0
+	}
+	f.n, f.next = f.next, 0
+	f.from, f.to = to-f.window-2*f.slack, to
 }
+
+// both reports whether what is added at a time counts for the next window, too.
+func (f *fixed) both(at int64) bool { return at >= f.to-2*f.slack }
 
 func (f *fixed) used() int64 { return f.n }
 
-func (f *fixed) add(_, n int64) { f.n += n }
+func (f *fixed) add(now, n int64) {
+	f.n += n
+	if f.both(now) {
+		f.next += n
+	}
+}
 
 func (f *fixed) drop(at, n int64) {
 	if at >= f.from {
 		f.n = max(f.n-n, 0)
 	}
+	if f.both(at) {
+		f.next = max(f.next-n, 0)
+	}
 }
 
-func (f *fixed) usedAt(_, t, n int64) int64 {
-	if t < f.to {
+func (f *fixed) usedAt(now, t, n int64) int64 {
+	switch {
+	case t < f.to:
 		return f.n + n
+	case t >= f.to+f.window:
+		return 0
+	case f.both(now):
+		return f.next + n
+	default:
+		return f.next
 	}
-	return 0
 }
 
 func (f *fixed) free(level int64) int64 {
@@ -141,7 +163,9 @@ func (f *fixed) free(level int64) int64 {
 		return never
 	case f.n <= level:
 		return f.from
-	default:
+	case f.next <= level:
 		return f.to
+	default:
+		return f.to + f.window
 	}
 }

@@ -115,7 +115,7 @@ func (s *Set) hold(g *gauge, b *budget, h holding, at int64) int64 {
 	case *bucket:
 		return int64(min(expected(perNS, size, g.soon(size)), limit/2))
 	case *fixed:
-		left := float64(c.window - (at-c.from)%c.window - int64(patience))
+		left := float64(c.to - at - int64(patience))
 		if left <= 0 {
 			return 0
 		}

@@ -50,7 +50,7 @@ type Shape struct {
 	Window time.Duration // of Fixed and Sliding, mostly a minute
 	Burst  time.Duration // of Bucket: how much of its rate a full one holds; of Slices with an Anchor: how much of it may go at once, 0 for all
 	Anchor time.Time     // of Fixed and Slices: the beginning of a window or slice; zero if unknown
-	Slack  time.Duration // how much earlier or later than we think a call may be counted
+	Slack  time.Duration // how much earlier or later than we think a call may be counted, or a window begin
 }
 
 // Charge is what a provider counts when.

@@ -94,7 +94,7 @@ func (s *Set) pause(r *Reservation, stated int64) (until int64, ramp bool) {
 		for i := range s.budgets {
 			if f, ok := s.budgets[i].gauges[0].counter.(*fixed); ok && s.budgets[i].wait() && s.refusals.tries == 0 {
 				if in := (r.at - f.anchor) % f.window; in > f.window/2 {
-					return max(r.at-in+f.window+s.budgets[i].gauges[0].slack, s.now), false
+					return max(r.at-in+f.window+f.slack, s.now), false
 				}
 			}
 		}
@@ -108,7 +108,7 @@ func (s *Set) pause(r *Reservation, stated int64) (until int64, ramp bool) {
 				continue
 			}
 			spent := stated == 0 && 4*f.n > 3*b.gauges[0].limit // else it may be about something else
-			if end := f.to + b.gauges[0].slack; spent || end <= r.at+stated && end > r.at+stated-int64(1100*time.Millisecond) {
+			if end := f.to; spent || end <= r.at+stated && end > r.at+stated-int64(1100*time.Millisecond) {
 				return max(end, short), true
 			}
 		}

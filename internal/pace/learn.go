@@ -72,7 +72,9 @@ func (l *learner) apply(now time.Time) {
 	sh := unbound
 	if g := &l.study.guess; g.settled {
 		if sh = g.shape; sh.Mode == limit.Slices && !l.study.second.on {
-			sh.Anchor, sh.Slack = l.base.Add(l.study.phase.at), phaseSlack
+			if at, slack, ok := l.study.phase.begin(); ok {
+				sh.Anchor, sh.Slack = l.base.Add(at), slack
+			}
 		}
 	} else if first, ok := g.first(); ok {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}

@@ -3,22 +3,20 @@ package pace
 import "time"
 
 // Where a second's worth is enforced in each second of the provider's clock, most of it can only be used by who begins with the slice. When that
-// is, refusals tell: a beginning by which a refused call had room is none. Until there is one any beginning is as good as another, because a
-// backlog is sent all at once then, and is in one slice of the provider's, whichever, unless that ends just then.
+// is, refusals tell: a beginning by which a refused call had room is none. What is sent at a time of which it is not known whether it is before
+// or after the beginning counts for both slices. A backlog, which is sent all at once as soon as that time is over, loses nothing by it.
 const (
 	phaseTime = 50 * time.Millisecond
 	phaseBins = int(time.Second / phaseTime)
 	phaseSums = 3 * phaseBins
 
-	// phaseSlack is how far from a slice's ends nothing is sent: the beginning is known to a part, and what is sent late in a slice, when an
-	// answer has given something back, would count for the provider's next.
-	phaseSlack = phaseTime + 10*time.Millisecond
+	// phaseSlack is how much longer calls are under way than usual, and what is lost by rounding.
+	phaseSlack = 20 * time.Millisecond
 )
 
 // phase is what is known of when slices begin, as parts of our own seconds.
 type phase struct {
 	not  [phaseBins]bool
-	at   time.Duration // taken for a beginning
 	slot int64
 	sums [phaseSums]take // sent and not refused, by time
 }
@@ -39,7 +37,7 @@ func (p *phase) sent(at time.Duration, t take) {
 	}
 }
 
-// refused takes in that a call was refused, and chooses a beginning that is still possible.
+// refused takes in that a call was refused.
 func (p *phase) refused(at time.Duration, cost take, rate *take) {
 	left := 0
 	for b := range p.not {
@@ -61,27 +59,23 @@ func (p *phase) refused(at time.Duration, cost take, rate *take) {
 	if left == 0 {
 		p.not = [phaseBins]bool{}
 	}
-	p.choose(at)
 }
 
-// choose takes the end of the longest row of possible beginnings: who begins late is in the right slice. Where nothing is known it is any but
-// the present one, which was refused.
-func (p *phase) choose(at time.Duration) {
-	best, most := -1, 0
+// begin returns when slices begin, and by how much that may be wrong; ok is false if it may be any time.
+func (p *phase) begin() (at, slack time.Duration, ok bool) {
+	last, most := 0, 0 // of the longest row of times at which they do not
 	for b := range p.not {
 		n := 0
-		for n < phaseBins && !p.not[(b-n+phaseBins)%phaseBins] {
+		for n < phaseBins && p.not[(b-n+phaseBins)%phaseBins] {
 			n++
 		}
 		if n > most {
-			best, most = b, n
+			last, most = b, n
 		}
 	}
-	switch most {
-	case 0:
-	case phaseBins:
-		p.at = (at + 300*time.Millisecond) % time.Second
-	default:
-		p.at = time.Duration(best+1) * phaseTime % time.Second
+	if most == 0 {
+		return 0, 0, false
 	}
+	half := time.Duration(phaseBins-most) * phaseTime / 2
+	return (time.Duration(last+1)*phaseTime + half) % time.Second, half + phaseSlack, true
 }

@@ -225,6 +225,16 @@ func (l *study) judge(e *entry) {
 // slowStart is how many calls may be under way unconfirmed after a refusal, beside as many as were accepted since.
 const slowStart = 4
 
+// careful returns how many calls may be under way unconfirmed after a refusal. Where seconds may be enforced it is a part of what went in the last
+// one, so that being wrong again costs a handful of refusals and not a second's worth; that is still enough for more every second.
+func (l *study) careful(now time.Duration) uint64 {
+	if !l.guess.slices.in() {
+		return uint64(slowStart + l.streak)
+	}
+	second := l.past[l.rule].since(now - time.Second)[limit.Requests]
+	return uint64(max(min(slowStart+l.streak, int(second)/4), slowStart))
+}
+
 // shuffle is the time within which calls may arrive in another order than they were sent.
 const shuffle = 30 * time.Millisecond
 
@@ -312,7 +322,7 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 		return false, p.get(p.first).at + l.reach + time.Millisecond
 	}
 	if l.guess.settled && l.guess.shape.Mode == limit.Slices && !l.second.on {
-		if now < l.episode+3*time.Second && p.next-p.first >= uint64(slowStart+l.streak) {
+		if now < l.episode+3*time.Second && p.next-p.first >= l.careful(now) {
 			return false, p.get(p.first).at + l.reach + time.Millisecond
 		}
 		if l.declared || l.stated {
@@ -331,7 +341,7 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 		return true, 0 // the set decides
 	}
 	switch {
-	case l.episodes > 0 && p.next-p.first >= uint64(slowStart+l.streak):
+	case l.episodes > 0 && p.next-p.first >= l.careful(now):
 		return false, p.get(p.first).at + l.reach + time.Millisecond
 	case no == 0 && !l.guess.grows(&s):
 		return true, 0
