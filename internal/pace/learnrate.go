@@ -9,7 +9,7 @@ import (
 
 // Where nothing is known of a quota, not even that there is one.
 const (
-	scoutWidth  = 64   // calls that may be unconfirmed at first; an eighth of those that were accepted later on
+	scoutWidth  = 32   // calls that may be unconfirmed at first; an eighth of those that were accepted later on
 	scoutLeast  = 8    // accepted calls in the last minute before a refusal, for a rate to follow from it
 	scoutEnough = 2000 // accepted calls after which no quota is expected any more, until one refuses
 )
