@@ -85,6 +85,7 @@ type Gateway struct {
 	forms   shape.Cache
 
 	estimate Estimator
+	never    NeverFunc // nil if there is none
 
 	snapshot atomic.Pointer[Snapshot]
 }
