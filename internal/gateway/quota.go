@@ -54,6 +54,14 @@ func (r *run) fits(plan *route.Plan) *llm.Error {
 	return e
 }
 
+// attemptFitting is attemptAll for what has not been checked yet: embeddings, or a part of them.
+func (r *run) attemptFitting(plan route.Plan) *llm.Error {
+	if e := r.fits(&plan); e != nil {
+		return e
+	}
+	return r.attemptAll(plan)
+}
+
 // misfit words the refusal of a call that needs more than a quota has. It says what helps, and that coming again does not.
 func misfit(t *llm.Target, m *pace.Misfit) *llm.Error {
 	what := map[limit.Dim]string{
@@ -69,8 +77,10 @@ func misfit(t *llm.Target, m *pace.Misfit) *llm.Error {
 // reserve charges the call to its key's limits, by what it is expected to take at the dearest of the plan's targets.
 func (r *run) reserve(plan *route.Plan) *llm.Error {
 	r.need = r.g.estimate(plan.Tiers[0][0], &r.x.Call)
-	if e := r.fits(plan); e != nil {
-		return e
+	if r.x.Call.Op != llm.OpEmbedding { // which may go in parts that fit
+		if e := r.fits(plan); e != nil {
+			return e
+		}
 	}
 	o := auth.Order{Need: r.need, User: r.x.Call.User}
 	if r.x.Key.Priced() {
