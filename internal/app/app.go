@@ -120,6 +120,7 @@ func New(ctx context.Context, c *config.Config, o Options) (_ *App, err error) {
 	a.fleet.OnFreed(a.queue.Freed)
 	a.queue.SetCapacity(a.fleet.Capacity)
 	a.gateway = gateway.New(a.queue, a.estimate, a.ledger, a.metrics, a.tracer, a.log)
+	a.gateway.SetNever(a.fleet.Never)
 	if err = a.join(c); err != nil {
 		return nil, err
 	}

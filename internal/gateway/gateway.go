@@ -85,6 +85,7 @@ type Gateway struct {
 	forms   shape.Cache
 
 	estimate Estimator
+	never    NeverFunc // nil if there is none
 
 	snapshot atomic.Pointer[Snapshot]
 }
@@ -151,6 +152,8 @@ func (r *run) serve() {
 	case e != nil:
 	case parts != nil:
 		e = r.attemptParts(plan, parts)
+	case r.x.Call.Op == llm.OpEmbedding:
+		e = r.attemptFitting(plan)
 	default:
 		e = r.attemptAll(plan)
 	}

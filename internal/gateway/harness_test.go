@@ -140,6 +140,7 @@ func newRoad(t *testing.T, o options) *road {
 		}
 	})
 	rd.gateway = gateway.New(rd.queue, rd.estimate, rd.ledger, rd.metrics, o.tracer, log)
+	rd.gateway.SetNever(rd.fleet.Never)
 	rd.gateway.Swap(&gateway.Snapshot{
 		ID: "snap-1", Routes: table, Accounts: accounts, Default: settings, Prices: prices, RequestedName: o.requestedName,
 	})

@@ -104,7 +104,7 @@ func (r *run) runParts(plan route.Plan, runs []*run) (failed int, e *llm.Error) 
 					cancel(errPartFailed())
 				}
 			}()
-			fault := c.attemptAll(plan)
+			fault := c.attemptFitting(plan)
 			if fault == nil {
 				return
 			}

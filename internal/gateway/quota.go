@@ -11,6 +11,7 @@ import (
 	"sluice/internal/admit"
 	"sluice/internal/auth"
 	"sluice/internal/dialect"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/pace"
 	"sluice/internal/route"
@@ -19,9 +20,68 @@ import (
 // Estimator says what a call to a target is expected to take of quotas.
 type Estimator func(t *llm.Target, call *llm.Call) llm.Need
 
+// NeverFunc reports whether a call needs more than a quota of a target ever has, and of which.
+type NeverFunc func(t *llm.Target, n *llm.Need) (pace.Misfit, bool)
+
+// SetNever tells the gateway whom to ask whether a call can fit a target's quotas at all; without, every call waits for them. Call it before the first
+// Do.
+func (g *Gateway) SetNever(f NeverFunc) { g.never = f }
+
+// fits leaves out targets whose quotas the call can never fit: it would wait for them in vain, or until nobody else uses them, and be refused by
+// the provider. If none is left, it returns why.
+func (r *run) fits(plan *route.Plan) *llm.Error {
+	if r.g.never == nil {
+		return nil
+	}
+	fit := false
+	var e *llm.Error
+	for _, tier := range plan.Tiers {
+		for _, t := range tier {
+			m, never := r.g.never(t, &r.need)
+			if !never {
+				fit = true
+				continue
+			}
+			r.silent = append(r.silent, t)
+			if e == nil {
+				e = misfit(t, &m)
+			}
+		}
+	}
+	if fit {
+		return nil
+	}
+	return e
+}
+
+// attemptFitting is attemptAll for what has not been checked yet: embeddings, or a part of them.
+func (r *run) attemptFitting(plan route.Plan) *llm.Error {
+	if e := r.fits(&plan); e != nil {
+		return e
+	}
+	return r.attemptAll(plan)
+}
+
+// misfit words the refusal of a call that needs more than a quota has. It says what helps, and that coming again does not.
+func misfit(t *llm.Target, m *pace.Misfit) *llm.Error {
+	what := map[limit.Dim]string{
+		limit.Tokens: "tokens (prompt and max_tokens)", limit.Input: "tokens of input", limit.Output: "tokens of output (max_tokens)",
+	}[m.Limit.Dim]
+	e := llm.Errorf(llm.KindDeadline, "the call needs %d %s, and the quota %q of provider %q allows %d per %s: it never fits; "+
+		"ask for a shorter answer (max_tokens), send a shorter prompt, or declare the quota as it is (providers.%s.quotas; charge: actual, if max_tokens does not count)",
+		m.Need, what, m.Models, t.Provider, m.Limit.Amount, limit.Period(m.Limit.Per), t.Provider)
+	e.Advice = llm.DoNotRetry
+	return e
+}
+
 // reserve charges the call to its key's limits, by what it is expected to take at the dearest of the plan's targets.
 func (r *run) reserve(plan *route.Plan) *llm.Error {
 	r.need = r.g.estimate(plan.Tiers[0][0], &r.x.Call)
+	if r.x.Call.Op != llm.OpEmbedding { // which may go in parts that fit
+		if e := r.fits(plan); e != nil {
+			return e
+		}
+	}
 	o := auth.Order{Need: r.need, User: r.x.Call.User}
 	if r.x.Key.Priced() {
 		o.NanoUSD, o.Unpriced = r.dearest(plan)

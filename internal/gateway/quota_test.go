@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"testing"
@@ -160,6 +161,50 @@ func TestFullQuotaIsThereAtOnce(t *testing.T) {
 			if ms, err := strconv.Atoi(w.frozen.Get("X-Sluice-Queue-Expected-Ms")); err == nil && ms > 5000 {
 				t.Errorf("a call that took %v was expected to wait %d ms", w.took, ms)
 			}
+		}
+	})
+}
+
+// TestCallLargerThanAQuota checks that a call which can never fit a quota is refused on arrival, by the quota's name, and goes elsewhere where
+// another target can take it.
+func TestCallLargerThanAQuota(t *testing.T) {
+	t.Parallel()
+	f := func(name string, quotas []pace.QuotaLimits, maxTokens int, want llm.Kind, says ...string) {
+		t.Helper()
+		s := steps(ok)
+		o := at(s)
+		o.providers[0].quotas = quotas
+		onRoad(t, o, func(rd *road) {
+			w := rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody("p/m", fmt.Sprintf(`,"max_tokens":%d`, maxTokens))))
+			if want == llm.KindNone {
+				w.want(want, 1)
+				return
+			}
+			w.want(want, 0)
+			w.says(says...)
+			if w.took != 0 || w.err.RetryAfter != 0 || w.frozen.Get("X-Should-Retry") != "false" || s.count() != 0 {
+				t.Errorf("%s: took %v, to come back in %v, x-should-retry %q, %d requests to the provider", name, w.took, w.err.RetryAfter,
+					w.frozen.Get("X-Should-Retry"), s.count())
+			}
+		})
+	}
+	charged := func(q []pace.QuotaLimits, c limit.Charge) []pace.QuotaLimits {
+		q[0].Terms.Charge = c
+		return q
+	}
+	f("fits", minutely(60, 60_000), 50_000, llm.KindNone)
+	f("does not", minutely(60, 60_000), 70_000, llm.KindDeadline, "needs 7000", `quota "*" of provider "p" allows 60000 per minute`, "never fits", "max_tokens")
+	f("counted on arrival", charged(minutely(60, 60_000), limit.ChargeMax), 70_000, llm.KindDeadline, "allows 60000 per minute")
+	f("counted by use", charged(minutely(60, 60_000), limit.ChargeActual), 70_000, llm.KindNone)
+	f("a quota of other models", []pace.QuotaLimits{{Models: []string{"b-*"}, Terms: minutely(60, 60_000)[0].Terms}}, 70_000, llm.KindNone)
+
+	small, large := steps(ok), steps(ok)
+	o := pool(small, large)
+	o.providers[0].quotas = minutely(60, 60_000)
+	onRoad(t, o, func(rd *road) {
+		rd.do(rd.t.Context(), rd.exchange(llm.OpChat, chatBody("m", `,"max_tokens":70000`))).want(llm.KindNone, 1)
+		if small.count() != 0 || large.count() != 1 {
+			t.Errorf("%d requests to the target with a small quota, %d to the other", small.count(), large.count())
 		}
 	})
 }

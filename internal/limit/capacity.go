@@ -38,3 +38,26 @@ func (s *Set) Room(now time.Time, c llm.Class) Amounts {
 	}
 	return room
 }
+
+// Never returns the first limit that a call needs more of than it ever has, and what it needs of it, if there is one. What is only expected of an
+// answer does not count, and max_tokens only where they are charged on arrival; of the prompt, whose length is an estimate, three quarters do. A
+// call that is charged what it has used may exceed any limit.
+func (s *Set) Never(n *llm.Need) (l Limit, need int64, never bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := n.MaxOutput
+	switch s.terms.Charge {
+	case ChargeActual:
+		return l, 0, false
+	case ChargeAuto:
+		out = 0
+	}
+	sure := n.Input - n.Input/4
+	least, most := Amounts{Tokens: sure + out, Input: sure, Output: out}, Amounts{Tokens: n.Input + out, Input: n.Input, Output: out}
+	for _, l := range s.terms.Limits {
+		if l.Amount > 0 && l.Dim < Dims && least[l.Dim] > l.Amount {
+			return l, most[l.Dim], true
+		}
+	}
+	return l, 0, false
+}

@@ -3,6 +3,7 @@ package pace
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/internal/limit"
@@ -68,6 +69,8 @@ func (p *places) full() bool { return p.limit > 0 && p.used >= p.limit }
 // its quotas and its target at once or not at all, so no place is ever held that must be given back.
 type account struct {
 	name string // set once
+
+	least atomic.Int64 // lowest declared limit of tokens; 0 if there is none
 
 	mu      sync.Mutex
 	health  health // of trouble that is that of all targets
@@ -246,6 +249,7 @@ func (a *account) update(p *ProviderLimits, f *Fleet) {
 	defer a.mu.Unlock()
 	a.use.limit = p.Concurrency
 	a.limits = p.Targets
+	a.least.Store(leastTokens(p.Quotas))
 	a.adaptive, a.mostAdaptive = p.Adaptive, p.MostAdaptive
 	old := make(map[string]*quota, len(a.quotas))
 	for _, q := range a.quotas {

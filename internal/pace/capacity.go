@@ -58,3 +58,46 @@ func leastLeft(rate, a, b float64) float64 {
 	}
 	return a
 }
+
+// Misfit is why a call can never go to a target: a declared quota of its account is smaller than what the call needs.
+type Misfit struct {
+	Models string // that share the quota
+	Limit  limit.Limit
+	Need   int64
+}
+
+// Never reports whether a call needs more than a declared quota of a target ever has. What was found out of limits is not taken for that certain.
+func (f *Fleet) Never(t *llm.Target, n *llm.Need) (m Misfit, never bool) {
+	a := (*f.accounts.Load())[t.Provider]
+	if a == nil || n.Op == llm.OpCountTokens {
+		return m, false
+	}
+	if least := a.least.Load(); least == 0 || n.Input+n.MaxOutput <= least { // which is so for nearly all, and takes no lock
+		return m, false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, q := range a.quotas {
+		if !q.limits.covers(t.Model) {
+			continue
+		}
+		if m.Limit, m.Need, never = q.set.Never(n); never {
+			m.Models = q.limits.name()
+			return m, true
+		}
+	}
+	return m, false
+}
+
+// leastTokens returns the lowest declared limit of tokens; 0 if there is none.
+func leastTokens(quotas []QuotaLimits) int64 {
+	least := int64(0)
+	for i := range quotas {
+		for _, l := range quotas[i].Terms.Limits {
+			if l.Dim != limit.Requests && l.Dim != limit.Money && l.Amount > 0 && (least == 0 || l.Amount < least) {
+				least = l.Amount
+			}
+		}
+	}
+	return least
+}
