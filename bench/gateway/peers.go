@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,7 +54,7 @@ func (r *runner) launch(ctx context.Context, p peer, mock string) (*rig.Process,
 			addr, err = proc.ReadLine(ctx, 10*time.Second)
 		}
 	default:
-		if addr, err = freeAddr(); err != nil {
+		if addr, err = rig.FreeAddr(); err != nil {
 			return nil, "", err
 		}
 		var args []string
@@ -122,15 +121,6 @@ func callOnce(ctx context.Context, addr string) error {
 		err = fmt.Errorf("status %d: %.200s", resp.StatusCode, b)
 	}
 	return err
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // configure writes a peer's configuration and returns its command line.

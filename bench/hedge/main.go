@@ -11,7 +11,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -99,39 +98,29 @@ func measure(ctx context.Context, o *options, dir string) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	sim, simAddr, err := startSim(ctx, o, dir)
+	sim, err := startSim(ctx, o, dir)
 	if err != nil {
 		return nil, err
 	}
 	defer sim.Stop()
-	gate, addr, err := startGateway(ctx, o, dir, simAddr)
+	gate, err := startGateway(ctx, o, dir, sim.Addr)
 	if err != nil {
 		return nil, err
 	}
 	defer gate.Stop()
 	rec := &record{Time: time.Now(), Machine: rig.ReadMachine(0, "").String(), Commit: rig.Commit(ctx), Budget: o.budget, Stalls: o.stalls, Spread: o.spread}
 	fmt.Fprintf(os.Stderr, "%d calls\n", 3*(o.warm+o.calls))
-	if rec.Targets, err = load(ctx, o, addr, []string{healthy, stalling, hedged}); err != nil {
+	if rec.Targets, err = load(ctx, o, gate.Addr, []string{healthy, stalling, hedged}); err != nil {
 		return nil, gate.Failure(err)
 	}
 	for _, res := range rec.Targets {
-		if res.Seen, err = seen(simAddr, res.Target); err != nil {
+		if res.Seen, err = seen(sim.Addr, res.Target); err != nil {
 			return nil, err
 		}
-		if res.Hedges, err = hedges(addr, res.Target); err != nil {
+		if res.Hedges, err = hedges(gate.Addr, res.Target); err != nil {
 			return nil, err
 		}
 	}
 	rec.Took = time.Since(rec.Time).Round(time.Second).String()
 	return rec, nil
-}
-
-// freeAddr returns an address on which nothing listens.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

@@ -4,7 +4,10 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,4 +57,39 @@ func startProduct(ctx context.Context, s Spec, config string) (*Product, error) 
 	addr, _, _ := strings.Cut(rest, " ")
 	addr, _, _ = strings.Cut(addr, "/")
 	return &Product{Process: p, Addr: strings.TrimSpace(addr)}, nil
+}
+
+// Ready waits until a gateway says at /readyz that it is, for 20 s at most.
+func (p *Product) Ready(ctx context.Context) error {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for end := time.Now().Add(20 * time.Second); ; {
+		resp, err := client.Get(p.URL() + "/readyz")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = fmt.Errorf("status %d", resp.StatusCode)
+		}
+		if time.Now().After(end) {
+			return p.Failure(err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-p.Done():
+			return p.Failure(errors.New("ended before it was ready"))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// FreeAddr returns an address on which nothing listens, for a program that cannot choose one by itself.
+func FreeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
 }

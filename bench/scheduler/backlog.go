@@ -181,14 +181,14 @@ func (c *cell) run(ctx context.Context, l *lab) error {
 		return err
 	}
 	defer p.Stop()
-	addr, retry := p.addr, 2
+	addr, retry := p.Addr, 2
 	if c.kind == "declared" || c.kind == "headers" || c.kind == "none" {
-		g, err := l.gate(ctx, c.name(), gatewayConfig(p.addr, c.kind == "declared"))
+		g, err := l.gate(ctx, c.name(), gatewayConfig(p.Addr, c.kind == "declared"))
 		if err != nil {
 			return err
 		}
 		defer g.Stop()
-		addr, retry = g.addr, 0
+		addr, retry = g.Addr, 0
 	}
 	if err := pause(ctx, time.Until(begin)); err != nil {
 		return err

@@ -51,7 +51,7 @@ func budget(ctx context.Context, l *lab) (*Table, error) {
 	defer p.Stop()
 	config := fmt.Sprintf("providers:\n  p: {api: openai, base_url: \"http://%s/v1\", api_key: sk-sim, models: [m]}\nprices_file: %s\n"+
 		"tiers:\n  dollar: {budget: {usd: %v, per: month}}\nkeys:\n  - {name: bench, key: %s, tier: dollar}\n",
-		p.addr, prices, budgetUSD, benchKey)
+		p.Addr, prices, budgetUSD, benchKey)
 	g, err := l.gate(ctx, "budget", config)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func budget(ctx context.Context, l *lab) (*Table, error) {
 	waves := 0
 	for begun := time.Now(); waves < maxWaves && ctx.Err() == nil; waves++ {
 		before := s.Final
-		s.wave(ctx, g.addr)
+		s.wave(ctx, g.Addr)
 		progress("budget: wave %d, %d served in %v", waves+1, s.Served, time.Since(begun).Round(time.Millisecond))
 		if s.Final-before == budgetClients {
 			break
@@ -74,7 +74,7 @@ func budget(ctx context.Context, l *lab) (*Table, error) {
 	if g, err = l.gate(ctx, "budget", config); err != nil {
 		return nil, err
 	}
-	again.wave(ctx, g.addr)
+	again.wave(ctx, g.Addr)
 	g.Stop()
 	st, err := p.stats()
 	if err != nil {

@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -73,11 +71,11 @@ func (l *lab) close() {
 	}
 }
 
-// start runs a child on the goroutine that stays with its thread.
-func (l *lab) start(spec rig.Spec) (p *rig.Process, err error) {
+// start starts a child on the goroutine that stays with its thread.
+func start[P any](l *lab, child func() (P, error)) (p P, err error) {
 	done := make(chan struct{})
 	l.starts <- func() {
-		p, err = rig.Start(spec)
+		p, err = child()
 		close(done)
 	}
 	<-done
@@ -85,39 +83,21 @@ func (l *lab) start(spec rig.Spec) (p *rig.Process, err error) {
 }
 
 // provider is a simulated provider.
-type provider struct {
-	*rig.Process
-	addr string
-}
+type provider struct{ *rig.Product }
 
 // provide starts a simulated provider by a configuration; name tells it apart from others of the run.
 func (l *lab) provide(ctx context.Context, name, config string) (*provider, error) {
-	name = fileName(name) + "-sim"
-	file := filepath.Join(l.dir, name+".yaml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		return nil, fmt.Errorf("configure simulator: %w", err)
-	}
-	p, err := l.start(rig.Spec{Dir: l.dir, Name: name, Args: []string{l.sluice, "sim", "--listen", "127.0.0.1:0", "--config", file}})
+	p, err := start(l, func() (*rig.Product, error) { return rig.StartSim(ctx, l.sluice, l.dir, fileName(name)+"-sim", config) })
 	if err != nil {
 		return nil, err
 	}
-	line, err := p.ReadLine(ctx, 20*time.Second) // simulated provider at URL (...
-	_, rest, ok := strings.Cut(line, " at http://")
-	if err == nil && !ok {
-		err = p.Failure(fmt.Errorf("its first line is %q", line))
-	}
-	if err != nil {
-		p.Stop()
-		return nil, err
-	}
-	addr, _, _ := strings.Cut(rest, "/")
-	return &provider{p, addr}, nil
+	return &provider{p}, nil
 }
 
 // stats returns what the provider has counted.
 func (p *provider) stats() (*sim.Stats, error) {
 	var st sim.Stats
-	if err := rig.Get(p.addr, "/sim/stats", &st); err != nil {
+	if err := rig.Get(p.Addr, "/sim/stats", &st); err != nil {
 		return nil, fmt.Errorf("read counts of the simulator: %w", err)
 	}
 	return &st, nil
@@ -125,75 +105,26 @@ func (p *provider) stats() (*sim.Stats, error) {
 
 // reset has the provider count from zero; what was charged to its quotas stays charged.
 func (p *provider) reset() error {
-	resp, err := http.Post("http://"+p.addr+"/sim/reset", "", nil)
+	resp, err := http.Post(p.URL()+"/sim/reset", "", nil)
 	if err != nil {
 		return fmt.Errorf("reset counts of the simulator: %w", err)
 	}
 	return resp.Body.Close()
 }
 
-// gateway is a gateway that is ready.
-type gateway struct {
-	*rig.Process
-	addr string
-}
-
 // gate starts a gateway by a configuration without listen and data_dir, and waits until it is ready.
-func (l *lab) gate(ctx context.Context, name, config string) (*gateway, error) {
-	addr, err := freeAddr()
+func (l *lab) gate(ctx context.Context, name, config string) (*rig.Product, error) {
+	p, err := start(l, func() (*rig.Product, error) {
+		return rig.StartGateway(ctx, l.sluice, l.dir, fileName(name)+"-gateway", config)
+	})
 	if err != nil {
 		return nil, err
 	}
-	name = fileName(name) + "-gateway"
-	file := filepath.Join(l.dir, name+".yaml")
-	text := fmt.Sprintf("listen: %s\ndata_dir: %s\n%s", addr, filepath.Join(l.dir, name+"-data"), config)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, fmt.Errorf("configure gateway: %w", err)
-	}
-	p, err := l.start(rig.Spec{Dir: l.dir, Name: name, Args: []string{l.sluice, "serve", "--config", file}})
-	if err != nil {
-		return nil, err
-	}
-	if err := ready(ctx, p, addr); err != nil {
+	if err := p.Ready(ctx); err != nil {
 		p.Stop()
 		return nil, err
 	}
-	return &gateway{p, addr}, nil
-}
-
-// ready waits until the gateway says that it is.
-func ready(ctx context.Context, p *rig.Process, addr string) error {
-	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	for end := time.Now().Add(20 * time.Second); ; {
-		resp, err := client.Get("http://" + addr + "/readyz")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-			err = fmt.Errorf("status %d", resp.StatusCode)
-		}
-		if time.Now().After(end) {
-			return p.Failure(err)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-p.Done():
-			return p.Failure(errors.New("ended before it was ready"))
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// freeAddr returns an address on which nothing listens.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return p, nil
 }
 
 func fileName(s string) string { return strings.NewReplacer("/", "-", " ", "-").Replace(s) }

@@ -88,14 +88,14 @@ func (f *flood) resident() (begin, end float64) {
 }
 
 // floodLab is a provider with the quota and a gateway with a short queue.
-func (l *lab) floodLab(ctx context.Context, name string) (*provider, *gateway, error) {
+func (l *lab) floodLab(ctx context.Context, name string) (*provider, *rig.Product, error) {
 	p, err := l.provide(ctx, name, fmt.Sprintf("seed: %d\nmodels:\n  - {name: m, speed: {overhead: 100ms, step: 2ms, jitter: 0.2}, output: {min: 8, max: 16}}\n"+
 		"quotas:\n  - {rpm: %d, enforce: slices, retry_after: seconds}\n", l.o.seed, overloadRPM))
 	if err != nil {
 		return nil, nil, err
 	}
 	config := fmt.Sprintf("providers:\n  p:\n    api: openai\n    base_url: \"http://%s/v1\"\n    api_key: sk-sim\n    models: [m]\n"+
-		"    quotas:\n      - {models: [\"*\"], rpm: %d}\nqueue: {max_calls: %d}\nkeys:\n", p.addr, overloadRPM, shortQueue)
+		"    quotas:\n      - {models: [\"*\"], rpm: %d}\nqueue: {max_calls: %d}\nkeys:\n", p.Addr, overloadRPM, shortQueue)
 	for i := range overKeys {
 		config += fmt.Sprintf("  - {name: bench%d, key: %s-%d}\n", i, benchKey, i)
 	}
@@ -128,7 +128,7 @@ func (f *flood) pour(ctx context.Context, l *lab, span time.Duration) error {
 	var group sync.WaitGroup
 	for i := range overKeys {
 		group.Go(func() {
-			c := newClient(g.addr, fmt.Sprintf("%s-%d", benchKey, i), 200)
+			c := newClient(g.Addr, fmt.Sprintf("%s-%d", benchKey, i), 200)
 			defer c.close()
 			random := rand.New(rand.NewPCG(l.o.seed, uint64(i)))
 			results[i] = c.poisson(ctx, small.draw(200, l.o.seed+uint64(i), "m"), until, overloadBy*overloadRPM/60/overKeys, random)
@@ -191,7 +191,7 @@ func (f *flood) burst(ctx context.Context, l *lab, bursts int) error {
 	}
 	defer p.Stop()
 	defer g.Stop()
-	c := newClient(g.addr, benchKey+"-0", 1000)
+	c := newClient(g.Addr, benchKey+"-0", 1000)
 	defer c.close()
 	asks := sizes{mean: 200, sigma: 0.3, least: 50, most: 1000}.draw(10*overloadRPM/60, l.o.seed, "m")
 	for range bursts {

@@ -106,13 +106,13 @@ func (m *mix) run(ctx context.Context, l *lab) error {
 	}
 	defer p.Stop()
 	g, err := l.gate(ctx, name, fmt.Sprintf("providers:\n  p:\n    api: openai\n    base_url: \"http://%s/v1\"\n    api_key: sk-sim\n    models: [m]\n"+
-		"    quotas:\n      - {models: [\"*\"], rpm: %d}\nkeys:\n  - {name: bench, key: %s}\nqueue: {max_wait: 5m}\n", p.addr, priorityRPM, benchKey))
+		"    quotas:\n      - {models: [\"*\"], rpm: %d}\nkeys:\n  - {name: bench, key: %s}\nqueue: {max_wait: 5m}\n", p.Addr, priorityRPM, benchKey))
 	if err != nil {
 		return err
 	}
 	defer g.Stop()
 	small := sizes{mean: 200, sigma: 0.3, least: 50, most: 1000}
-	bulk, interactive := newClient(g.addr, benchKey, bulkCallers), newClient(g.addr, benchKey, 100)
+	bulk, interactive := newClient(g.Addr, benchKey, bulkCallers), newClient(g.Addr, benchKey, 100)
 	bulk.class, interactive.class = "bulk", "interactive"
 	defer bulk.close()
 	defer interactive.close()

@@ -31,7 +31,7 @@ type fleet struct {
 	lab      *lab
 	provider *provider
 	redis    *redisServer
-	gates    []*gateway
+	gates    []*rig.Product
 	failed   []atomic.Int64 // calls of each
 	done     atomic.Int64
 	first    atomic.Pointer[string] // error
@@ -149,7 +149,7 @@ func (l *lab) fleet(ctx context.Context, mode string) (f *fleet, err error) {
 	}
 	gate := fmt.Sprintf("redis: redis://%s/0\nreplicas: %d\nproviders:\n  p:\n    api: openai\n    base_url: \"http://%s/v1\"\n    api_key: sk-sim\n    models: [m]\n"+
 		"    quotas:\n      - {models: [\"*\"], rpm: %d, tpm: %d, charge: max_tokens, enforced: %s}\nkeys:\n  - {name: bench, key: %s}\nqueue: {max_wait: 5m}\n",
-		f.redis.addr, replicaCount, f.provider.addr, backlogRPM, backlogTPM, enforced, benchKey)
+		f.redis.addr, replicaCount, f.provider.Addr, backlogRPM, backlogTPM, enforced, benchKey)
 	for i := range replicaCount {
 		g, err := l.gate(ctx, fmt.Sprintf("replicas-%s-%d", mode, i+1), gate)
 		if err != nil {
@@ -177,7 +177,7 @@ func (f *fleet) load(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	for i, g := range f.gates {
-		c := newClient(g.addr, benchKey, replicaCallers)
+		c := newClient(g.Addr, benchKey, replicaCallers)
 		for k := range replicaCallers {
 			asks := mixed().draw(200, f.lab.o.seed+uint64(i*replicaCallers+k), "m")
 			wg.Go(func() {
@@ -291,7 +291,7 @@ func (r *redisServer) start(ctx context.Context, l *lab) error {
 		return fmt.Errorf("find redis-server (on Debian: apt-get install redis-server): %w", err)
 	}
 	if r.addr == "" {
-		if r.addr, err = freeAddr(); err != nil {
+		if r.addr, err = rig.FreeAddr(); err != nil {
 			return err
 		}
 	}
@@ -299,9 +299,11 @@ func (r *redisServer) start(ctx context.Context, l *lab) error {
 	if err != nil {
 		return err
 	}
-	r.p, err = l.start(rig.Spec{Dir: l.dir, Name: r.name, Args: []string{
-		path, "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", filepath.Clean(l.dir),
-	}})
+	r.p, err = start(l, func() (*rig.Process, error) {
+		return rig.Start(rig.Spec{Dir: l.dir, Name: r.name, Args: []string{
+			path, "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", filepath.Clean(l.dir),
+		}})
+	})
 	if err != nil {
 		return err
 	}

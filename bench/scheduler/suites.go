@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,14 +32,18 @@ func fairness(ctx context.Context, _ *lab) (*Table, error) {
 	return t, nil
 }
 
-// speed runs the benchmarks of admission, on one core and on two.
-func speed(ctx context.Context, _ *lab) (*Table, error) {
-	text, err := goTest(ctx, append([]string{"-run", "^$", "-bench", ".", "-benchmem", "-cpu", "1,2", "-timeout", "9m"}, packages()...)...)
+// speed runs the benchmarks of admission, on one core and on two, three times each: what else runs on the machine only ever makes them slower.
+func speed(ctx context.Context, l *lab) (*Table, error) {
+	args := []string{"-run", "^$", "-bench", ".", "-benchmem", "-cpu", "1,2", "-count", "3", "-timeout", "9m"}
+	if l.o.quick {
+		args = append(args, "-benchtime", "300ms")
+	}
+	text, err := goTest(ctx, append(args, packages()...)...)
 	if err != nil {
 		return nil, err
 	}
 	t := readBenchmarks(bytes.NewReader(text))
-	t.Title = "go test -bench . -benchmem -cpu 1,2"
+	t.Title = "go test " + strings.Join(args, " ") + ", the best of each"
 	return t, nil
 }
 
@@ -117,17 +122,18 @@ func readBenchmark(line string) (b benchmark, ok bool) {
 	return b, err == nil
 }
 
-// The bars of speed: 50,000 calls a second that come, wait behind 10,000 others, start and settle, on one core; and on two cores no more time
-// for each than on one, where nothing is shared but what must be.
+// The bars of speed: 50,000 calls a second that come, wait behind 10,000 others, start and settle, on one core; on two cores no more time for each
+// than on one, where nothing is shared but what must be; and from 10 keys to 100,000 no more than log n, which is five times as much.
 const (
 	mostWaiting   = 20_000 // ns
 	mostContended = 1.0    // times as much
+	mostForKeys   = 5.0    // times as much
 )
 
-// readBenchmarks makes a table of what go test -bench wrote.
+// readBenchmarks makes a table of what go test -bench wrote. Of several runs of one the best counts.
 func readBenchmarks(r io.Reader) *Table {
 	t := &Table{Columns: []string{"benchmark", "cores", "ns an operation", "operations a second", "allocations"}}
-	all := map[string]map[int]float64{}
+	var best []benchmark
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		b, ok := readBenchmark(lines.Text())
@@ -137,19 +143,28 @@ func readBenchmarks(r io.Reader) *Table {
 			}
 			continue
 		}
-		t.Row(b.name, b.cpus, fmt.Sprintf("%.1f", b.ns), fmt.Sprintf("%.0f", 1e9/b.ns), b.allocs)
-		if all[b.name] == nil {
-			all[b.name] = map[int]float64{}
+		i := slices.IndexFunc(best, func(o benchmark) bool { return o.name == b.name && o.cpus == b.cpus })
+		if i < 0 {
+			best = append(best, b)
+		} else if b.ns < best[i].ns {
+			best[i] = b
 		}
-		all[b.name][b.cpus] = b.ns
+	}
+	for _, b := range best {
+		t.Row(b.name, b.cpus, fmt.Sprintf("%.1f", b.ns), fmt.Sprintf("%.0f", 1e9/b.ns), b.allocs)
 	}
 	one := func(name string, cpus int) float64 {
-		if ns, ok := all[name][cpus]; ok {
-			return ns
+		for _, b := range best {
+			if b.name == name && b.cpus == cpus {
+				return b.ns
+			}
 		}
 		return math.NaN() // was not measured, and so misses any bar
 	}
 	t.AtMost("BenchmarkWaiting on one core, ns", "%.0f", one("BenchmarkWaiting", 1), mostWaiting)
-	t.AtMost("BenchmarkUncontended on two cores, to one", "%.2f", one("BenchmarkUncontended", 2)/one("BenchmarkUncontended", 1), mostContended)
+	for _, name := range []string{"BenchmarkUncontended", "BenchmarkTryStartDone/quota,_an_account_for_each_core"} {
+		t.AtMost(name+" on two cores, to one", "%.2f", one(name, 2)/one(name, 1), mostContended)
+	}
+	t.AtMost("BenchmarkKeys of 100,000 keys, to 10", "%.1f", one("BenchmarkKeys/100000", 1)/one("BenchmarkKeys/10", 1), mostForKeys)
 	return t
 }

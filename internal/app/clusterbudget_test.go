@@ -21,7 +21,7 @@ func TestReplicasShareABudget(t *testing.T) {
 		t.Run(fmt.Sprintf("killed=%v", killed), func(t *testing.T) {
 			t.Parallel()
 			server := testenv.StartRedis(t)
-			url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 20, Max: 90}}}})
+			_, url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 20, Max: 90}}}})
 			prices := filepath.Join(t.TempDir(), "prices.json")
 			row := `{"models":[{"provider":"p","model":"m","kind":"chat","input_per_mtok":10,"output_per_mtok":100,"as_of":"2026-11-01"}]}`
 			if err := os.WriteFile(prices, []byte(row), 0o600); err != nil {

@@ -13,26 +13,9 @@ func TestHedge(t *testing.T) {
 	t.Parallel()
 	f := func(fault string) {
 		t.Helper()
-		s, err := sim.New(sim.Config{
+		s, url := simulate(t, sim.Config{
 			Models: []sim.ModelConfig{{Name: "slow"}, {Name: "quick", Output: sim.Range{Min: 5, Max: 5}}},
 			Faults: []sim.FaultRule{{Fault: fault, Models: []string{"slow"}}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		url, err := s.Listen("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		served := make(chan error, 1)
-		go func() { served <- s.Serve() }()
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Errorf("close the simulator: %v", err)
-			}
-			if err := <-served; err != nil {
-				t.Errorf("serve the simulator: %v", err)
-			}
 		})
 		g := start(t, "providers:\n  sim: {api: openai, base_url: \""+url+"\"}\nmodels:\n  m:\n    targets: [sim/slow, sim/quick]\n"+
 			"    hedge: {after: 50ms, budget: 1}\n    timeouts: {headers: 5m, first_token: 5m}\n")

@@ -13,15 +13,14 @@ import (
 	"sluice/internal/sim"
 )
 
-// simulate runs a simulated provider until the test ends, and returns the base URL.
-func simulate(t *testing.T, c sim.Config) string {
+// simulate runs a simulated provider until the test ends, and returns it with its base URL.
+func simulate(t *testing.T, c sim.Config) (s *sim.Server, url string) {
 	t.Helper()
 	s, err := sim.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	url, err := s.Listen("")
-	if err != nil {
+	if url, err = s.Listen(""); err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
@@ -34,7 +33,7 @@ func simulate(t *testing.T, c sim.Config) string {
 			t.Errorf("serve the simulator: %v", err)
 		}
 	})
-	return url
+	return s, url
 }
 
 const budgetKey = "budget-key-0123456789"
@@ -48,7 +47,7 @@ func TestBudgetOverHTTP(t *testing.T) {
 		clients  = 500
 		estimate = 0.011 // USD of a call of 100 tokens of output and a short prompt, at most
 	)
-	url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 20, Max: 90}}}})
+	_, url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 20, Max: 90}}}})
 	prices := filepath.Join(t.TempDir(), "prices.json")
 	row := `{"models":[{"provider":"p","model":"m","kind":"chat","input_per_mtok":10,"output_per_mtok":100,"as_of":"2026-11-01"}]}`
 	if err := os.WriteFile(prices, []byte(row), 0o600); err != nil {
@@ -113,7 +112,7 @@ func TestBudgetOverHTTP(t *testing.T) {
 // TestLimitsInEveryFront checks the headers of limits on whole answers and streams, and what a refused call is told, in the words of each front.
 func TestLimitsInEveryFront(t *testing.T) {
 	t.Parallel()
-	url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 5, Max: 5}}}})
+	_, url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 5, Max: 5}}}})
 	yaml := "providers:\n  p: {api: openai, base_url: \"" + url + "\", models: [m]}\ntiers:\n  few: {rpm: 2, tpm: 100_000}\n  daily: {requests_per_day: 1}\nkeys:\n"
 	keys := map[string]string{}
 	for _, name := range []string{"openai", "responses", "anthropic", "gemini"} {
@@ -186,7 +185,7 @@ func TestLimitsInEveryFront(t *testing.T) {
 // TestUsersOfAKey checks that the end user of a request is found in each dialect's words.
 func TestUsersOfAKey(t *testing.T) {
 	t.Parallel()
-	url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 5, Max: 5}}}})
+	_, url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 5, Max: 5}}}})
 	g := start(t, "providers:\n  p: {api: openai, base_url: \""+url+"\", models: [m]}\ntiers:\n  t: {users: {rpm: 1}}\nkeys:\n  - {name: a, key: "+budgetKey+", tier: t}\n")
 	f := func(user, path, body string) {
 		t.Helper()

@@ -113,7 +113,7 @@ func TestAdaptiveOfTargets(t *testing.T) {
 		if n := full("own-a"); n != adaptiveFirst {
 			t.Errorf("%d calls at once at first, want %d", n, adaptiveFirst)
 		}
-		if n := full("other"); n < 50 {
+		if n := full("other"); n < scoutWidth {
 			t.Errorf("%d calls at once of a model without a limit", n)
 		}
 		for range 20 {
@@ -131,7 +131,7 @@ func TestAdaptiveOfTargets(t *testing.T) {
 			}
 		}
 		f.Update(Limits{[]ProviderLimits{{Name: "p"}}})
-		if n := full("own-a"); n < 50 {
+		if n := full("own-a"); n < scoutWidth {
 			t.Errorf("%d calls at once when the limit is no more", n)
 		}
 	})

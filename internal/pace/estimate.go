@@ -130,10 +130,10 @@ func (f *Fleet) Estimate(t *llm.Target, c *llm.Call) llm.Need {
 	return n
 }
 
-// times multiplies two positive numbers, up to the largest there is.
+// times multiplies two positive numbers, up to estimateMost: what is more would make sums of amounts overflow.
 func times(a, b int64) int64 {
-	if a > math.MaxInt64/b {
-		return math.MaxInt64
+	if a > estimateMost/b {
+		return estimateMost
 	}
 	return a * b
 }

@@ -209,6 +209,9 @@ func TestEstimateBounds(t *testing.T) {
 			if n.Input < 0 || n.Output < 0 || n.MaxOutput < 0 || n.MaxOutput > 0 && n.Output > n.MaxOutput {
 				rt.Fatalf("estimate of %+v is %+v", c, n)
 			}
+			if max(n.Input, n.Output, n.MaxOutput) > estimateMost {
+				rt.Fatalf("estimate of %+v is %+v, of which sums overflow", c, n)
+			}
 			if c.InputTokens > 0 && n.Input < 1 {
 				rt.Fatalf("estimate of %+v has no input", c)
 			}
