@@ -153,8 +153,8 @@ func (l *study) decide() {
 // resets looks at how the times of resets move.
 func (l *study) resets(t *note, used float64, reset time.Duration) {
 	h := &l.heads
-	if reset <= 0 || used < 2 || l.guess.settled {
-		return
+	if reset <= 0 || used < 2 || l.guess.settled || h.answers > 0 && t.at < h.since {
+		return // also, of calls that were sent before the last window began, of which answers come for seconds
 	}
 	end := t.at + reset
 	if h.answers == 0 || end > h.anchor+time.Second || end < h.anchor-time.Second {
