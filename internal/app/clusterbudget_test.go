@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sluice/internal/sim"
 	"sluice/internal/testenv"
@@ -69,5 +70,49 @@ func TestReplicasShareABudget(t *testing.T) {
 				t.Errorf("spent only $%.4f of $1", sum)
 			}
 		})
+	}
+}
+
+// TestNoCallWaitsForRedis: Redis stops answering for five seconds, and is there again. Calls of a key with a budget and to a provider with a quota
+// go on all the time.
+func TestNoCallWaitsForRedis(t *testing.T) {
+	t.Parallel()
+	server := testenv.StartRedis(t)
+	p := newProvider(t, false)
+	yaml := "redis: " + server.URL + "\nreplicas: 2\nproviders:\n  p: {api: openai, base_url: \"" + p.URL + "/v1\", api_key: s, models: [m], " +
+		"quotas: [{models: [\"*\"], rpm: 60000, rpd: 100000, concurrency: 8, enforced: bucket}]}\n" +
+		"tiers:\n  much: {rpm: 60000, tokens_per_day: 100000000}\nkeys:\n  - {name: team-a, key: " + budgetKey + ", tier: much}\n"
+	gates := []*gate{start(t, yaml), start(t, yaml)}
+	for _, g := range gates {
+		g.wantMetrics("sluice_cluster_connected 1", "sluice_cluster_replicas 2")
+	}
+	q := p.script(say(jsonBody, whole))
+	calls, slowest := 0, time.Duration(0)
+	call := func() {
+		t.Helper()
+		for _, g := range gates {
+			begun := time.Now()
+			if rp := g.post("/chat/completions"+q, askWhole, "Authorization", "Bearer "+budgetKey); rp.status != http.StatusOK {
+				t.Fatalf("status %d: %s", rp.status, rp.body)
+			}
+			calls, slowest = calls+1, max(slowest, time.Since(begun))
+		}
+	}
+	call() // may wait for the first grant
+	calls, slowest = 0, 0
+	thaw := server.Freeze()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-time.After(5 * time.Millisecond) {
+		call()
+	}
+	thaw()
+	for _, g := range gates {
+		g.wantMetrics("sluice_cluster_connected 1")
+	}
+	for range 100 {
+		call()
+	}
+	t.Logf("%d calls, the slowest took %v", calls, slowest)
+	if slowest > 2*time.Second {
+		t.Errorf("a call took %v", slowest)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +25,7 @@ const maxLearned = 8 << 20
 func (a *App) learn(ctx context.Context) {
 	path := filepath.Join(a.current().DataDir, "learned.json")
 	last := a.recall(path)
+	a.sweepUnfinished(path)
 	tick := time.NewTicker(learnedEvery)
 	defer tick.Stop()
 	for done := false; !done; {
@@ -55,9 +57,12 @@ func (a *App) recall(path string) []byte {
 	if err == nil && info.Size() <= maxLearned {
 		text, err = os.ReadFile(path)
 	}
+	if err == nil && info.Size() > maxLearned {
+		err = fmt.Errorf("it has %d bytes, more than %d", info.Size(), maxLearned)
+	}
 	var all []pace.Learned
 	if err == nil {
-		err = json.Unmarshal(text, &all)
+		all, err = pace.ReadLearned(text)
 	}
 	if err != nil {
 		a.log.Warn("what was learned of quotas cannot be read: it is learned anew", "file", path, "error", err)
@@ -65,6 +70,22 @@ func (a *App) recall(path string) []byte {
 	}
 	a.fleet.Recall(all)
 	return text
+}
+
+// unfinishedTime is how old a file must be to have been left by a process that was killed while it wrote it.
+const unfinishedTime = time.Minute
+
+// sweepUnfinished removes what processes left that were killed in the middle of replaceFile.
+func (a *App) sweepUnfinished(path string) {
+	left, err := filepath.Glob(path + ".*") // the pattern is sound: what is strange in the directory's name matches nothing
+	for _, name := range left {
+		if info, e := os.Stat(name); e == nil && time.Since(info.ModTime()) > unfinishedTime {
+			err = errors.Join(err, os.Remove(name))
+		}
+	}
+	if err != nil {
+		a.log.Warn("an unfinished file is left", "file", path, "error", err)
+	}
 }
 
 // replaceFile writes a file so that there is either the old one or all of the new one.

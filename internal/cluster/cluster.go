@@ -299,6 +299,7 @@ func (c *Cluster) gather(now time.Time) {
 				p.m = m
 				p.tell(now)
 			}
+			c.parts[name].reterm(now)
 		}
 	}
 	add(c.o.Quotas, true)

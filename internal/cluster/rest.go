@@ -18,6 +18,7 @@ type rest struct {
 	target int64     // most to keep of the promise
 	told   int64     // with the last ask
 	known  bool      // the server has answered
+	whole  int64     // the limit, when the set came to be apart
 	total  int64     // of the part's spending, when the set came to be apart
 	until  time.Time // end of the hour or day, if the set is apart and its amount is known
 }
@@ -73,6 +74,11 @@ func (r *rest) left(p *part, now time.Time) (n int64, ok bool) {
 
 // keepRests makes what was promised and what is held all that may be spent. The set has been read just before.
 func (p *part) keepRests(now time.Time) {
+	for i, l := range p.terms.Limits {
+		if l.Per > time.Minute {
+			p.rest(&p.terms.Limits[i]).whole = l.Amount
+		}
+	}
 	for _, r := range p.rests {
 		if !r.known {
 			continue
@@ -111,6 +117,30 @@ func (p *part) tellRests(held *limit.Amounts, now time.Time) {
 		if n, ok := r.left(p, now); ok {
 			r.told = max(n-held[r.dim], 0)
 		}
+	}
+}
+
+// reterm takes in that the configuration has changed limits while the set is apart: its share of the difference is its own.
+func (p *part) reterm(now time.Time) {
+	if p.follows {
+		return
+	}
+	p.terms = p.m.Terms()
+	changed := false
+	for i := range p.terms.Limits {
+		l := &p.terms.Limits[i]
+		if l.Per <= time.Minute {
+			continue
+		}
+		r := p.rest(l)
+		if _, ok := r.left(p, now); ok && r.whole != 0 && r.whole != l.Amount {
+			r.amount += int64(float64(l.Amount-r.whole) * p.fraction)
+			changed = true
+		}
+		r.whole = l.Amount
+	}
+	if changed {
+		p.tell(now)
 	}
 }
 

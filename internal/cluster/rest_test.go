@@ -153,6 +153,35 @@ func TestADayIsSpentOnce(t *testing.T) {
 			d.refreshed(t, 12)
 		}
 	})
+	amount := func(all []*daily, n int64) {
+		for _, d := range all {
+			terms := d.set.Terms()
+			terms.Limits = []limit.Limit{{Dim: limit.Requests, Amount: n, Per: 24 * time.Hour}}
+			d.set.Update(time.Now(), terms)
+		}
+	}
+	f("limit changed", func(t *testing.T, s *testenv.RedisServer, all []*daily, total *int) {
+		amount(all, 360)
+		for _, d := range all {
+			d.refreshed(t, 3) // what is held is given back
+		}
+		*total += spend(all, wholeDay)
+		if *total > 360 || *total < 340 {
+			t.Errorf("%d were spent of 360 after the limit was lowered", *total)
+		}
+		amount(all, wholeDay)
+		all[0].refreshed(t, 4)
+		s.Kill()
+		connected(t, all, false)
+		amount(all, wholeDay-120)
+		<-time.After(2 * refreshTime)
+		if *total += spend(all, wholeDay); *total > wholeDay-120 || *total < wholeDay-200 {
+			t.Errorf("%d were spent of %d after the limit was lowered without Redis", *total, wholeDay-120)
+		}
+		amount(all, wholeDay)
+		s.Start()
+		connected(t, all, true)
+	})
 	f("one at work", func(t *testing.T, s *testenv.RedisServer, all []*daily, total *int) {
 		s.Kill()
 		connected(t, all, false)
@@ -199,4 +228,22 @@ func TestADayIsSpentOnce(t *testing.T) {
 		}
 		all[0].refreshed(t, 3)
 	})
+}
+
+// TestPrefixesAreApart: deployments that use one server with names of their own share nothing.
+func TestPrefixesAreApart(t *testing.T) {
+	t.Parallel()
+	today(t)
+	url := testenv.Redis(t)
+	for _, name := range []string{"one", "other"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDaily(t, url, 1)
+			await(t, "the connection", func() bool { return d.c.Status().Connected })
+			d.refreshed(t, 2)
+			if n := spend([]*daily{d}, wholeDay+1); n != wholeDay || d.c.Status().Replicas != 1 {
+				t.Errorf("%d of %d were spent, with %d replicas", n, wholeDay, d.c.Status().Replicas)
+			}
+		})
+	}
 }

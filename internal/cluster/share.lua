@@ -272,11 +272,12 @@ local function account(l)
 end
 
 -- What is free of each dimension, now and in the next window.
-local free, freeNext, paced = {}, {}, {}
+local free, freeNext, paced, over = {}, {}, {}, {}
 for _, l in ipairs(limits) do
   local n, after = account(l)
   local mode, window = kind(l)
   if mode == PACED then paced[l.dim] = true end
+  if l.unspent and l.unspent < 0 then over[l.dim] = max(over[l.dim] or 0, -l.unspent) end -- the limit was lowered
   if after and window == frame then
     after = after - (aheadBy[l.dim] or 0)
   else
@@ -290,7 +291,7 @@ end
 -- share divides what can be held in all by what is wanted, and gives me what I lack of my part. One replica whose calls have not fitted
 -- into its part for a while goes first. It returns what is given, and what should be held at most from now on.
 local function share(dim, available, held, mine, bound, late, need, paced)
-  local total = max(available, 0) + held
+  local total = max(0, max(available, 0) + held - (over[dim] or 0))
   local wanted, want = wantedBy[dim] or 0, wanting[dim] or 0
   if wanted < total / 4 then -- plenty: everybody has some at hand, so that a first call need not wait
     local little = total / (2 * max(live, 1))

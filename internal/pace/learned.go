@@ -1,7 +1,11 @@
 package pace
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -33,6 +37,50 @@ func (f *Fleet) Learned() (all []Learned) {
 	}
 	slices.SortFunc(all, func(a, b Learned) int { return cmp.Compare(a.Quota, b.Quota) })
 	return all
+}
+
+// maxShape bounds the times of a shape that is recalled: nothing is learned of windows and bursts that are longer.
+const maxShape = time.Hour
+
+// ReadLearned reads what Learned was written as JSON. The error says what is not as Learned leaves it: the file of another program, or of another
+// version of this one, is not read in part.
+func ReadLearned(text []byte) ([]Learned, error) {
+	var all []Learned
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&all); err != nil {
+		return nil, fmt.Errorf("read what was learned: %w", err)
+	}
+	if rest := bytes.TrimSpace(text[d.InputOffset():]); len(rest) > 0 {
+		return nil, fmt.Errorf("read what was learned: %d bytes follow after its end", len(rest))
+	}
+	for i := range all {
+		if err := all[i].check(); err != nil {
+			return nil, fmt.Errorf("read what was learned of quota %d, %q: %w", i, all[i].Quota, err)
+		}
+	}
+	return all, nil
+}
+
+// check says what is wrong with a record.
+func (x *Learned) check() error {
+	within := func(d, most time.Duration) bool { return d >= 0 && d <= most }
+	switch {
+	case x.Quota == "":
+		return errors.New("it has no name")
+	case x.Shape.Mode > limit.Sliding:
+		return fmt.Errorf("no way of enforcement has the number %d", x.Shape.Mode)
+	case x.Charge > limit.ChargeActual:
+		return fmt.Errorf("no counting rule has the number %d", x.Charge)
+	case !within(x.Shape.Window, maxShape), !within(x.Shape.Burst, maxShape), !within(x.Shape.Slack, maxShape), !within(x.Latest, maxShape):
+		return fmt.Errorf("a time of its shape is not within 0 and %v", maxShape)
+	}
+	for _, l := range x.Limits {
+		if int(l.Dim) >= budgetDims || l.Amount <= 0 || !within(l.Per, 24*time.Hour) || l.Per == 0 {
+			return fmt.Errorf("%d in %v of dimension %d is no limit", l.Amount, l.Per, l.Dim)
+		}
+	}
+	return nil
 }
 
 // Recall takes over what another process has found out of the declared quotas. What does not fit is left out.

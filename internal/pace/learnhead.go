@@ -22,6 +22,8 @@ type heads struct {
 	anchor  time.Duration
 	fit     [rules]float64
 	fits    int
+
+	terms [budgetDims]term
 }
 
 // reading is what headers say of one dimension.

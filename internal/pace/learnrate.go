@@ -183,8 +183,11 @@ func (l *study) state(now time.Duration, h *llm.RateLimits) (fresh bool) {
 	var rate take
 	stated := false
 	for d, r := range readings(h) {
-		if r.limit > 0 && r.per() <= time.Minute {
-			rate[d] = float64(r.limit) / r.per().Seconds()
+		if r.limit <= 0 {
+			continue
+		}
+		if per := l.heads.per(&r); per > 0 {
+			rate[d] = float64(r.limit) / per.Seconds()
 			stated = true
 		}
 	}
@@ -196,19 +199,39 @@ func (l *study) state(now time.Duration, h *llm.RateLimits) (fresh bool) {
 	return true
 }
 
-// per returns the time that a limit is for: what the header's name says, or a minute, which is the custom; where a reset is further away than
-// that, what its time tells, or a day.
-func (r *reading) per() time.Duration {
+// term is what the answers before said of one dimension's time.
+type term struct {
+	limit  int64 // that they are of
+	minute bool  // one was of a minute
+	long   int   // answers in a row that were of more
+}
+
+// longTrust is how many answers in a row must say that a limit is of more than a minute: what is once far away may be a slip.
+const longTrust = 2
+
+// per returns the time that a limit is for: what the header's name says, or a minute, which is the custom. It is 0 for an hour or a day: what
+// resets later than in a minute is no minute's. That is believed for good when two answers agree, since such a limit that is nearly full
+// resets soon, too; one that does not fit is not taken for a change.
+func (h *heads) per(r *reading) time.Duration {
+	t := &h.terms[r.dim]
+	if t.limit != r.limit {
+		*t = term{limit: r.limit}
+	}
 	switch {
+	case r.window > time.Minute:
+		return 0
 	case r.window > 0:
 		return r.window
+	case t.long >= longTrust:
+		return 0
 	case r.reset <= time.Minute+5*time.Second:
+		t.minute, t.long = true, 0
 		return time.Minute
 	}
-	if w, ok := llm.InferWindow(r.limit, r.left, r.reset); ok && w > time.Minute {
-		return w
+	if t.long++; t.minute && t.long < longTrust {
+		return time.Minute
 	}
-	return 24 * time.Hour
+	return 0
 }
 
 // higher reports whether one call may go beyond a rate that was only found out, to see whether it is too low.

@@ -101,3 +101,35 @@ func TestStudiesComeAndGo(t *testing.T) {
 		l.Done(fine)
 	})
 }
+
+// TestTermsOfHeaders: which limits that headers state are of a minute. One answer that resets later does not make a minute's limit a day's; two do, for
+// good, and the other way round nothing does but another limit.
+func TestTermsOfHeaders(t *testing.T) {
+	t.Parallel()
+	day := func(reset ...time.Duration) (of []time.Duration) {
+		var h heads
+		for _, d := range reset {
+			of = append(of, h.per(&reading{limit: 14400, reset: d}))
+		}
+		return of
+	}
+	const m, long = time.Minute, 10 * time.Minute
+	for _, tt := range []struct{ resets, want []time.Duration }{
+		{[]time.Duration{m, long, m, long, m}, []time.Duration{m, m, m, m, m}},
+		{[]time.Duration{6 * time.Second, long, long, 6 * time.Second}, []time.Duration{m, m, 0, 0}},
+		{[]time.Duration{long, 6 * time.Second, long, long, 0}, []time.Duration{0, m, m, 0, 0}},
+	} {
+		if got := day(tt.resets...); fmt.Sprint(got) != fmt.Sprint(tt.want) {
+			t.Errorf("resets %v are of %v, want %v", tt.resets, got, tt.want)
+		}
+	}
+	h := heads{}
+	h.per(&reading{limit: 100, reset: long})
+	h.per(&reading{limit: 100, reset: long})
+	if got := h.per(&reading{limit: 200, reset: m}); got != m {
+		t.Errorf("another limit is of %v", got)
+	}
+	if got := h.per(&reading{limit: 200, reset: long, window: time.Second}); got != time.Second {
+		t.Errorf("a limit whose name says a second is of %v", got)
+	}
+}

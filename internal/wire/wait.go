@@ -39,3 +39,17 @@ func ParseWait(text string, unit time.Duration) (wait time.Duration, ok bool) {
 	}
 	return time.Duration(min(max(v, 0), float64(MaxWait/unit)) * float64(unit)), true
 }
+
+// maxQuota is the largest quota that is believed: what is larger stands for none, as at servers that state the largest number there is.
+const maxQuota = 1_000_000_000_000_000
+
+// Quota returns the value of a header that states a quota or what is left of one; -1 if it has none that makes sense. The name is in canonical
+// form.
+func Quota(h http.Header, name string) int64 {
+	if v := h[name]; len(v) > 0 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 && n <= maxQuota {
+			return n
+		}
+	}
+	return -1
+}

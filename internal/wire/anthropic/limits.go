@@ -49,7 +49,7 @@ func Limits(h http.Header) llm.RateLimits {
 	sent, err := http.ParseTime(h.Get("Date"))
 	dated := err == nil
 	get := func(prefix string, limit, left *int64, reset *time.Duration) {
-		*limit, *left = quota(h, prefix+"Limit"), quota(h, prefix+"Remaining")
+		*limit, *left = wire.Quota(h, prefix+"Limit"), wire.Quota(h, prefix+"Remaining")
 		if at, err := time.Parse(time.RFC3339, h.Get(prefix+"Reset")); err == nil && dated {
 			*reset = min(max(at.Sub(sent), 0), wire.MaxWait)
 		}
@@ -69,18 +69,8 @@ func addQuota(h http.Header, prefix string, limit, left *int64) {
 		to   *int64
 		name string
 	}{{limit, "Limit"}, {left, "Remaining"}} {
-		if n := quota(h, prefix+v.name); n >= 0 {
+		if n := wire.Quota(h, prefix+v.name); n >= 0 {
 			*v.to = max(*v.to, 0) + n
 		}
 	}
-}
-
-// quota returns the value of a header that is a whole number, -1 if it is none.
-func quota(h http.Header, name string) int64 {
-	if v := h[name]; len(v) > 0 {
-		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
-			return n
-		}
-	}
-	return -1
 }

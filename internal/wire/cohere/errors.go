@@ -133,14 +133,7 @@ func (s Shape) SetLimits(h http.Header, l llm.RateLimits, _ time.Time) {
 // Limits reads the quota headers of an answer. Of the three only Jina sends any: what is left.
 func (s Shape) Limits(h http.Header) llm.RateLimits {
 	l := llm.NoRateLimits()
-	get := func(name string, v *int64) {
-		if n, err := strconv.ParseInt(h.Get(name), 10, 64); err == nil && n >= 0 {
-			*v = n
-		}
-	}
-	get("X-Ratelimit-Limit-Requests", &l.Requests)
-	get("X-Ratelimit-Remaining-Requests", &l.RequestsLeft)
-	get("X-Ratelimit-Limit-Tokens", &l.Tokens)
-	get("X-Ratelimit-Remaining-Tokens", &l.TokensLeft)
+	l.Requests, l.RequestsLeft = wire.Quota(h, "X-Ratelimit-Limit-Requests"), wire.Quota(h, "X-Ratelimit-Remaining-Requests")
+	l.Tokens, l.TokensLeft = wire.Quota(h, "X-Ratelimit-Limit-Tokens"), wire.Quota(h, "X-Ratelimit-Remaining-Tokens")
 	return l
 }

@@ -77,7 +77,7 @@ func markDay(e *llm.Error, h http.Header, d *detail) {
 		wire.MarkDay(e)
 	default:
 		for _, name := range [...]string{"Requests-Day", "Tokens-Day", "Requests", "Tokens"} {
-			if count64(h, "X-Ratelimit-Remaining-"+name) != 0 {
+			if wire.Quota(h, "X-Ratelimit-Remaining-"+name) != 0 {
 				continue
 			}
 			reset := resetIn(h.Get("X-Ratelimit-Reset-"+name), h)

@@ -36,12 +36,12 @@ func Limits(h http.Header) llm.RateLimits {
 
 func (q quotaNames) read(h http.Header, limit, left *int64, reset *time.Duration) {
 	for _, name := range q {
-		if *limit = count64(h, "X-Ratelimit-Limit-"+name); *limit >= 0 {
+		if *limit = wire.Quota(h, "X-Ratelimit-Limit-"+name); *limit >= 0 {
 			break
 		}
 	}
 	for _, name := range q {
-		if *left = count64(h, "X-Ratelimit-Remaining-"+name); *left >= 0 {
+		if *left = wire.Quota(h, "X-Ratelimit-Remaining-"+name); *left >= 0 {
 			break
 		}
 	}
@@ -57,7 +57,7 @@ func (q quotaNames) read(h http.Header, limit, left *int64, reset *time.Duration
 // window returns what the first name that an answer has says of the time that the limit is for; 0 if it says nothing.
 func (q quotaNames) window(h http.Header) time.Duration {
 	for _, name := range q {
-		if count64(h, "X-Ratelimit-Limit-"+name) < 0 && count64(h, "X-Ratelimit-Remaining-"+name) < 0 {
+		if wire.Quota(h, "X-Ratelimit-Limit-"+name) < 0 && wire.Quota(h, "X-Ratelimit-Remaining-"+name) < 0 {
 			continue
 		}
 		switch {
@@ -69,16 +69,6 @@ func (q quotaNames) window(h http.Header) time.Duration {
 		break
 	}
 	return 0
-}
-
-// count64 returns the value of a header that is a whole number, -1 if it is none. The name is in canonical form.
-func count64(h http.Header, name string) int64 {
-	if v := h[name]; len(v) > 0 {
-		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
-			return n
-		}
-	}
-	return -1
 }
 
 // resetIn reads the time until a quota is whole again; 0 if it cannot be read.
