@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,20 +49,50 @@ func errorObject(t *testing.T, text string) (code, message string) {
 	return v.Error.Code, v.Error.Message
 }
 
+// held returns the address of a provider: answers of its model held end when goOn is closed, others are there at once.
+func held(t *testing.T, goOn <-chan struct{}) string {
+	t.Helper()
+	const chunk = `data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":%q},"finish_reason":%s}]}` + "\n\n"
+	const whole = `{"id":"c","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}`
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || !bytes.Contains(body, []byte(`"stream":true`)) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, whole)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, chunk, "begin", "null")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		if bytes.Contains(body, []byte(`"model":"held"`)) {
+			select {
+			case <-goOn:
+			case <-r.Context().Done():
+			}
+		}
+		fmt.Fprintf(w, chunk+"data: [DONE]\n\n", "end", `"stop"`)
+	}))
+	t.Cleanup(p.Close)
+	return p.URL + "/v1"
+}
+
 // TestDrain follows an orderly end: not ready first, while calls are still taken; then no new calls; the call under way
 // finishes; then the process ends with code 0.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	g, _ := drainGateway(t, "{delay: 500ms, soft: 30s, hard: 60s}")
-	under := openStream(t, g, "up/steady", say(strings.Repeat("word ", 60)+"end"))
+	goOn := make(chan struct{})
+	g := harness.StartGateway(t, fmt.Sprintf("drain: {delay: 2s, soft: 30s, hard: 60s}\nproviders:\n  up: {base_url: %s}\n", held(t, goOn)))
+	under := openStream(t, g, "up/held", "hi")
 	g.Signal(t, syscall.SIGTERM)
 	wantNotReady(t, g)
-	if a := g.Post(t, "/v1/chat/completions", harness.Chat("up/quick", "hi", false)); a.Status != http.StatusOK {
+	if a := g.Post(t, "/v1/chat/completions", harness.Chat("up/m", "hi", false)); a.Status != http.StatusOK {
 		t.Errorf("status %d during the delay: %s", a.Status, a.Body)
 	}
 	var refused *harness.Answer
 	harness.Eventually(t, harness.Wait, func() error {
-		a, err := g.Do(http.MethodPost, "/v1/chat/completions", harness.Chat("up/quick", "hi", false))
+		a, err := g.Do(http.MethodPost, "/v1/chat/completions", harness.Chat("up/m", "hi", false))
 		if err != nil {
 			t.Fatalf("a new call during the drain has no answer: %v", err)
 		}
@@ -73,6 +106,7 @@ func TestDrain(t *testing.T) {
 	if refused.Status != http.StatusServiceUnavailable || code != "draining" || refused.Header.Get("Retry-After") == "" {
 		t.Errorf("a new call got status %d, code %q, retry-after %q", refused.Status, code, refused.Header.Get("Retry-After"))
 	}
+	close(goOn)
 	text, err := under.rest()
 	if err != nil || !strings.Contains(text, "end") || !strings.HasSuffix(text, "data: [DONE]\n\n") {
 		t.Errorf("the stream under way ended with %v:\n%s", err, text)

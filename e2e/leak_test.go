@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"sluice/e2e/harness"
@@ -152,14 +153,21 @@ func TestNoLeaks(t *testing.T) {
 	checkRequests(t, sim.Requests(t))
 }
 
-// TestErrorsAreRedacted has a provider that repeats the credential which it was sent, in the words of its errors.
+// TestErrorsAreRedacted has a provider that repeats the credential which it was sent, in the words of its errors. Each status has accounts of
+// its own, so that what one does to an account does not keep calls of another from the provider.
 func TestErrorsAreRedacted(t *testing.T) {
 	t.Parallel()
+	var relayed sync.Map // accounts that were asked for anything
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent := r.Header.Get("Authorization") + r.Header.Get("X-Api-Key") + r.Header.Get("X-Goog-Api-Key")
-		status, err := strconv.Atoi(r.Header.Get("User-Agent"))
+		account, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		_, digits, _ := strings.Cut(account, "-")
+		status, err := strconv.Atoi(digits)
 		if err != nil || sent == "" {
 			status = http.StatusTeapot
+		}
+		if strings.HasSuffix(rest, "anything") {
+			relayed.Store(account, true)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Debug", sent)
@@ -167,31 +175,45 @@ func TestErrorsAreRedacted(t *testing.T) {
 		fmt.Fprintf(w, `{"type":"error","error":{"type":"x","code":%d,"message":"I was sent %s"}}`, status, sent)
 	}))
 	t.Cleanup(provider.Close)
-	g := harness.StartGateway(t, strings.ReplaceAll(`
-retry: {attempts: 1}
-providers:
-  oai: {base_url: SIM/v1, api_key: provider-secret}
-  ant: {api: anthropic, base_url: SIM, api_key: provider-secret}
-  gem: {api: gemini, base_url: SIM, api_key: provider-secret}
-`, "SIM", provider.URL))
-	for _, account := range []string{"oai", "ant", "gem"} {
-		for _, status := range []string{"400", "401", "403", "404", "422", "429", "500", "503", "529"} {
-			for path, body := range map[string]string{
-				"/v1/chat/completions":                            `{"model":"ACCOUNT/m","messages":[{"role":"user","content":"hi"}]}`,
-				"/v1/responses":                                   `{"model":"ACCOUNT/m","input":"hi","stream":true}`,
-				"/anthropic/v1/messages":                          `{"model":"ACCOUNT/m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
-				"/gemini/v1beta/models/ACCOUNT/m:generateContent": `{"contents":[{"parts":[{"text":"hi"}]}]}`,
-				"/p/ACCOUNT/anything":                             `{}`,
-			} {
-				fill := strings.NewReplacer("ACCOUNT", account)
-				a := g.Post(t, fill.Replace(path), fill.Replace(body), "User-Agent: "+status)
-				if a.Status < 400 || a.Status == http.StatusTeapot {
-					t.Errorf("%s at %s: status %d %s", status, path, a.Status, a.Body)
+	statuses := []string{"400", "401", "403", "404", "422", "429", "500", "503", "529"}
+	config := "retry: {attempts: 1}\nproviders:\n"
+	for _, status := range statuses {
+		config += strings.NewReplacer("SIM", provider.URL, "NNN", status).Replace(`  oai-NNN: {base_url: SIM/oai-NNN/v1, api_key: provider-secret}
+  ant-NNN: {api: anthropic, base_url: SIM/ant-NNN, api_key: provider-secret}
+  gem-NNN: {api: gemini, base_url: SIM/gem-NNN, api_key: provider-secret}
+`)
+	}
+	g := harness.StartGateway(t, config)
+	var calls sync.WaitGroup
+	for _, kind := range []string{"oai", "ant", "gem"} {
+		for _, status := range statuses {
+			calls.Go(func() {
+				account := kind + "-" + status
+				for path, body := range map[string]string{
+					"/v1/chat/completions":   `{"model":"ACCOUNT/chat","messages":[{"role":"user","content":"hi"}]}`,
+					"/v1/responses":          `{"model":"ACCOUNT/resp","input":"hi","stream":true}`,
+					"/anthropic/v1/messages": `{"model":"ACCOUNT/mess","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`,
+					"/gemini/v1beta/models/ACCOUNT/gene:generateContent": `{"contents":[{"parts":[{"text":"hi"}]}]}`,
+					"/p/ACCOUNT/anything":                                `{}`,
+				} {
+					fill := strings.NewReplacer("ACCOUNT", account)
+					a, err := g.Do(http.MethodPost, fill.Replace(path), fill.Replace(body))
+					if err != nil {
+						t.Errorf("%s: %v", fill.Replace(path), err)
+						continue
+					}
+					if a.Status < 400 || a.Status == http.StatusTeapot {
+						t.Errorf("%s at %s: status %d %s", status, path, a.Status, a.Body)
+					}
+					wantNone(t, fill.Replace(status+" at "+path), a, []string{harness.ProviderKey})
 				}
-				wantNone(t, fill.Replace(status+" at "+path), a, []string{harness.ProviderKey})
-			}
+				if _, ok := relayed.Load(account); !ok {
+					t.Errorf("nothing was relayed to %s", account)
+				}
+			})
 		}
 	}
+	calls.Wait()
 }
 
 // ask sends a surface's request with all that must stay here.

@@ -2,9 +2,18 @@
 package e2e
 
 import (
+	"flag"
 	"testing"
 
 	"sluice/e2e/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m, "..") }
+// sideBySide is how many tests run at a time, unless -parallel says otherwise: most of what they do is to wait for processes.
+const sideBySide = "4"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", sideBySide); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	harness.Main(m, "..")
+}

@@ -45,7 +45,7 @@ func nodeTests(t *testing.T, client, dir string) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("files of node/%s: %v, error %v", dir, files, err)
 	}
-	args := []string{"--test", "--test-reporter=spec"}
+	args := []string{"--test", "--test-reporter=spec", "--test-concurrency=4"}
 	for _, file := range files {
 		args = append(args, filepath.Join(dir, filepath.Base(file)))
 	}

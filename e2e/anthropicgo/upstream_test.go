@@ -151,7 +151,7 @@ func testErrors(t *testing.T, u *upstream) {
 	}
 	f(ask("smrat", hello), http.StatusNotFound, anthropic.ErrorTypeNotFoundError, "smart")
 	f(ask(u.own("refused:400"), hello), http.StatusBadRequest, anthropic.ErrorTypeInvalidRequestError, "")
-	f(ask(u.own("limited:429"), hello), http.StatusTooManyRequests, anthropic.ErrorTypeRateLimitError, "provider_rate_limited")
+	f(ask(u.own("limited:429;retry=false"), hello), http.StatusTooManyRequests, anthropic.ErrorTypeRateLimitError, "provider_rate_limited")
 	f(ask(u.own("away:503"), hello), 529, anthropic.ErrorTypeOverloadedError, "provider_overloaded")
 	f(ask(u.own("broken:500"), hello), http.StatusBadGateway, anthropic.ErrorTypeAPIError, "provider_error")
 	f(ask(u.own("locked:401"), hello), http.StatusBadGateway, anthropic.ErrorTypeAPIError, "provider_auth_failed")

@@ -137,7 +137,7 @@ func testErrors(t *testing.T, u *upstream) {
 	}
 	f("smrat", 404, "NOT_FOUND", "model_not_found")
 	f(u.own("refused:400"), 400, "INVALID_ARGUMENT", "")
-	f(u.own("limited:429"), 429, "RESOURCE_EXHAUSTED", "provider_rate_limited")
+	f(u.own("limited:429;retry=false"), 429, "RESOURCE_EXHAUSTED", "provider_rate_limited")
 	f(u.own("away:503"), 503, "UNAVAILABLE", "provider_overloaded")
 	f(u.own("broken:500"), 502, "UNAVAILABLE", "provider_error")
 	f(u.own("locked:401"), 502, "UNAVAILABLE", "provider_auth_failed")

@@ -30,8 +30,8 @@ any_model: true
 api_key: provider-secret
 record: 5000
 models:
-  - {name: sim-fast, speed: {step: 3ms}, context: 128000, prompt_cache: true}
-  - {name: sim-reasoning, reasoning: 20, speed: {step: 3ms}}
+  - {name: sim-fast, speed: {step: 8ms}, context: 128000, prompt_cache: true}
+  - {name: sim-reasoning, reasoning: 20, speed: {step: 8ms}}
   - {name: sim-slow, speed: {overhead: 400ms, step: 30ms}}
   - {name: sim-embed, kind: embedding, dimensions: 64}
 quotas:

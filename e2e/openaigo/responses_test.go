@@ -40,7 +40,7 @@ func testResponses(t *testing.T, u *upstream) {
 	}
 	u.respondWithTools(t)
 
-	for model, status := range map[string]int{u.own("r-limited:429"): 429, u.own("r-broken:500"): 502, "smrat": 404} {
+	for model, status := range map[string]int{u.own("r-limited:429;retry=false"): 429, u.own("r-broken:500"): 502, "smrat": 404} {
 		_, err := u.Responses.New(t.Context(), response(model, hello))
 		if e := apiError(t, err); e.StatusCode != status {
 			t.Errorf("%s: %d, want %d", model, e.StatusCode, status)

@@ -195,7 +195,7 @@ func testAcrossErrors(t *testing.T, u *upstream) {
 		}
 	}
 	f(u.own("refused:400"), 400, "")
-	f(u.own("limited:429"), 429, "provider_rate_limited")
+	f(u.own("limited:429;retry=false"), 429, "provider_rate_limited")
 	f(u.own("poor:quota"), 429, "provider_quota_exhausted")
 	f(u.own("away:503"), 503, "provider_overloaded")
 	f(u.own("broken:500"), 502, "provider_error")

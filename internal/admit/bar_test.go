@@ -147,7 +147,7 @@ func TestBarReturns(t *testing.T) {
 				terms.Shape.Burst = 2 * time.Second
 				b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
 				if told {
-					b.q.SetCapacity(func(*llm.Target) (tokens, calls float64) { return 0, 150 })
+					b.q.SetCapacity(func(*llm.Target, llm.Class) limit.Capacity { return limit.Capacity{Calls: 150} })
 				}
 				rnd := rand.New(rand.NewPCG(1, 2))
 				for range 1500 {

@@ -69,7 +69,10 @@ type speed struct {
 	all   float64          // 0 if it is not known
 	from  [classes]float64 // what is left to a class and those below it, when those above it have taken theirs
 	calls float64          // most calls per second; 0 if that is not known
-	firm  bool
+
+	left, callsLeft float64 // that start at once, before the rate counts
+
+	firm bool
 }
 
 // leastLeft is the part of the whole rate that a class is thought to get in any case.

@@ -3,6 +3,7 @@ package admit
 import (
 	"math"
 
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 )
 
@@ -272,9 +273,9 @@ func (q *Queue[L]) Used(r Receipt, input, output int64) {
 	q.rest(f, s)
 }
 
-// CapacityFunc says how much a target can start at most in a second, by the quotas that are known: tokens and calls, 0 where it is not
-// known. It is called with the queue's lock held, must be quick, and must not call the queue.
-type CapacityFunc func(t *llm.Target) (tokens, calls float64)
+// CapacityFunc says how much of a class a target can start, by the quotas that are known. It is called with the queue's lock held, must be quick,
+// and must not call the queue.
+type CapacityFunc func(t *llm.Target, class llm.Class) limit.Capacity
 
 // SetCapacity tells the queue whom to ask for the capacity of targets, which makes its estimates better than what it can see for itself. Call it
 // before the first Acquire.

@@ -125,7 +125,7 @@ func (q *Queue[L]) lookAtTargets(most int, now time.Time) []TargetView {
 	})
 	var targets []TargetView
 	for _, l := range lanes[:min(len(lanes), most)] {
-		s := q.speedOf(l, now)
+		s := q.speedOf(l, llm.Interactive, now)
 		v := TargetView{Target: l.key.name, PerSecond: s.all, Blocked: l.blocked(now), Out: l.out || l.key.resort}
 		var higher int64
 		calls := 0
@@ -134,7 +134,10 @@ func (q *Queue[L]) lookAtTargets(most int, now time.Time) []TargetView {
 			v.Waiting[i] = r.calls
 			v.Tokens += r.tokens
 			calls += r.calls
-			v.Expected[i] = max(s.time(i, higher, r.tokens, calls), v.Blocked)
+			if i > 0 {
+				s = q.speedOf(l, llm.Class(i), now)
+			}
+			v.Expected[i] = max(s.wait(i, higher, r.tokens, calls), v.Blocked)
 			higher += r.tokens
 		}
 		targets = append(targets, v)

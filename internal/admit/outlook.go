@@ -3,6 +3,9 @@ package admit
 import (
 	"math"
 	"time"
+
+	"sluice/internal/limit"
+	"sluice/internal/llm"
 )
 
 // outlook is what a call can expect when it comes.
@@ -76,9 +79,9 @@ func (q *Queue[L]) outlookIn(l *lane[L], w *waiter[L], t *tenant[L], weight int6
 	}
 	o.calls += before
 	o.first = o.calls == 0 || w.front && higher == 0
-	s := q.speedOf(l, now)
+	s := q.speedOf(l, w.class, now)
 	o.firm = s.firm
-	o.wait = s.time(int(w.class), higher, ahead+w.tokens, o.calls+1)
+	o.wait = s.wait(int(w.class), higher, ahead+w.tokens, o.calls+1)
 	o.wait = max(o.wait, l.blocked(now))
 	return o
 }
@@ -91,33 +94,53 @@ func part(n, some, all int64) int {
 	return int(math.Ceil(float64(n) * float64(some) / float64(all)))
 }
 
-// speedOf returns the rate at which a lane's calls start.
-func (q *Queue[L]) speedOf(l *lane[L], now time.Time) speed {
-	var tokens, calls float64
+// speedOf returns the rate at which a lane's calls start, and what of its quotas is left for a class and those above it.
+//
+// What is left counts only where calls wait for a quota, as they do while it is found out how that is enforced: else they wait for something that it
+// does not help with, such as the number of calls at a time.
+func (q *Queue[L]) speedOf(l *lane[L], class llm.Class, now time.Time) speed {
+	var c limit.Capacity
 	if q.capacity != nil {
-		tokens, calls = q.capacity(l.t)
+		c = q.capacity(l.t, class)
 	}
-	if tokens == 0 && calls > 0 && l.calls > 0 { // only calls are limited: then their number is what takes time
+	if c.Tokens == 0 && c.Calls > 0 && l.calls > 0 { // only calls are limited: then their number is what takes time
 		var waiting int64
-		for c := range l.rungs {
-			waiting += l.rungs[c].tokens
+		for i := range l.rungs {
+			waiting += l.rungs[i].tokens
 		}
-		tokens = calls * float64(waiting) / float64(l.calls)
+		mean := float64(waiting) / float64(l.calls)
+		c.Tokens, c.TokensLeft = c.Calls*mean, c.CallsLeft*mean
 	}
-	return l.drain.speed(now, tokens, calls, l.short)
+	s := l.drain.speed(now, c.Tokens, c.Calls, l.short)
+	if l.short {
+		s.left, s.callsLeft = c.TokensLeft, c.CallsLeft
+	}
+	return s
 }
 
-// maxEstimate bounds estimates: beyond it, they mean "much later".
-const maxEstimate = time.Hour
+// maxEstimate bounds estimates: beyond it, they mean "much later". leastEstimate is the least where something is known, since 0 is not.
+const (
+	maxEstimate   = time.Hour
+	leastEstimate = time.Millisecond
+)
 
-// time is how long tokens of higher classes and of a class take to start; 0 if that is not known.
-func (s *speed) time(class int, higher, own int64, calls int) time.Duration {
+// wait is how long tokens of higher classes and of a class take to start, after what is left of quotas has gone at once; 0 if that is not known.
+func (s *speed) wait(class int, higher, own int64, calls int) time.Duration {
+	if s.all == 0 && s.calls == 0 {
+		return 0
+	}
+	after := max(float64(higher)-s.left, 0)
+	return max(s.time(class, after, max(float64(own)-max(s.left-float64(higher), 0), 0), max(float64(calls)-s.callsLeft, 0)), leastEstimate)
+}
+
+// time is how long tokens of higher classes and of a class take to start at the rate; 0 if that is not known.
+func (s *speed) time(class int, higher, own, calls float64) time.Duration {
 	seconds := 0.0
 	if s.all > 0 {
-		seconds = float64(higher)/s.all + float64(own)/s.from[class]
+		seconds = higher/s.all + own/s.from[class]
 	}
 	if s.calls > 0 {
-		seconds = max(seconds, float64(calls)/s.calls)
+		seconds = max(seconds, calls/s.calls)
 	}
 	return time.Duration(min(seconds, maxEstimate.Seconds()) * float64(time.Second))
 }
@@ -191,7 +214,7 @@ func (q *Queue[L]) comeBack(w *waiter[L], c *Config) time.Duration {
 // slot returns when a lane would be through with those who wait, and with what is booked, and when it would have started one more call. Zero if
 // its rate is not known.
 func (q *Queue[L]) slot(l *lane[L], w *waiter[L], now time.Time) (start, end time.Time) {
-	s := q.speedOf(l, now)
+	s := q.speedOf(l, w.class, now)
 	if s.all == 0 && s.calls == 0 {
 		return start, end
 	}
@@ -202,11 +225,11 @@ func (q *Queue[L]) slot(l *lane[L], w *waiter[L], now time.Time) (start, end tim
 		calls += l.rungs[c].calls
 	}
 	r := &l.rungs[w.class]
-	start = now.Add(max(s.time(int(w.class), higher, r.tokens, calls+r.calls), l.blocked(now)))
+	start = now.Add(max(s.wait(int(w.class), higher, r.tokens, calls+r.calls), l.blocked(now)))
 	for _, b := range l.booked[:w.class+1] {
 		if b.After(start) {
 			start = b
 		}
 	}
-	return start, start.Add(s.time(int(w.class), 0, w.tokens, 1))
+	return start, start.Add(s.time(int(w.class), 0, float64(w.tokens), 1))
 }

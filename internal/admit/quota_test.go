@@ -278,7 +278,7 @@ func TestSpentAtOnceIsNotSlow(t *testing.T) {
 			c.MaxWait = 3 * time.Minute
 			onStage(t, c, map[string]limit.Terms{"p/m": perMinute(60, 0, mode)}, func(s *stage) {
 				if known {
-					s.q.SetCapacity(func(*llm.Target) (tokens, calls float64) { return 0, 1 })
+					s.q.SetCapacity(func(*llm.Target, llm.Class) limit.Capacity { return limit.Capacity{Calls: 1} })
 				}
 				for range 100 { // 60 at once, and the others when the next minute begins
 					s.call(bg(), "first", &llm.Call{Key: "a"}, 100, Ask{})

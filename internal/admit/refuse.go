@@ -48,17 +48,30 @@ func (p *patience) outOfReach(wait time.Duration) *llm.Error {
 }
 
 func (p *patience) reach(wait time.Duration) string {
-	wait = wait.Round(time.Millisecond)
 	if p.due {
+		left := time.Until(p.end)
 		within := p.call.Deadline.Sub(p.call.Start).Round(time.Millisecond)
-		return fmt.Sprintf("the call would have to wait %v, its deadline is %v after its arrival", wait, within)
+		return fmt.Sprintf("the call would have to wait %v, its deadline is in %v (%v after its arrival)", beyond(wait, left), left.Truncate(time.Millisecond), within)
 	}
-	return fmt.Sprintf("the call would have to wait %v, %s is %v", wait, p.name, p.max)
+	return fmt.Sprintf("the call would have to wait %v, %s is %v", beyond(wait, p.max), p.name, p.max)
+}
+
+// beyond rounds a wait up for people, so that it is seen to be longer than what it is over.
+func beyond(wait, most time.Duration) time.Duration {
+	unit := 100 * time.Millisecond
+	if most < time.Second {
+		unit = time.Millisecond
+	}
+	up := (max(wait, most) + unit - 1).Truncate(unit)
+	if up <= most {
+		up += unit
+	}
+	return up
 }
 
 // tooSoon is the error for an attempt that may begin only after the longest wait.
 func (p *patience) tooSoon(in time.Duration) *llm.Error {
-	e := llm.Errorf(llm.KindDeadline, "the next attempt may begin in %v, %s is %v", in.Round(time.Millisecond), p.name, p.max)
+	e := llm.Errorf(llm.KindDeadline, "the next attempt may begin in %v, %s is %v", beyond(in, p.max), p.name, p.max)
 	e.RetryAfter = in
 	return e
 }

@@ -6,6 +6,7 @@ import (
 
 	"sluice/internal/cluster"
 	"sluice/internal/config"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
 	"sluice/internal/obs"
 	"sluice/internal/pace"
@@ -19,12 +20,16 @@ func (a *App) join(c *config.Config) (err error) {
 	a.cluster, err = cluster.New(cluster.Options{
 		URL: c.Redis, Replicas: c.Replicas, Log: a.log,
 		Quotas: a.fleet.Members,
-		Keys:   a.keys.Members,
-		Heard:  a.heard,
+		Keys: func() []limit.Member {
+			a.keys.Divide(a.cluster.Status().Replicas, c.Database.Empty())
+			return a.keys.Members()
+		},
+		Heard: a.heard,
 	})
 	if err != nil {
 		return err
 	}
+	a.keys.Divide(c.Replicas, c.Database.Empty())
 	tell := a.tell
 	a.prober.told.Store(&tell)
 	return nil

@@ -17,7 +17,7 @@ import (
 // that it is used up; Redis is killed on the way. What both ledgers have together is never above the budget.
 func TestReplicasShareABudget(t *testing.T) {
 	t.Parallel()
-	for _, killed := range []bool{false} {
+	for _, killed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("killed=%v", killed), func(t *testing.T) {
 			t.Parallel()
 			server := testenv.StartRedis(t)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -101,6 +102,52 @@ func TestDrain(t *testing.T) {
 	if rp := s.rest(); rp.err != nil || rp.body != role+hello+stopped+done {
 		t.Errorf("the stream did not finish: %v, %q", rp.err, rp.body)
 	}
+	await(t, "end of the gateway", g.ended)
+}
+
+// TestDrainKeepsItsWord: a request on a connection that was kept from before the drain gets its answer, which says that the next one needs another
+// connection.
+func TestDrainKeepsItsWord(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, false)
+	g := start(t, account("p", p.URL)+"drain: {delay: 3s, soft: 20s, hard: 30s}\n")
+	q := p.script(say(jsonBody, whole))
+	s := g.openStream(t, p) // so that there is somebody to wait for
+	conn, err := net.Dial("tcp", g.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	ask := func() *http.Response {
+		t.Helper()
+		rq := g.request(t.Context(), "/chat/completions"+q, strings.NewReader(askWhole))
+		if err := rq.Write(conn); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(answers, rq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	if resp := ask(); resp.StatusCode != 200 || resp.Close {
+		t.Fatalf("before the drain: status %d, connection closed %v", resp.StatusCode, resp.Close)
+	}
+	g.stop()
+	eventually(t, "not ready", func() bool { return g.get("/readyz").status == http.StatusServiceUnavailable })
+	if resp := ask(); resp.StatusCode != 200 || !resp.Close {
+		t.Errorf("on a kept connection: status %d, connection closed %v; want 200 and that it is not used again", resp.StatusCode, resp.Close)
+	}
+	if _, err := answers.ReadByte(); err != io.EOF {
+		t.Errorf("after that: %v, want the end of the connection", err)
+	}
+	close(s.goOn)
+	s.rest()
 	await(t, "end of the gateway", g.ended)
 }
 

@@ -29,6 +29,7 @@ func (a *App) learn(ctx context.Context) {
 	for done := false; !done; {
 		select {
 		case <-tick.C:
+			a.fleet.Rest()
 		case <-ctx.Done():
 			done = true
 		}

@@ -139,13 +139,25 @@ func (a *App) server(work context.Context, h http.Handler) *http.Server {
 	c := a.config.Ingress.Clients
 	a.mu.Unlock()
 	return &http.Server{
-		Handler:           h,
+		Handler:           a.closing(h),
 		ReadHeaderTimeout: c.ReadHeader,
 		IdleTimeout:       c.KeepAlive,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return work },
 		ErrorLog:          errorLog(a.log),
 	}
+}
+
+// closing tells clients with each answer during a drain that their connection is not kept. Connections that nobody has used since are closed
+// only at its very end: closing them when it begins, as SetKeepAlivesEnabled(false) does, would reset those on which a request is on its
+// way, and clients must not send a POST again.
+func (a *App) closing(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.draining.Load() {
+			w.Header()["Connection"] = []string{"close"}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // drain ends the servers in the order that Run describes.
@@ -156,9 +168,6 @@ func (a *App) drain(now context.Context, servers []*http.Server, endWork context
 	begin := time.Now()
 	a.draining.Store(true)
 	a.log.Info("draining", "calls", a.metrics.InFlight(), "soft", d.Soft, "hard", d.Hard)
-	for _, s := range servers {
-		s.SetKeepAlivesEnabled(false) // once Shutdown is called, a request on a kept connection gets no answer at all
-	}
 	wait(now, d.Delay)
 	a.ingress.Drain()
 

@@ -11,6 +11,7 @@ type account struct {
 	name  string
 	born  time.Time    // with the reading of a clock that does not jump
 	loose atomic.Int64 // calls under way that nothing limits
+	among *division    // never nil
 
 	// Guarded by mu.
 	mu      sync.Mutex
@@ -20,6 +21,22 @@ type account struct {
 	free   []int32 // places that no call has
 	users  users
 	share  share
+}
+
+// division is how limits are divided among replicas while nothing is granted.
+type division struct {
+	replicas atomic.Int64
+	apart    atomic.Bool // each has a ledger of its own
+}
+
+// part returns the part of one replica.
+func (d *division) part() float64 { return 1 / float64(max(d.replicas.Load(), 1)) }
+
+// Divide says among how many replicas limits are divided while nothing is granted: by one that has just begun to use a key, or has never heard of
+// the others. apart says that each of them has a ledger of its own, which does not tell what the others have spent. It may be called at any time.
+func (d *Directory) Divide(replicas int, apart bool) {
+	d.division.replicas.Store(int64(replicas))
+	d.division.apart.Store(apart)
 }
 
 // place returns a place for a lease. The caller holds mu.

@@ -66,14 +66,14 @@ func (p *Principal) check(l *lease, at *moment) (r refusal) {
 	a := p.account
 	if p.key != nil {
 		a.move(p.key, at)
-		r = a.check(p.key, at, l.need, a.loose.Load(), a.share.fraction(at.now))
+		r = a.check(p.key, at, l.need, a.loose.Load(), a.share.parts(at.now, a.among))
 		if r.bound == nil {
 			r = a.share.check(p.key, at, l.need, a.running+a.loose.Load())
 		}
 	}
 	if l.user != nil {
 		l.user.move(p.user, at)
-		u := l.user.check(p.user, at, l.need, 0, 1)
+		u := l.user.check(p.user, at, l.need, 0, whole)
 		u.user = true
 		r = r.worse(u)
 	}

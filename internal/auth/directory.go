@@ -32,6 +32,8 @@ type Directory struct {
 	born   time.Time
 	log    *slog.Logger
 
+	division division
+
 	table atomic.Pointer[table] // replaced under mu
 
 	// Look-ups of keys that the table does not have.

@@ -64,14 +64,14 @@ func (m *meter) move(b *bounds, at *moment) {
 
 // check says whether a call fits a part of all limits. The meter must have been moved to the moment; loose is how many calls are under way that
 // it does not count.
-func (m *meter) check(b *bounds, at *moment, n need, loose int64, part float64) (r refusal) {
+func (m *meter) check(b *bounds, at *moment, n need, loose int64, part parts) (r refusal) {
 	if l := &b.of[concurrency]; l.amount > 0 {
-		if most := partOf(l.amount, part); m.running+loose >= most {
+		if most := partOf(l.amount, part.minute); m.running+loose >= most {
 			r = refusal{bound: l, kind: concurrency, used: m.running + loose, busy: true, shared: m.running+loose < l.amount, wait: busyWait}
 		}
 	}
 	if l := &b.of[perMinute]; l.amount > 0 {
-		if most := partOf(l.amount, part); m.minute.sum.requests >= most {
+		if most := partOf(l.amount, part.minute); m.minute.sum.requests >= most {
 			r = r.worse(refusal{
 				bound: l, kind: perMinute, used: m.minute.sum.requests, shared: m.minute.sum.requests < l.amount,
 				wait: m.minute.requestsFit(1, most, at.elapsed),
@@ -80,7 +80,7 @@ func (m *meter) check(b *bounds, at *moment, n need, loose int64, part float64) 
 	}
 	if l := &b.of[tokensPerMinute]; l.amount > 0 {
 		// A call that is larger than a mere part of the limit, and not than the limit, goes when nothing else was taken.
-		most := max(partOf(l.amount, part), min(n.tokens, l.amount))
+		most := max(partOf(l.amount, part.minute), min(n.tokens, l.amount))
 		if used := m.minute.sum.tokens; used+n.tokens > most {
 			r = r.worse(refusal{
 				bound: l, kind: tokensPerMinute, used: used, need: n.tokens, never: n.tokens > l.amount,
@@ -103,16 +103,19 @@ func partOf(amount int64, part float64) int64 {
 }
 
 // checkCalendar is check for the limits of days and months. Of those the part is that of what was left when the database last told.
-func (m *meter) checkCalendar(b *bounds, at *moment, n need, part float64) (r refusal) {
+func (m *meter) checkCalendar(b *bounds, at *moment, n need, part parts) (r refusal) {
 	day, month := &m.day.cur, &m.month.cur
-	used, held, base := day.used(), day.reserved, day.base
-	r = r.worse(over(&b.of[requestsPerDay], requestsPerDay, used.requests, 0, 1, base.requests, part))
-	r = r.worse(over(&b.of[tokensPerDay], tokensPerDay, used.tokens, held.tokens, n.tokens, base.tokens, part))
-	r = r.worse(over(&b.of[moneyPerDay], moneyPerDay, used.nano, held.nano, n.nano, base.nano, part))
+	used, held, base, baseOfMonth := day.used(), day.reserved, day.base, month.base
+	if part.apart {
+		base, baseOfMonth = amounts{}, amounts{}
+	}
+	r = r.worse(over(&b.of[requestsPerDay], requestsPerDay, used.requests, 0, 1, base.requests, part.requests))
+	r = r.worse(over(&b.of[tokensPerDay], tokensPerDay, used.tokens, held.tokens, n.tokens, base.tokens, part.tokens))
+	r = r.worse(over(&b.of[moneyPerDay], moneyPerDay, used.nano, held.nano, n.nano, base.nano, part.nano))
 	if r.spent {
 		r.wait = nextDay(at.now).Sub(at.now)
 	}
-	o := over(&b.of[moneyPerMonth], moneyPerMonth, month.used().nano, month.reserved.nano, n.nano, month.base.nano, part)
+	o := over(&b.of[moneyPerMonth], moneyPerMonth, month.used().nano, month.reserved.nano, n.nano, baseOfMonth.nano, part.nano)
 	if o.spent {
 		o.wait = nextMonth(at.now).Sub(at.now)
 	}

@@ -8,13 +8,17 @@ import (
 	"sluice/internal/limit"
 )
 
-// share is this replica's part of the limits of a key. The zero share is all of them. It is guarded by the key's account.
+// share is this replica's part of the limits of a key. It is guarded by the key's account.
 type share struct {
-	alone     float64   // part of the limits without grants; 0 stands for all
+	alone     float64   // part of the limits without grants; 0 if nobody has said
 	following bool      // only what is granted may be spent
 	from, to  time.Time // of the grant
-	left      amounts   // of the grant; may be negative
+	left      amounts   // of the grant, or of the rests; may be negative
 	places    int64     // calls at a time by the grant
+
+	// Without grants: what left holds of days and months is all that is known to be left, until a time.
+	rests [limit.Dims]bool
+	until time.Time
 
 	// Since the last report.
 	reported time.Time
@@ -23,12 +27,37 @@ type share struct {
 	lastUse  time.Time
 }
 
-// fraction returns the part of the limits that is ours by our own counts: all while grants come, which are the other bound.
-func (s *share) fraction(now time.Time) float64 {
-	if s.alone == 0 || s.following && now.Sub(s.to) < orphanTime {
-		return 1
+// parts are what is ours of limits, by our own counts: of those of a minute and of calls at a time, and of days and months by what they count.
+type parts struct {
+	minute, requests, tokens, nano float64
+
+	apart bool // of days and months all that is ours, not of what was left when the database last told: that knows nothing of other replicas
+}
+
+// whole is what is ours without other replicas.
+var whole = parts{minute: 1, requests: 1, tokens: 1, nano: 1}
+
+// parts returns what is ours: all while grants come, which are the other bound, and all of that of which it is known what is left.
+func (s *share) parts(now time.Time, among *division) parts {
+	if s.following && now.Sub(s.to) < orphanTime {
+		return whole
 	}
-	return s.alone
+	part := s.alone
+	if part == 0 {
+		part = among.part()
+	}
+	of := func(d limit.Dim) float64 {
+		if s.resting(d, now) {
+			return 1
+		}
+		return part
+	}
+	return parts{part, of(limit.Requests), of(limit.Tokens), of(limit.Money), among.apart.Load()}
+}
+
+// resting reports whether it is known what is left of days and months, and no grants come.
+func (s *share) resting(d limit.Dim, now time.Time) bool {
+	return !s.following && s.rests[d] && now.Before(s.until)
 }
 
 // ask notes what a call needs, whether it gets it or not.
@@ -40,9 +69,7 @@ func (s *share) ask(n need, now time.Time) {
 // spend notes what was reserved, or what more or less of it was used.
 func (s *share) spend(a amounts) {
 	s.spent = s.spent.plus(a)
-	if s.following {
-		s.left = s.left.minus(a)
-	}
+	s.left = s.left.minus(a)
 }
 
 // orphanTime is how long after the end of a grant its key waits for another, before it goes by its own counts.
@@ -51,7 +78,10 @@ const orphanTime = 2 * time.Second
 // check says whether the grant allows a call. Outside of the grant's time nothing may be spent; but if neither another comes nor the word that there
 // are none, something is wrong with the sharing, and that must not shut the key out.
 func (s *share) check(b *bounds, at *moment, n need, running int64) refusal {
-	if !s.following || at.now.Sub(s.to) >= orphanTime {
+	if !s.following {
+		return s.checkRests(b, at, n)
+	}
+	if at.now.Sub(s.to) >= orphanTime {
 		return refusal{}
 	}
 	if at.now.Before(s.from) || !at.now.Before(s.to) {
@@ -74,6 +104,25 @@ func (s *share) check(b *bounds, at *moment, n need, running int64) refusal {
 		{moneyPerMonth, s.left.nano < n.nano},
 	} {
 		if c.lacks && b.of[c.kind].amount > 0 {
+			return refusal{bound: &b.of[c.kind], kind: c.kind, shared: true, wait: busyWait}
+		}
+	}
+	return refusal{}
+}
+
+// checkRests says whether what is left of days and months, as far as it is known without grants, allows a call.
+func (s *share) checkRests(b *bounds, at *moment, n need) refusal {
+	for _, c := range [...]struct {
+		kind  kind
+		dim   limit.Dim
+		lacks bool
+	}{
+		{requestsPerDay, limit.Requests, s.left.requests < 1},
+		{tokensPerDay, limit.Tokens, s.left.tokens < n.tokens},
+		{moneyPerDay, limit.Money, s.left.nano < n.nano},
+		{moneyPerMonth, limit.Money, s.left.nano < n.nano},
+	} {
+		if c.lacks && b.of[c.kind].amount > 0 && s.resting(c.dim, at.now) {
 			return refusal{bound: &b.of[c.kind], kind: c.kind, shared: true, wait: busyWait}
 		}
 	}
@@ -176,11 +225,25 @@ func (m member) Follow(g limit.Grant) {
 }
 
 // Alone implements limit.Member.
-func (m member) Alone(fraction float64) {
+func (m member) Alone(fraction float64, rests ...limit.Rest) {
 	a := m.account
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.share.following, a.share.alone = false, min(max(fraction, 0.001), 1)
+	s := &a.share
+	s.following, s.alone, s.rests = false, min(max(fraction, 0.001), 1), [limit.Dims]bool{}
+	var left limit.Amounts
+	for _, r := range rests {
+		s.rests[r.Dim], left[r.Dim], s.until = true, r.Amount, r.Until
+	}
+	s.left = amounts{left[limit.Requests], left[limit.Tokens], left[limit.Money]}.minus(s.spent)
+}
+
+// Known tells what all replicas have spent today, as far as the ledger's database says.
+func (m member) Known(d limit.Dim) int64 {
+	a := m.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.day.at(dayOf(time.Now())).used().dims()[d]
 }
 
 // dims returns amounts as limit counts them.

@@ -120,3 +120,63 @@ func TestAlone(t *testing.T) {
 	m.Alone(1)
 	take(t, p, later, tokens(700))
 }
+
+// TestRests checks what a replica spends that hears nothing of the others but knows what was left: that, however much it is of the whole, until the
+// day ends. Then it is a part of the whole again.
+func TestRests(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	now := time.Now()
+	until := now.UTC().Truncate(day).Add(day)
+	for _, tt := range []struct {
+		limits Limits
+		dim    limit.Dim
+		order  func(n int64) Order
+		name   string
+	}{
+		{Limits{TokensPerDay: 1000}, limit.Tokens, tokens, "1000 tokens per day"},
+		{Limits{Budget: Budget{USD: 1e-6}}, limit.Money, func(n int64) Order { return Order{NanoUSD: n} }, "$0.000001 per month"},
+		{Limits{Budgets: []Budget{{USD: 1e-6, Per: PerDay}}}, limit.Money, func(n int64) Order { return Order{NanoUSD: n} }, "$0.000001 per day"},
+	} {
+		p, m := shared(t, tt.limits)
+		kind := llm.KindKeyBudget
+		if tt.dim == limit.Tokens {
+			kind = llm.KindKeyRate
+		}
+		for _, left := range []int64{100, 700} {
+			m.Report(now)
+			m.Alone(0.25, limit.Rest{Dim: tt.dim, Per: day, Amount: left, Until: until})
+			wantRefused(t, p, now, tt.order(left+1), kind, time.Second, llm.NoAdvice, "what this replica may of "+tt.name)
+			c := take(t, p, now, tt.order(left))
+			wantRefused(t, p, now, tt.order(1), kind, time.Second, llm.NoAdvice, "what this replica may of "+tt.name)
+			c.Settle(now, llm.Usage{}, 0)
+			take(t, p, now, tt.order(left)).Settle(now, llm.Usage{}, 0)
+		}
+		wantRefused(t, p, until, tt.order(251), kind, time.Second, llm.NoAdvice, "what this replica may of "+tt.name)
+		take(t, p, until, tt.order(250))
+	}
+}
+
+// TestDivided checks a replica that has heard nothing at all: its part of what the ledger says is left, or, if the ledger does not know of the
+// others, of the whole.
+func TestDivided(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		apart bool
+		fits  int64
+	}{{false, 300}, {true, 100}} {
+		d := directory(t, config(KeyConfig{Name: "team-a", Key: llm.NewSecret(configKey), Limits: Limits{TokensPerDay: 1000}}), nil, false)
+		d.Divide(2, tt.apart)
+		p, e := d.Authenticate(t.Context(), configKey)
+		if e != nil {
+			t.Fatal(e)
+		}
+		now := time.Now()
+		p.account.told(dayOf(now), amounts{tokens: 400}, monthOf(now), amounts{})
+		wantRefused(t, p, now, tokens(tt.fits+1), llm.KindKeyRate, time.Second, llm.NoAdvice, "what this replica may of 1000 tokens per day")
+		take(t, p, now, tokens(tt.fits))
+		if m := d.Members()[0].(member); m.Known(limit.Tokens) != 400 || m.Known(limit.Money) != 0 {
+			t.Errorf("%d tokens are known to be spent, want 400", m.Known(limit.Tokens))
+		}
+	}
+}

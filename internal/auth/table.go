@@ -117,7 +117,7 @@ func (d *Directory) rebuild() {
 			a = old.accounts[name]
 		}
 		if a == nil {
-			a = &account{name: name, born: d.born}
+			a = &account{name: name, born: d.born, among: &d.division}
 		}
 		t.accounts[name] = a
 		return a

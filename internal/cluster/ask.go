@@ -22,6 +22,8 @@ type ask struct {
 
 	label, nextLabel, oldLabel int64
 	recent                     []int64 // spent within each of the limits
+	known                      []int64 // of limits of more than a minute, as the ledger has it
+	rests                      []*rest // of those limits, in order: what is told of it is kept for us
 	wanted, old, total         limit.Amounts
 	keep, nextKeep             limit.Amounts
 	need                       limit.Amounts // of the largest call that was refused
@@ -41,7 +43,26 @@ func (c *Cluster) ask(p *part, now time.Time) (a ask, ok bool) {
 		p.alone(1, now)
 		return ask{}, false
 	}
-	a = ask{
+	a = c.tells(p, now)
+	if !p.follows {
+		c.askApart(&a, p, now)
+		return a, true
+	}
+	p.giveBack(now)
+	for _, r := range a.rests {
+		r.lower()
+	}
+	a.label, a.oldLabel, a.old, a.places = p.now.label, p.oldLabel, p.old, p.places
+	a.keep = p.now.amounts
+	if !p.next.from.IsZero() {
+		a.nextLabel, a.nextKeep = p.next.label, p.next.amounts
+	}
+	return a, true
+}
+
+// tells makes what is told of a set that keeps nothing. It has been read just before.
+func (c *Cluster) tells(p *part, now time.Time) ask {
+	a := ask{
 		part: p, key: c.key(p.name), id: p.id, lease: leaseTime, replicas: c.replicas(), terms: p.terms, anchor: -1,
 		label: apart, oldLabel: none, nextLabel: none, wanted: p.demand.wanted(now), need: p.demand.refused, old: p.total, total: p.total, inUse: p.inUse,
 	}
@@ -56,27 +77,21 @@ func (c *Cluster) ask(p *part, now time.Time) (a ask, ok bool) {
 	}
 	for i := range p.terms.Limits {
 		l := &p.terms.Limits[i]
-		a.recent = append(a.recent, p.past.recent(l, p.window(l), now))
+		a.recent, a.known = append(a.recent, p.past.recent(l, p.window(l), now)), append(a.known, p.known(l))
 		if !slices.Contains(a.dims, l.Dim) {
 			a.dims = append(a.dims, l.Dim)
 		}
 	}
 	slices.Sort(a.dims)
+	a.rests = p.long()
 	if p.refused {
 		a.refused = 1
 	}
 	a.age = min(max(now.Sub(p.spentAt), 0), time.Second)
-	if !p.follows {
-		c.askApart(&a, p, now)
-		return a, true
+	for _, r := range a.rests {
+		r.told = 0
 	}
-	p.giveBack(now)
-	a.label, a.oldLabel, a.old, a.places = p.now.label, p.oldLabel, p.old, p.places
-	a.keep = p.now.amounts
-	if !p.next.from.IsZero() {
-		a.nextLabel, a.nextKeep = p.next.label, p.next.amounts
-	}
-	return a, true
+	return a
 }
 
 // askApart tells what a set that goes by its own share may still spend of it, so that it is not granted to others meanwhile.
@@ -86,18 +101,20 @@ func (c *Cluster) askApart(a *ask, p *part, now time.Time) {
 		l := &p.terms.Limits[i]
 		n := p.own(l, now)
 		if !p.fade.until.IsZero() {
-			n = p.fadeLeft(now)[l.Dim]
+			n = min(n, p.fadeLeft(now)[l.Dim])
 		}
 		if !set[l.Dim] || n < a.keep[l.Dim] {
 			set[l.Dim] = true
 			a.keep[l.Dim] = n
 		}
 	}
+	p.tellRests(&a.keep, now)
 	if p.terms.Concurrency > 0 {
 		a.places = max(int(float64(p.terms.Concurrency)*p.fraction), p.inUse)
 	}
 	if c.joined { // what is left of the share becomes the first lease
 		p.take(now)
+		p.promiseRests()
 		p.follows, p.fade = true, fade{}
 		p.now = slot{label: apart, from: now, to: now.Add(leaseTime / 2), amounts: a.keep}
 		p.places = a.places
@@ -112,8 +129,15 @@ func (a *ask) append(args []any) []any {
 	args = append(args, a.id, a.lease.Milliseconds(), a.replicas, int(s.Mode), s.Window.Milliseconds(), s.Burst.Milliseconds(), a.anchor,
 		a.terms.Concurrency, a.inUse, a.places, a.blocked, a.label, a.nextLabel, a.oldLabel, refreshTime.Milliseconds(),
 		len(a.terms.Limits), len(a.dims), s.Slack.Milliseconds(), a.age.Milliseconds(), a.refused)
+	rests := a.rests
 	for i, l := range a.terms.Limits {
 		args = append(args, int(l.Dim), l.Amount, max(l.Per.Milliseconds(), 1), a.recent[i])
+		if l.Per <= time.Minute {
+			args = append(args, 0, 0)
+			continue
+		}
+		args = append(args, rests[0].told, a.known[i])
+		rests = rests[1:]
 	}
 	for _, d := range a.dims {
 		args = append(args, int(d), a.wanted[d], a.old[d], a.total[d], max(a.keep[d], 0), max(a.nextKeep[d], 0), a.need[d])
@@ -154,6 +178,9 @@ func (c *Cluster) apply(p *part, r *reply, sent, now time.Time) {
 	}
 	if r.frame > 0 {
 		c.window(p, r, end, now)
+	}
+	for i, x := range p.long() {
+		x.amount, x.target, x.known = r.rests[i].amount, r.rests[i].target, true
 	}
 	p.places += r.places
 	p.placesTarget = r.placesTarget

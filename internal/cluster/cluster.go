@@ -66,6 +66,7 @@ type Cluster struct {
 
 	// Owned by Run.
 	parts     map[string]*part
+	idle      map[string]*part // of sets that are not shared at the moment, but have spent of an hour's or day's limit
 	clock     clock
 	counts    [2]count // of replicas, by when they were seen
 	last      string   // id of the last hint read
@@ -100,7 +101,7 @@ func New(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{o: o, id: strings.ToLower(rand.Text()[:12]), conn: conn, parts: map[string]*part{}}
+	c := &Cluster{o: o, id: strings.ToLower(rand.Text()[:12]), conn: conn, parts: map[string]*part{}, idle: map[string]*part{}}
 	c.status.Store(&Status{Replicas: o.Replicas})
 	return c, nil
 }
@@ -184,6 +185,7 @@ func (c *Cluster) refresh(ctx context.Context) {
 				asks = append(asks, a)
 			}
 		}
+		asks = c.remind(asks, now)
 	}
 	hints := c.takeHints()
 	sent := c.o.Now()
@@ -201,7 +203,10 @@ func (c *Cluster) refresh(ctx context.Context) {
 	c.count(b.live, now)
 	c.meet(b, now)
 	for i := range asks {
-		c.apply(asks[i].part, &replies[i], sent, received)
+		asks[i].part.acked, asks[i].part.ackedBy = asks[i].total, b.born
+		if asks[i].lease > 0 {
+			c.apply(asks[i].part, &replies[i], sent, received)
+		}
 	}
 	c.hear(b)
 	c.refreshes++
@@ -283,9 +288,12 @@ func (c *Cluster) gather(now time.Time) {
 			seen[name] = true
 			switch p := c.parts[name]; {
 			case p == nil:
-				c.made++ // a part that comes back later counts from nothing: it is another one to the server
-				p = &part{m: m, name: name, id: c.id + "." + strconv.Itoa(c.made), exact: exact}
-				c.parts[name] = p
+				if p = c.idle[name]; p == nil {
+					c.made++ // a part that comes back later counts from nothing: it is another one to the server
+					p = &part{name: name, id: c.id + "." + strconv.Itoa(c.made)}
+				}
+				delete(c.idle, name)
+				p.m, p.exact, c.parts[name] = m, exact, p
 				p.begin(c.joined || c.lost == 0 && c.up.IsZero(), 1/float64(c.replicas()), now)
 			case p.m != m: // after a reload
 				p.m = m
@@ -295,11 +303,38 @@ func (c *Cluster) gather(now time.Time) {
 	}
 	add(c.o.Quotas, true)
 	add(c.o.Keys, false)
-	for name := range c.parts {
+	for name, p := range c.parts {
 		if !seen[name] {
 			delete(c.parts, name)
+			p.idle(now)
+			c.idle[name] = p
 		}
 	}
+	for name, p := range c.idle {
+		if !p.spentLong(now) {
+			delete(c.idle, name)
+		}
+	}
+}
+
+// maxReminders bounds the sets that are only told in one refresh.
+const maxReminders = 256
+
+// remind adds the sets that are not shared at the moment, but of whose spending the server does not know all: it has lost it, or could not be
+// told.
+func (c *Cluster) remind(asks []ask, now time.Time) []ask {
+	n := 0
+	for _, p := range c.idle {
+		if p.acked == p.total && p.ackedBy == c.born || n == maxReminders {
+			continue
+		}
+		p.terms = p.m.Terms()
+		a := c.tells(p, now)
+		a.lease, a.wanted, a.inUse = 0, limit.Amounts{}, 0
+		asks = append(asks, a)
+		n++
+	}
+	return asks
 }
 
 // leave gives everything back, as far as Redis answers in time.

@@ -62,6 +62,9 @@ type part struct {
 	frame        time.Duration // of the windows that grants are bound to; 0 if they are not
 	paced        bool          // grants hold for any second, since it is not known when the provider's begin
 	fade         fade
+	rests        []*rest
+	acked        limit.Amounts // the total that the server has been told
+	ackedBy      int64         // when the server was born that was told
 }
 
 // begin sets the part of a set that has just been found.
@@ -84,7 +87,8 @@ func (p *part) tell(now time.Time) {
 	case p.follows:
 		p.follow(now)
 	case p.fade.until.IsZero():
-		p.m.Alone(p.fraction)
+		p.take(now)
+		p.apart(now)
 	default:
 		p.fading(now)
 	}
@@ -107,9 +111,12 @@ func (p *part) alone(fraction float64, now time.Time) {
 	if p.follows && p.exact && p.now.label >= 0 {
 		p.fade = p.fadeFrom(fraction, now)
 	}
+	if p.follows {
+		p.keepRests(now)
+	}
 	p.follows, p.fraction, p.now, p.next = false, fraction, slot{label: apart}, slot{}
 	if p.fade.until.IsZero() {
-		p.m.Alone(fraction)
+		p.apart(now)
 		return
 	}
 	p.fading(now)
@@ -149,12 +156,12 @@ func (p *part) fading(now time.Time) {
 	if f.until.IsZero() || p.follows {
 		return
 	}
+	p.take(now)
 	if !now.Before(f.until) {
 		*f = fade{}
-		p.m.Alone(p.fraction)
+		p.apart(now)
 		return
 	}
-	p.take(now)
 	g := limit.Grant{From: now.Add(-time.Second), To: earlier(f.until, now.Add(leaseTime)), Concurrency: max(int(float64(p.terms.Concurrency)*p.fraction), 1)}
 	g.Amounts = p.fadeLeft(now)
 	p.m.Follow(g)
@@ -178,7 +185,10 @@ func (p *part) fadeLeft(now time.Time) (left limit.Amounts) {
 		if l.Per > time.Minute {
 			come = 0
 		}
-		n := max(int64(min(float64(f.base[l.Dim]-(p.total[l.Dim]-f.total[l.Dim]))+come, most)), 0)
+		n, ok := p.rest(l).left(p, now)
+		if !ok {
+			n = max(int64(min(float64(f.base[l.Dim]-(p.total[l.Dim]-f.total[l.Dim]))+come, most)), 0)
+		}
 		if !set[l.Dim] || n < left[l.Dim] {
 			left[l.Dim], set[l.Dim] = n, true
 		}
@@ -350,6 +360,9 @@ func (p *part) late(now time.Time) bool {
 
 // own returns what the set may still spend of its own share of a limit, while it goes by that.
 func (p *part) own(l *limit.Limit, now time.Time) int64 {
+	if n, ok := p.rest(l).left(p, now); ok {
+		return n
+	}
 	w := p.window(l)
 	return max(int64(math.Ceil(float64(l.Amount)*p.fraction*min(float64(w)/float64(l.Per), 1)))-p.past.recent(l, w, now), 0)
 }

@@ -127,7 +127,7 @@ func (c *conn) try(ctx context.Context, b call, asks []ask) (out beat, replies [
 	}
 	replies = make([]reply, len(asks))
 	for i, cmd := range cmds {
-		if replies[i], err = decodeReply(cmd.Val(), asks[i].dims); err != nil {
+		if replies[i], err = decodeReply(cmd.Val(), asks[i].dims, len(asks[i].rests)); err != nil {
 			return beat{}, nil, fmt.Errorf("set %q: %w", asks[i].part.name, err)
 		}
 	}
@@ -182,6 +182,7 @@ type reply struct {
 	blocked      int64 // in the server's milliseconds; 0 for none
 	dims         []limit.Dim
 	grants       []grant
+	rests        []promise // of the limits of more than a minute, in order
 	places       int
 	placesTarget int
 }
@@ -189,17 +190,21 @@ type reply struct {
 // grant is what is given of one dimension.
 type grant struct{ add, target, ahead, free int64 }
 
+// promise is what may be spent of a limit without Redis, and how much of it should be kept at most from now on.
+type promise struct{ amount, target int64 }
+
 const (
 	replyHead = 7
 	replyDim  = 4
+	replyRest = 2
 	replyTail = 2
 	maxFrame  = time.Minute
 )
 
-// decodeReply reads the answer of share.lua.
-func decodeReply(v any, dims []limit.Dim) (reply, error) {
+// decodeReply reads the answer of share.lua, for a set with so many limits of more than a minute.
+func decodeReply(v any, dims []limit.Dim, long int) (reply, error) {
 	list, ok := v.([]any)
-	if !ok || len(list) != replyHead+replyDim*len(dims)+replyTail {
+	if !ok || len(list) != replyHead+replyDim*len(dims)+replyRest*long+replyTail {
 		return reply{}, errReply
 	}
 	n, ok := numbers(list)
@@ -219,6 +224,13 @@ func decodeReply(v any, dims []limit.Dim) (reply, error) {
 		}
 		r.grants = append(r.grants, g)
 		n = n[replyDim:]
+	}
+	for range long {
+		if n[0] < 0 || n[1] < 0 {
+			return reply{}, errReply
+		}
+		r.rests = append(r.rests, promise{n[0], n[1]})
+		n = n[replyRest:]
 	}
 	if n[0] < 0 || n[1] < 0 || n[0] > 1<<31 || n[1] > 1<<31 {
 		return reply{}, errReply

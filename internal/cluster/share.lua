@@ -3,6 +3,9 @@
 --
 -- Invariant, for each limit: spent in the window + kept by all replicas + what is given here <= the limit. What a replica keeps counts as
 -- spent until the replica says that it has not been, or its lease ends; it stops by itself before that.
+--
+-- Of limits of more than a minute each replica is also promised a rest: what it may spend, beyond what it keeps, when this server can be asked
+-- no more. Promises are in the sum above. Only who was promised lowers a promise, since an answer may be lost.
 local id, lease, replicas, shapeMode = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local shapeWindow, shapeBurst, shapeAnchor = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local places, inUse, keepPlaces, blocked = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -21,8 +24,9 @@ local now = tonumber(clock[1]) * 1000 + floor(tonumber(clock[2]) / 1000)
 
 local limits, dims = {}, {}
 for k = 1, nLimits do
-  limits[k] = {dim = ARGV[at], amount = tonumber(ARGV[at + 1]), per = tonumber(ARGV[at + 2]), recent = tonumber(ARGV[at + 3])}
-  at = at + 4
+  limits[k] = {dim = ARGV[at], amount = tonumber(ARGV[at + 1]), per = tonumber(ARGV[at + 2]), recent = tonumber(ARGV[at + 3]),
+    rest = tonumber(ARGV[at + 4]), known = tonumber(ARGV[at + 5])}
+  at = at + 6
 end
 for d = 1, nDims do
   dims[d] = {dim = ARGV[at], wanted = tonumber(ARGV[at + 1]), old = tonumber(ARGV[at + 2]), all = tonumber(ARGV[at + 3]),
@@ -62,12 +66,17 @@ local unsure = now - state.changed < 1500 -- some still go by windows that begin
 state.shape = shape
 local anchor = shape.anchor >= 0 and shape.anchor or 0
 
--- Who is there. A lease that has ended is nobody's.
+-- Who is there. A lease that has ended is nobody's. What was seen of a replica's spending is kept for as long as the limits last, in case it
+-- comes back, but not of more than 256.
+local life = 10 * MINUTE
+for _, l in ipairs(limits) do life = max(life, 2 * l.per) end
+local known = 0
+for _ in pairs(state.replicas) do known = known + 1 end
 local me = state.replicas[id]
 for name, r in pairs(state.replicas) do
   if name ~= id and r.lease <= now then
-    r.keep, r.nextKeep, r.wanted, r.places, r.inUse = {}, {}, {}, 0, 0
-    if now - r.lease > 10 * MINUTE then state.replicas[name] = nil end
+    r.keep, r.nextKeep, r.wanted, r.places, r.inUse, r.rest = {}, {}, {}, 0, 0, {}
+    if now - r.lease > (known > 256 and 10 * MINUTE or life) then state.replicas[name] = nil end
   end
 end
 if not me then
@@ -132,7 +141,11 @@ for _, d in ipairs(dims) do hold(me.need, d.dim, d.dim == '0' and d.wanted > 0 a
 if blocked > state.blocked and blocked < now + MINUTE * 10 then state.blocked = blocked end
 
 -- Who counts: live replicas, what they hold now and ahead.
-local live, wantedBy, heldBy, aheadBy, needBy, places_ = 0, {}, {}, {}, {}, 0
+me.rest = {}
+for _, l in ipairs(limits) do
+  if l.per > MINUTE then me.rest[l.dim .. ':' .. l.per] = max(0, l.rest) end
+end
+local live, wantedBy, heldBy, aheadBy, needBy, promised, places_ = 0, {}, {}, {}, {}, {}, 0
 local starved, starvedAt = nil, now - 700
 for name, r in pairs(state.replicas) do
   if r.lease > now then
@@ -150,6 +163,9 @@ for name, r in pairs(state.replicas) do
     for dim, n in pairs(r.nextKeep) do aheadBy[dim] = (aheadBy[dim] or 0) + n end
     for dim, n in pairs(r.wanted) do wantedBy[dim] = (wantedBy[dim] or 0) + n end
     for dim, n in pairs(r.need or {}) do needBy[dim] = max(needBy[dim] or 0, n) end
+    if name ~= id then
+      for limit, n in pairs(r.rest or {}) do promised[limit] = (promised[limit] or 0) + n end
+    end
     if r.starved < starvedAt then starved, starvedAt = name, r.starved end
   end
 end
@@ -180,7 +196,7 @@ local function account(l)
     fresh, old, sum = min(fresh, l.recent), 0, l.recent
     fresh = sum
   end
-  if not s or s.mode ~= mode or s.window ~= window or changed then
+  if not s or s.mode ~= mode or s.window ~= window or changed and l.per <= MINUTE then
     local was = s and s.ring and s or {ring = {}, sum = 0}
     s = {mode = mode, window = window, ring = was.ring, sum = was.sum, used = 0, debt = 0, index = -1, at = now, level = -1}
     if (mode == FIXED or mode == SLICES) and l.per <= MINUTE then
@@ -241,12 +257,17 @@ local function account(l)
       end
       s.debt = carry
     end
-    s.used, s.index = 0, index
+    s.used, s.known, s.index = 0, 0, index
   end
   local mine = fresh
   if old ~= 0 and (window > MINUTE or (frame > 0 and oldLabel >= 0 and floor((start(oldLabel) - a) / window) == index)) then mine = sum end
   if label == ALONE and mode == SLICES then mine = min(mine, part) end -- some of it was before this second
   s.used = max(0, s.used + mine)
+  if l.per > MINUTE then
+    s.known = max(s.known or 0, l.known) -- what a ledger has, should what replicas told have been lost here
+    l.unspent = part - max(s.used, s.known) - held
+    return l.unspent - (promised[name] or 0), part
+  end
   return part - s.debt - s.used - held, part - max(s.debt, 0)
 end
 
@@ -272,7 +293,7 @@ local function share(dim, available, held, mine, bound, late, need, paced)
   local total = max(available, 0) + held
   local wanted, want = wantedBy[dim] or 0, wanting[dim] or 0
   if wanted < total / 4 then -- plenty: everybody has some at hand, so that a first call need not wait
-    local little = total / (2 * live)
+    local little = total / (2 * max(live, 1))
     want, wanted = max(want, little), wanted + little * live
   end
   local target = 0
@@ -299,6 +320,7 @@ end
 local reply = {now, live, shape.mode, frame, frame > 0 and start(current) or 0, current, state.blocked > now and state.blocked or 0}
 local ahead = frame > 0 and (start(current + 1) - now) < 2 * refresh
 local closed = state.blocked > now
+local given = {}
 for _, d in ipairs(dims) do
   local mine, nextMine = keep[d.dim] or 0, nextKeep[d.dim] or 0
   local add, target, more = 0, 0, 0
@@ -306,15 +328,31 @@ for _, d in ipairs(dims) do
     add, target = share(d.dim, free[d.dim], heldBy[d.dim] or 0, mine, frame == 0 or frame >= 10000,
       frame > 0 and frame <= 1000 and now - start(current) > 0.15 * frame, d.need, paced[d.dim])
     if ahead then more = share(d.dim, freeNext[d.dim], aheadBy[d.dim] or 0, nextMine, frame >= 10000) end
-    if closed then add, more = 0, 0 end
+    if closed or lease <= 0 then add, more = 0, 0 end
+    given[d.dim] = add + more
   end
   hold(keep, d.dim, add)
   hold(nextKeep, d.dim, more)
   reply[#reply + 1], reply[#reply + 2], reply[#reply + 3], reply[#reply + 4] = add, target, more, max(0, floor(free[d.dim] or 0) - add)
 end
 
+-- The rest of long limits that I am promised: an equal part of what is left. Of the last that is left nothing is promised, since what is
+-- promised to one is of no use to another while this server answers.
+for _, l in ipairs(limits) do
+  if l.per > MINUTE then
+    local name = l.dim .. ':' .. l.per
+    local gave = given[l.dim] or 0
+    local open = max(0, floor(l.unspent) - gave)
+    local target = floor(open / max(live, replicas, 1))
+    if max(live, replicas) > 1 and (open < l.amount / 32 or target < (needBy[l.dim] or 0)) then target = 0 end
+    local most = max(0, open - (promised[name] or 0))
+    me.rest[name] = lease > 0 and max(min(me.rest[name], most), min(target, most)) or 0
+    reply[#reply + 1], reply[#reply + 2] = me.rest[name], target
+  end
+end
+
 -- Calls at a time, shared the same way: what runs cannot be taken back.
-local given, placesTarget = 0, 0
+local givenPlaces, placesTarget = 0, 0
 if places > 0 then
   local function demand(r) return (r.inUse or 0) + 1 + (next(r.wanted) and (r.inUse or 0) >= (r.places or 0) and max(1, ceil((r.inUse or 0) / 2)) or 0) end
   local all = 0
@@ -322,17 +360,15 @@ if places > 0 then
     if r.lease > now then all = all + demand(r) end
   end
   if all <= places then
-    placesTarget = demand(me) + floor((places - all) / live)
+    placesTarget = demand(me) + floor((places - all) / max(live, 1))
   else
     placesTarget = ceil(places * demand(me) / all)
     if starved and starved ~= id and places <= places_ then placesTarget = max(0, placesTarget - 1) end
   end
-  given = max(0, min(placesTarget - keepPlaces, places - places_))
-  me.places = keepPlaces + given
+  givenPlaces = max(0, min(placesTarget - keepPlaces, places - places_))
+  me.places = keepPlaces + givenPlaces
 end
-reply[#reply + 1], reply[#reply + 2] = given, placesTarget
+reply[#reply + 1], reply[#reply + 2] = givenPlaces, placesTarget
 
-local life = 10 * MINUTE
-for _, l in ipairs(limits) do life = max(life, 2 * l.per) end
 redis.call('SET', KEYS[1], cmsgpack.pack(state), 'PX', life)
 return reply

@@ -66,7 +66,7 @@ func (m *member) Follow(g limit.Grant) {
 	}
 }
 
-func (m *member) Alone(f float64) {
+func (m *member) Alone(f float64, _ ...limit.Rest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.follows, m.fraction = false, f

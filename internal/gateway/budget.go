@@ -99,11 +99,16 @@ func (b *budgets) keep(t *route.Table) {
 // pay takes the next attempt out of the model's budget, if every target of its tier has been asked in this call: asking
 // another one is no repetition. It reports false if the budget does not allow it. What was paid stands until the attempt begins, or unpay.
 func (r *run) pay(tier []*llm.Target) bool {
-	if r.attempts == 0 || r.requeued || slices.ContainsFunc(tier, func(t *llm.Target) bool { return !slices.Contains(r.asked, t) }) {
+	if r.attempts == 0 || r.requeued || r.unasked(tier) {
 		return true
 	}
 	r.paid = r.paid || r.budget.withdraw()
 	return r.paid
+}
+
+// unasked reports whether a target of a tier has not been asked in this call.
+func (r *run) unasked(tier []*llm.Target) bool {
+	return slices.ContainsFunc(tier, func(t *llm.Target) bool { return !slices.Contains(r.asked, t) })
 }
 
 // unpay gives back what was paid for an attempt that does not follow, or goes to a target not asked before.

@@ -6,7 +6,8 @@ import "time"
 type Retry struct {
 	// Attempts is the largest number of attempts for one call, the first included, over all targets. A call that the
 	// client itself is retrying (x-stainless-retry-count) gets one fewer for each of its retries, but still one for each
-	// target as far as the number allows.
+	// target as far as the number allows. Attempts that a provider refuses because a minute's quota is used up are not
+	// counted: the call goes back to the queue. Only with 1 it does not, and no call is sent twice for any reason.
 	Attempts int `yaml:"attempts" min:"1" max:"100"`
 	// Budget is the largest share of a model's calls that may be retries at a target that the call has asked already;
 	// failover to another one is not counted. It keeps retries from multiplying the load of a provider that is down.

@@ -40,6 +40,7 @@ type provider struct {
 	api         string // openai if empty
 	answer      http.Handler
 	concurrency int
+	quotas      []pace.QuotaLimits
 	priceOf     string
 	models      []string
 	refuse      bool   // connections are refused
@@ -116,7 +117,7 @@ func newRoad(t *testing.T, o options) *road {
 	var routed []route.Provider
 	for _, p := range o.providers {
 		accounts[p.name] = rd.open(&p)
-		limits.Providers = append(limits.Providers, pace.ProviderLimits{Name: p.name, Concurrency: p.concurrency})
+		limits.Providers = append(limits.Providers, pace.ProviderLimits{Name: p.name, Concurrency: p.concurrency, Quotas: p.quotas})
 		routed = append(routed, route.Provider{Name: p.name, API: llm.OpenAI, Models: p.models, PriceAs: p.priceOf})
 	}
 	prices := model.Embedded()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,24 +57,35 @@ func (r *run) discharge() {
 }
 
 // Requeueing: a provider's answer that a minute's quota is used up says nothing about the call, and what the quota allows is known better
-// after it. The call goes back to the front of the queue, at no cost to its attempts or to the retry budget.
+// after it. The call goes back to the front of the queue, at no cost to its attempts or to the retry budget. It does so no longer than a quota
+// takes to come back: what is refused then is not short of a minute's quota.
 const (
-	maxRequeues = 8
-	maxRequeued = time.Minute // of waits that providers state
+	maxRequeues    = 8
+	maxRequeued    = time.Minute // of waits that providers state
+	maxRequeueTime = time.Minute // from the first refusal, those waits left out
 
 	leastRequeueWait = 50 * time.Millisecond
 	mostRequeueWait  = 2 * time.Second
 )
 
-// requeue reports whether the call shall wait for a quota that the provider says is used up.
-func (r *run) requeue(e *llm.Error) bool {
-	if e.Kind != llm.KindRateLimited || e.Window == llm.PerDay || e.Advice == llm.DoNotRetry || r.requeues >= maxRequeues ||
-		r.stated+e.RetryAfter > maxRequeued || r.x.Call.Op == llm.OpCountTokens { // of which pace counts nothing
-		return false
+// requeue reports whether the call shall wait for a quota that the provider says is used up; over is whether it has done so for as long as it may,
+// so that the provider's error is its own. Where retry.attempts is 1 it does neither: whoever sets that wants no call to be sent twice, whatever
+// the reason.
+func (r *run) requeue(e *llm.Error, tiers [][]*llm.Target) (again, over bool) {
+	if e.Kind != llm.KindRateLimited || e.Window == llm.PerDay || e.Advice == llm.DoNotRetry || r.settings.Retry.Attempts <= 1 ||
+		r.x.Call.Op == llm.OpCountTokens { // of which pace counts nothing
+		return false, false
+	}
+	now := time.Now()
+	if r.requeues == 0 {
+		r.refused = now
+	}
+	if r.requeues >= maxRequeues || r.stated+e.RetryAfter > maxRequeued || now.Sub(r.refused)-r.stated > maxRequeueTime {
+		return false, r.requeues > 0 && !slices.ContainsFunc(tiers, r.unasked)
 	}
 	r.requeues++
 	r.stated += e.RetryAfter
-	return true
+	return true, false
 }
 
 // requeueWait returns how long a call that goes back to the queue keeps away from the targets. Where the provider has said when there will

@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,7 +10,9 @@ import (
 	"sluice/internal/admit"
 	"sluice/internal/auth"
 	"sluice/internal/gateway"
+	"sluice/internal/limit"
 	"sluice/internal/llm"
+	"sluice/internal/pace"
 )
 
 // TestUsedUpQuotaCostsNoRetries checks that a call whose provider says "later" goes back to the queue, as often as that takes, and that
@@ -23,7 +27,7 @@ func TestUsedUpQuotaCostsNoRetries(t *testing.T) {
 		}
 		s := steps(append(all, ok)...)
 		o := at(s)
-		o.settings = func(c *gateway.Settings) { c.Retry.Attempts, c.Retry.Budget = 1, 0 }
+		o.settings = func(c *gateway.Settings) { c.Retry.Attempts, c.Retry.Budget = 2, 0 }
 		onRoad(t, o, func(rd *road) {
 			w := rd.chat("p/m")
 			w.want(want, sends)
@@ -36,6 +40,51 @@ func TestUsedUpQuotaCostsNoRetries(t *testing.T) {
 	f("as many as it waits for", 8, "3", llm.KindNone, 9, 24*time.Second)
 	f("too many", 9, "3", llm.KindRateLimited, 9, 24*time.Second)
 	f("too long in sum", 3, "25", llm.KindRateLimited, 3, 50*time.Second)
+}
+
+// TestOneAttemptIsOne: with retry.attempts 1 a provider's 429 is the client's answer, at once. A call that the client retries has one attempt left
+// for other failures, but waits for quotas all the same.
+func TestOneAttemptIsOne(t *testing.T) {
+	t.Parallel()
+	f := func(name string, attempts, retried, sends int, want llm.Kind) {
+		t.Helper()
+		o := at(steps(fail(429, "Retry-After", "2"), ok))
+		o.settings = func(c *gateway.Settings) { c.Retry.Attempts = attempts }
+		onRoad(t, o, func(rd *road) {
+			w := rd.chat("p/m", func(x *gateway.Exchange) { x.Retried = retried })
+			w.want(want, sends)
+			if want != llm.KindNone && (w.took > 100*time.Millisecond || w.err.RetryAfter != 2*time.Second) {
+				t.Errorf("%s: took %v, told to come back in %v", name, w.took, w.err.RetryAfter)
+			}
+		})
+	}
+	f("no retries", 1, 0, 1, llm.KindRateLimited)
+	f("the client's second retry", 3, 2, 2, llm.KindNone)
+}
+
+// TestRequeueingEndsWithTheMinute: a call that is refused for want of quota still, a minute after the first time, gets the provider's
+// error; waits that the provider stated are not counted.
+func TestRequeueingEndsWithTheMinute(t *testing.T) {
+	t.Parallel()
+	slow := func(after time.Duration, header ...string) step {
+		refuse := fail(429, header...)
+		return func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(after)
+			refuse(w, r)
+		}
+	}
+	f := func(name string, want llm.Kind, sends int, all ...step) {
+		t.Helper()
+		onRoad(t, at(steps(all...)), func(rd *road) {
+			w := rd.chat("p/m")
+			if w.want(want, sends); w.took > 2*time.Minute {
+				t.Errorf("%s: took %v", name, w.took)
+			}
+		})
+	}
+	f("over it", llm.KindRateLimited, 3, slow(0), slow(20*time.Second), slow(41*time.Second), ok)
+	f("within it", llm.KindNone, 4, slow(0), slow(20*time.Second), slow(20*time.Second), ok)
+	f("stated waits do not count", llm.KindNone, 4, slow(0, "Retry-After", "30"), slow(25*time.Second), slow(25*time.Second), ok)
 }
 
 // TestDayQuotaIsNotWaitedFor checks that a call whose provider says "tomorrow" is told so at once.
@@ -84,5 +133,33 @@ func TestUnableCostsTheKeyNothing(t *testing.T) {
 		}
 		rd.chat("openai/gpt-4o", rd.by(keyA)).want(llm.KindNone, 1)
 		rd.chat("openai/gpt-4o", rd.by(keyA)).want(llm.KindKeyRate, 0)
+	})
+}
+
+// minutely is a quota of so many requests and tokens a minute, of which nothing else is known.
+func minutely(requests, tokens int64) []pace.QuotaLimits {
+	return []pace.QuotaLimits{{Models: []string{"*"}, Terms: limit.Terms{Limits: []limit.Limit{
+		{Dim: limit.Requests, Amount: requests, Per: time.Minute}, {Dim: limit.Tokens, Amount: tokens, Per: time.Minute},
+	}}}}
+}
+
+// TestFullQuotaIsThereAtOnce has as many calls as a minute's quota allows come at once, with a deadline that is far shorter than the minute.
+func TestFullQuotaIsThereAtOnce(t *testing.T) {
+	t.Parallel()
+	o := at(steps(okAfter(300 * time.Millisecond)))
+	o.providers[0].quotas = minutely(60, 60_000)
+	onRoad(t, o, func(rd *road) {
+		replies := make(chan *reply, 60)
+		for range 60 {
+			x := rd.exchange(llm.OpChat, chatBody("p/m", `,"max_tokens":100`), func(x *gateway.Exchange) { x.Call.Deadline = x.Call.Start.Add(5 * time.Second) })
+			go func() { replies <- rd.do(rd.t.Context(), x) }()
+		}
+		for range 60 {
+			w := <-replies
+			w.want(llm.KindNone, 1)
+			if ms, err := strconv.Atoi(w.frozen.Get("X-Sluice-Queue-Expected-Ms")); err == nil && ms > 5000 {
+				t.Errorf("a call that took %v was expected to wait %d ms", w.took, ms)
+			}
+		}
 	})
 }

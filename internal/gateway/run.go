@@ -67,6 +67,7 @@ type run struct {
 
 	requeued bool          // the attempt before was refused for want of quota: the next one is not a retry that is paid for
 	requeues int           // attempts that a provider refused for want of quota, and that the call did not pay for
+	refused  time.Time     // when the first of them was refused
 	stated   time.Duration // waits that were stated with them
 	position int           // of the call in the queue when it came; 0 if it did not have to wait
 	expected time.Duration // that it would wait, by what was known then
@@ -160,7 +161,10 @@ func (r *run) tryAll(plan route.Plan) *llm.Error {
 			last = e
 			continue // to the same target, otherwise
 		}
-		r.requeued = r.requeue(e)
+		var over bool
+		if r.requeued, over = r.requeue(e, plan.Tiers); over {
+			return e
+		}
 		unable := e.Kind == llm.KindUnsupported // nothing was sent, and it says nothing of the other targets
 		if !unable || last == nil {
 			last = e

@@ -111,6 +111,16 @@ type Member interface {
 	Name() string // the same at all replicas
 	Terms() Terms // with the shape that has been learned
 	Report(now time.Time) Report
-	Follow(g Grant)         // from now on: spend only what is granted, until the next
-	Alone(fraction float64) // go by its own arithmetic, at a part of all limits: 1 without other replicas
+	Follow(g Grant) // from now on: spend only what is granted, until the next
+	// Alone has it go by its own arithmetic, at a part of all limits: 1 without other replicas. Of the limits that rests name, only what they
+	// say is left, until their time is over.
+	Alone(fraction float64, rests ...Rest)
+}
+
+// Rest is what one replica may still spend of a limit of more than a minute while it hears nothing of the others.
+type Rest struct {
+	Dim    Dim
+	Per    time.Duration
+	Amount int64     // from the last Report on
+	Until  time.Time // end of the hour or day
 }

@@ -2,6 +2,7 @@ package limit
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"sluice/internal/llm"
@@ -87,19 +88,65 @@ func (s *Set) advance() {
 	}
 }
 
-// Alone has the set go by its own count, of a part of all limits: 1 without other replicas.
-func (s *Set) Alone(fraction float64) {
+// Alone has the set go by its own count, of a part of all limits: 1 without other replicas. Of the limits that rests name it spends what they say,
+// from the last Report on, until their time is over.
+func (s *Set) Alone(fraction float64, rests ...Rest) {
 	s.mu.Lock()
-	changed := s.following || s.fraction != fraction
+	changed := s.following || s.fraction != fraction || len(rests)+len(s.rests) > 0
 	s.following, s.grant, s.next = false, grant{}, grant{}
-	if s.fraction != fraction {
-		s.fraction = fraction
+	s.rests, s.fraction = s.rests[:0], fraction
+	for _, r := range rests {
+		for i := range s.budgets {
+			if b := &s.budgets[i]; b.Dim == r.Dim && b.Per == r.Per && !b.wait() {
+				most := b.gauges[0].used() + max(r.Amount-s.spent[r.Dim], 0)
+				s.rests = append(s.rests, bounded{r.Dim, r.Per, most, s.unix + int64(r.Until.Sub(s.base))})
+			}
+		}
+	}
+	if changed {
 		s.build()
 	}
 	s.mu.Unlock()
 	if changed {
 		tell(s.regranted)
 	}
+}
+
+// bounded is how much may be used of a limit of more than a minute until a time, while nothing is heard of other replicas.
+type bounded struct {
+	dim  Dim
+	per  time.Duration
+	most int64 // of the gauge's count
+	to   int64
+}
+
+// bound lowers, or raises, limits of more than a minute to what is known to be left. The caller holds mu.
+func (s *Set) bound() {
+	for _, r := range s.rests {
+		for i := range s.budgets {
+			if b := &s.budgets[i]; b.Dim == r.dim && b.Per == r.per && s.now < r.to {
+				b.gauges[0].limit = r.most
+			}
+		}
+	}
+}
+
+// restWait returns when a call may start that passes what is known to be left, and 0 if it does not. The gauges let a call pass that is larger
+// than all that there is; here something is left, only not to this replica. The caller holds mu.
+func (s *Set) restWait(n *Amounts) int64 {
+	for i, r := range s.rests {
+		if s.now >= r.to { // a new hour or day: an equal part of it
+			s.rests = slices.Delete(s.rests, i, i+1)
+			s.build()
+			return s.restWait(n)
+		}
+		for j := range s.budgets {
+			if b := &s.budgets[j]; b.Dim == r.dim && b.Per == r.per && n[r.dim] > 0 && b.gauges[0].used()+n[r.dim] > r.most {
+				return r.to
+			}
+		}
+	}
+	return 0
 }
 
 // grantWait returns when a call may start that is not covered by the grant, and 0 if it is. The caller holds mu.

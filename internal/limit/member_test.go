@@ -77,3 +77,45 @@ func TestRefusedCallsAreWanted(t *testing.T) {
 		t.Errorf("wanted %d when nobody asks", got)
 	}
 }
+
+// TestAloneWithRests: of a day's limit a set that hears nothing of others spends what it is told is left, be it less or more than its part of the
+// whole, and the next day its part of the whole. Other limits go by the part.
+func TestAloneWithRests(t *testing.T) {
+	t.Parallel()
+	day := 24 * time.Hour
+	for _, left := range []int64{0, 3, 70} {
+		s := NewSet(zero(), "p/m", Terms{Limits: []Limit{minute(Tokens, 6000), {Requests, 100, day}}, Shape: Shape{Mode: Bucket}})
+		spend := func(at time.Time) (n int64) {
+			for {
+				var r Reservation
+				if a, _ := s.Reserve(at, &Try{Need: llm.Need{Input: 1}}, &r); a != Granted {
+					return n
+				}
+				s.Settle(at, &r, llm.Usage{Input: 1}, true)
+				n++
+			}
+		}
+		until := zero().Truncate(day).Add(day)
+		s.Follow(Grant{From: zero(), To: zero().Add(time.Second), Amounts: Amounts{Requests: 40, Tokens: 1000}})
+		if n := spend(zero()); n != 40 {
+			t.Errorf("%d spent of a grant of 40", n)
+		}
+		s.Report(zero())
+		s.Alone(0.25, Rest{Requests, day, left, until})
+		if n := spend(zero().Add(2 * time.Second)); n != left {
+			t.Errorf("%d spent, %d are left", n, left)
+		}
+		s.Update(zero().Add(time.Minute), s.Terms())
+		if n := spend(zero().Add(time.Minute)); n != 0 {
+			t.Errorf("%d more spent after new terms", n)
+		}
+		if n := spend(until.Add(time.Second)); n != 25 {
+			t.Errorf("%d spent the next day, want a quarter of 100", n)
+		}
+		s.Alone(0.25)
+		s.Alone(1)
+		if n := spend(until.Add(time.Minute)); n != 75 {
+			t.Errorf("%d spent when there are no others, want the rest of 100", n)
+		}
+	}
+}

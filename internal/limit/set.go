@@ -45,6 +45,7 @@ type Set struct {
 	flow     flow
 
 	following bool
+	rests     []bounded // of limits of more than a minute, while it is not
 	grant     grant
 	next      grant
 	spent     Amounts // since the last report
@@ -127,6 +128,7 @@ func (s *Set) build() {
 		}
 		s.budgets = append(s.budgets, b)
 	}
+	s.bound()
 }
 
 // amounts returns what a call is to be charged when it starts.
@@ -202,6 +204,9 @@ func (s *Set) wait(n *Amounts, t *Try) int64 {
 	}
 	if s.following {
 		return s.grantWait(n, t.Class)
+	}
+	if at := s.restWait(n); at != 0 {
+		return at
 	}
 	most, h := int64(0), holdingOf(t.Class)
 	for i := range s.budgets {

@@ -13,14 +13,26 @@ type learner struct {
 	set      *limit.Set
 	base     time.Time // times of the study count from here
 	declared bool
-	study    *study // nil if there is nothing to find out
+	study    *study // nil if there is nothing to find out, or not yet
 	told     limit.Shape
 	charge   limit.Charge
 	rate     take
+
+	// Of what is not declared; see wake.
+	scout   *scout // nil: no call was sent since there is no study
+	scouted uint64 // calls that were sent while there was no study
+	early   []note // of those that the study was made of
+	woken   uint64 // number of the first of them
+	studies uint32 // made so far
+	found   found  // zero if nothing was, or the study has it
 }
 
 // ticket is what a learner remembers of one call.
-type ticket struct{ note note }
+type ticket struct {
+	note    note
+	study   uint32 // that made it
+	scouted uint64 // the call's number, if there was none
+}
 
 // unbound is the shape of a set while the study decides: it lets through whatever any way of enforcement does, which is two windows' worth, at
 // the end of one and the beginning of the next.
@@ -36,8 +48,6 @@ func newLearner(set *limit.Set, t limit.Terms, declared bool) *learner {
 // update takes in new terms of the configuration.
 func (l *learner) update(now time.Time, t limit.Terms) {
 	switch {
-	case !l.declared && l.study == nil:
-		l.study = newStudy(&t)
 	case !l.declared:
 	case !minutely(&t) || t.Shape.Mode != limit.Unknown:
 		l.study = nil
@@ -111,17 +121,25 @@ func (l *learner) ask(now time.Time, t *limit.Try) (ok bool, until time.Time) {
 
 // sent takes note of a call that starts.
 func (l *learner) sent(now time.Time, n *llm.Need, tk *ticket) {
-	if l.study != nil && !l.set.Following() { // else others send, too, of which nothing is known here
-		tk.note = l.study.sent(now.Sub(l.base), n)
+	switch {
+	case l.set.Following(): // others send, too, of which nothing is known here
+	case l.asleep():
+		l.scouts(now.Sub(l.base), n, tk)
+	case l.study != nil:
+		tk.note, tk.study = l.study.sent(now.Sub(l.base), n), l.studies
 	}
 }
 
 // answered takes in what the headers of an answer say. The call is under way.
 func (l *learner) answered(now time.Time, r *limit.Reservation, tk *ticket, h *llm.RateLimits) {
-	if l.study == nil || tk.note.id == 0 {
+	if l.accepted(tk); l.asleep() && tk.scouted > 0 && tells(h) {
+		l.wake(now.Sub(l.base))
+	}
+	n := l.note(tk)
+	if n == nil {
 		return
 	}
-	correct := l.study.answered(now.Sub(l.base), &tk.note, h)
+	correct := l.study.answered(now.Sub(l.base), n, h)
 	l.apply(now)
 	if !l.study.guess.settled {
 		return
@@ -136,22 +154,28 @@ func (l *learner) answered(now time.Time, r *limit.Reservation, tk *ticket, h *l
 // refused takes in a 429 of a minute's quota, before the reservation is refunded. The set is blocked already if the answer says for how
 // long.
 func (l *learner) refused(now time.Time, r *limit.Reservation, tk *ticket, o *Outcome) {
-	if l.study == nil || tk.note.id == 0 {
+	if l.asleep() && tk.scouted > 0 {
+		l.wake(now.Sub(l.base))
+	}
+	n := l.note(tk)
+	if n == nil {
 		return
 	}
-	l.study.refused(now.Sub(l.base), &tk.note, o.RetryAfter)
+	l.study.refused(now.Sub(l.base), n, o.RetryAfter)
 	l.apply(now)
 }
 
 // done takes in the end of a call that was not refused, before its reservation is settled.
 func (l *learner) done(now time.Time, r *limit.Reservation, tk *ticket, o *Outcome) {
-	if l.study == nil || tk.note.id == 0 {
+	l.accepted(tk)
+	n := l.note(tk)
+	if n == nil {
 		return
 	}
-	in, out := float64(tk.note.need.Input), float64(tk.note.need.Output)
+	in, out := float64(n.need.Input), float64(n.need.Output)
 	if o.Used {
 		in, out = float64(o.Usage.Input), float64(o.Usage.Output)
 	}
-	l.study.done(now.Sub(l.base), &tk.note, in, out)
+	l.study.done(now.Sub(l.base), n, in, out)
 	l.apply(now)
 }

@@ -27,13 +27,16 @@ type FaultInfo struct {
 	Doc    string
 }
 
+// statusParams are the keys of plain statuses.
+const statusParams = "after, form=seconds|ms|date, retry=true|false"
+
 // Faults returns every fault that the simulator knows, in the order of the documentation.
 func Faults() []FaultInfo {
 	var all []FaultInfo
 	for _, s := range statuses {
 		info := FaultInfo{
-			Name: strconv.Itoa(s.status), Params: "after, form=seconds|ms|date",
-			Doc: fmt.Sprintf("status %d, type %s, code %s; after=SECONDS adds Retry-After", s.status, s.kind, orNull(s.code)),
+			Name: strconv.Itoa(s.status), Params: statusParams,
+			Doc: fmt.Sprintf("status %d, type %s, code %s; after=SECONDS adds Retry-After, retry X-Should-Retry", s.status, s.kind, orNull(s.code)),
 		}
 		all = append(all, info)
 	}
@@ -137,6 +140,7 @@ type args struct {
 	events        int64
 	p             float64
 	once          bool // only the first request of a conversation
+	retry         string
 }
 
 // faultRow is one fault. defaults holds the values that keys have when they are not given.
@@ -178,7 +182,7 @@ func parseFault(s string) (fault, error) {
 	if !ok {
 		return fault{}, fmt.Errorf("unknown fault %q (see sluice sim --list-faults)", name)
 	}
-	params := "after, form=seconds|ms|date"
+	params := statusParams
 	forms := "seconds|ms|date"
 	if f.row != nil {
 		f.args, params, forms = f.row.defaults, f.row.params, f.row.forms
@@ -273,6 +277,10 @@ func (a *args) set(key, value, forms string) (err error) {
 		if a.once = value == "1"; !a.once && value != "0" {
 			err = fmt.Errorf("%q is neither 0 nor 1", value)
 		}
+	case "retry":
+		if a.retry = value; value != "true" && value != "false" {
+			err = fmt.Errorf("%q is neither true nor false", value)
+		}
 	case "p":
 		if a.p, err = strconv.ParseFloat(value, 64); err == nil && !(a.p >= 0 && a.p <= 1) {
 			err = fmt.Errorf("%s is not from 0 to 1", value)
@@ -317,6 +325,7 @@ func (f *fault) apply(e *effects) {
 	}
 	status, _ := strconv.Atoi(f.name)
 	e.refusal = refuseStatus(status, f.args.after, f.args.form)
+	e.refusal.advice = f.args.retry
 }
 
 // splitModel separates a model name from the faults after its first colon. Names with a colon that is not followed by a

@@ -180,6 +180,8 @@ func TestErrorsHaveTheirMakersShape(t *testing.T) {
 		"Retry-After", "", "X-Should-Retry", "false")
 	f("retry", "/v1/messages", anthropic("sim-fast:429;after=3"), version, 429, `{"type":"error","error":{"type":"rate_limit_error","message":`+
 		`"Rate limit reached. Please try again later."},"request_id":"ID"}`, "Retry-After", "3", "X-Should-Retry", "true")
+	f("no retry", "/v1/messages", anthropic("sim-fast:429;retry=false"), version, 429, `{"type":"error","error":{"type":"rate_limit_error","message":`+
+		`"Rate limit reached. Please try again later."},"request_id":"ID"}`, "Retry-After", "", "X-Should-Retry", "false")
 	f("no version", "/v1/messages", anthropic("sim-fast"), nil, 400,
 		`{"type":"error","error":{"type":"invalid_request_error","message":"anthropic-version: header is required"},"request_id":"ID"}`)
 	f("old version", "/v1/messages", anthropic("sim-fast"), []string{"Anthropic-Version", "2022-01-01"}, 400,

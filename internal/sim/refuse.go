@@ -24,6 +24,7 @@ type refusal struct {
 	counts counted
 	limit  int64  // of a refusal by a limit; 0 for others
 	form   string // form of the wait: seconds, ms, both, date; empty sends none
+	advice string // X-Should-Retry header; empty is what the dialect says
 	allow  string // Allow header
 	raw    string // body in place of the error object of OpenAI
 	any    bool   // raw is meant in every dialect

@@ -42,7 +42,10 @@ func (s *Server) refuse(w http.ResponseWriter, r *refusal, a *ask, id string, fx
 	case a.dialect == llm.Anthropic && r.form == "both":
 		r.form = "seconds"
 	}
-	if a.dialect == llm.Anthropic && r.status < 500 {
+	switch {
+	case r.advice != "":
+		h.Set("X-Should-Retry", r.advice)
+	case a.dialect == llm.Anthropic && r.status < 500:
 		h.Set("X-Should-Retry", strconv.FormatBool(r.status == 429 && r.code != "insufficient_quota" || r.status == 408 || r.status == 409))
 	}
 	r.send(w, s.now())

@@ -187,7 +187,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
         });
       f('a field with a wrong type', sdk.BadRequestError, { body: { max_tokens: 'many' } }, 400, 'invalid_request_error');
       f('refused by the provider', sdk.BadRequestError, { model: own('refused:400', account) }, 400, 'invalid_request_error');
-      f('rate limited', sdk.RateLimitError, { model: own('limited:429', account) }, 429, 'rate_limit_error', 'provider_rate_limited');
+      f('rate limited', sdk.RateLimitError, { model: own('limited:429;retry=false', account) }, 429, 'rate_limit_error', 'provider_rate_limited');
       if (dialect !== 'gemini') f('overloaded', sdk.InternalServerError, { model: own('over:529', account) }, 529, 'overloaded_error', 'provider_overloaded');
       f('unavailable', sdk.InternalServerError, { model: own('away:503', account) }, 529, 'overloaded_error', 'provider_overloaded');
       f('server error', sdk.InternalServerError, { model: own('broken:500', account) }, 502, 'api_error', 'provider_error');

@@ -194,7 +194,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
         });
       f('a field with a wrong type', model, { maxOutputTokens: 'many' }, 400, 'INVALID_ARGUMENT');
       f('refused by the provider', own('refused:400', account), {}, 400, 'INVALID_ARGUMENT');
-      f('rate limited', own('limited:429', account), {}, 429, 'RESOURCE_EXHAUSTED', 'provider_rate_limited');
+      f('rate limited', own('limited:429;retry=false', account), {}, 429, 'RESOURCE_EXHAUSTED', 'provider_rate_limited');
       f('unavailable', own('away:503', account), {}, 503, 'UNAVAILABLE', 'provider_overloaded');
       f('server error', own('broken:500', account), {}, 502, 'UNAVAILABLE', 'provider_error');
       f("the provider refuses the gateway's key", own('locked:401', account), {}, 502, 'UNAVAILABLE', 'provider_auth_failed');

@@ -169,7 +169,7 @@ for (const [account, dialect] of Object.entries({ ...accounts, res: 'responses' 
       f('a field with a wrong type', sdk.BadRequestError, model, { max_output_tokens: 'many' }, { status: 400, param: 'max_output_tokens' });
       f('background', sdk.BadRequestError, model, { background: true }, { status: 400, code: 'unsupported_parameter' });
       f('refused by the provider', sdk.BadRequestError, own('r-refused:400', account), {}, { status: 400 });
-      f('rate limited', sdk.RateLimitError, own('r-limited:429', account), {}, { status: 429, code: 'provider_rate_limited' });
+      f('rate limited', sdk.RateLimitError, own('r-limited:429;retry=false', account), {}, { status: 429, code: 'provider_rate_limited' });
       f('unavailable', sdk.InternalServerError, own('r-away:503', account), {}, { status: 503, code: 'provider_overloaded' });
       f('server error', sdk.InternalServerError, own('r-broken:500', account), {}, { status: 502, code: 'provider_error' });
     });

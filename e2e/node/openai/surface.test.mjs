@@ -94,10 +94,10 @@ describe(`other surfaces by ${version}`, { concurrency: true }, () => {
       assert.match(error.requestID, id);
       return true;
     });
-    await f(c.moderations.create({ model: own('moderate:429'), input: 'a' }), sdk.RateLimitError, 'provider_rate_limited');
+    await f(c.moderations.create({ model: own('moderate:429;retry=false'), input: 'a' }), sdk.RateLimitError, 'provider_rate_limited');
     await f(c.images.generate({ model: own('image:500'), prompt: 'a' }), sdk.InternalServerError, 'provider_error');
     await f(c.audio.speech.create({ model: own('speech:503'), voice: 'alloy', input: 'a' }), sdk.InternalServerError, 'provider_overloaded');
-    await f(c.audio.transcriptions.create({ model: own('hear:429'), file: await sdk.toFile(Buffer.from('a'), 'a.wav') }), sdk.RateLimitError, 'provider_rate_limited');
+    await f(c.audio.transcriptions.create({ model: own('hear:429;retry=false'), file: await sdk.toFile(Buffer.from('a'), 'a.wav') }), sdk.RateLimitError, 'provider_rate_limited');
     await f(c.images.generate({ model: 'smrat', prompt: 'a' }), sdk.NotFoundError, 'model_not_found');
     await f(c.moderations.create({ model: 'gem/sim-moderation', input: 'a' }), sdk.BadRequestError, 'unsupported_by_target');
   });

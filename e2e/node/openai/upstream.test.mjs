@@ -185,7 +185,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
         });
       f('a field with a wrong type', sdk.BadRequestError, { body: { max_tokens: 'many' } }, { status: 400, param: 'max_tokens' });
       f('refused by the provider', sdk.BadRequestError, { model: own('across-refused:400', account) }, { status: 400 });
-      f('rate limited', sdk.RateLimitError, { model: own('across-limited:429', account) }, { status: 429, code: 'provider_rate_limited' });
+      f('rate limited', sdk.RateLimitError, { model: own('across-limited:429;retry=false', account) }, { status: 429, code: 'provider_rate_limited' });
       f('no credit', sdk.RateLimitError, { model: own('across-poor:quota', account) }, { status: 429, code: 'provider_quota_exhausted' });
       if (dialect !== 'gemini') f('overloaded', sdk.InternalServerError, { model: own('across-over:529', account) }, { status: 503, code: 'provider_overloaded' });
       f('unavailable', sdk.InternalServerError, { model: own('across-away:503', account) }, { status: 503, code: 'provider_overloaded' });

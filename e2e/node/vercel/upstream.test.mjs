@@ -108,9 +108,9 @@ for (const [name, provider] of Object.entries(providers)) {
         assert.deepEqual([stopped.finishReason, stopped.text.trim()], ['stop', 'one two']);
       });
 
-      for (const [fault, status] of [['400', 400], ['429', 429], ['503', name === 'anthropic' ? 529 : 503], ['500', 502]]) {
+      for (const [fault, status] of [['400', 400], ['429;retry=false', 429], ['503', name === 'anthropic' ? 529 : 503], ['500', 502]]) {
         test(`error ${fault}`, async () => {
-          await assert.rejects(generateText(ask({ model: provider(mine(`error-${fault}:${fault}`)) })), (error) => {
+          await assert.rejects(generateText(ask({ model: provider(mine(`error-${status}:${fault}`)) })), (error) => {
             assert.ok(APICallError.isInstance(error), `${error.constructor.name}: ${error.message}`);
             assert.equal(error.statusCode, status);
             assert.match(error.responseHeaders['x-sluice-request-id'], id);
