@@ -11,12 +11,8 @@ import (
 )
 
 // maxTargets bounds the targets of an account whose state is kept. Clients can make up model names
-// (`provider/anything`), so the number is not given by configuration. From keptTargets on, those are forgotten of which no limit was found out:
-// the study of what a provider says of one takes some 70 KB, where no quotas are declared.
-const (
-	maxTargets  = 4096
-	keptTargets = 512
-)
+// (`provider/anything`), so the number is not given by configuration.
+const maxTargets = 4096
 
 // sweepEvery is the least time between two searches for targets that can be forgotten.
 const sweepEvery = time.Second
@@ -199,7 +195,7 @@ func (a *account) target(t *llm.Target, f *Fleet) *target {
 	a.cover(tg, t.Model, f)
 	tg.health.rules = &f.rules
 	a.adapt(tg, f.now())
-	if len(a.targets) >= keptTargets {
+	if len(a.targets) >= maxTargets {
 		a.sweep(f.now())
 	}
 	if len(a.targets) < maxTargets {
@@ -208,15 +204,14 @@ func (a *account) target(t *llm.Target, f *Fleet) *target {
 	return tg
 }
 
-// sweep forgets targets that have nothing to remember; when there are too many, what was found out of their limits does not count as that.
+// sweep forgets targets that have nothing to remember.
 func (a *account) sweep(now time.Duration) {
 	if a.swept > 0 && now-a.swept < sweepEvery {
 		return
 	}
 	a.swept = now
-	crowded := len(a.targets) >= maxTargets
 	for name, tg := range a.targets {
-		if tg.use.used == 0 && tg.health.settled(now) && (crowded || tg.own == nil || !tg.own.set.Limited()) {
+		if tg.use.used == 0 && tg.health.settled(now) {
 			delete(a.targets, name)
 		}
 	}

@@ -165,37 +165,6 @@ func TestMadeUpNamesAreBounded(t *testing.T) {
 	})
 }
 
-// TestMadeUpNamesAreForgotten checks that names which providers do not know take no memory for long, and cost no target what is known of it.
-func TestMadeUpNamesAreForgotten(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := New(Limits{}, Breaker{})
-		known, busy := at("p", "known"), mustStart(t, f, at("p", "busy"))
-		l := mustStart(t, f, known)
-		headers := llm.NoRateLimits()
-		headers.Requests, headers.RequestsLeft, headers.RequestsReset = 60, 59, time.Second
-		l.Limits(&headers)
-		l.Done(Outcome{})
-		kept := 0
-		for i := range 5 * keptTargets {
-			mustStart(t, f, at("p", fmt.Sprint("m", i))).Done(Outcome{Kind: llm.KindRejected, Status: 404})
-			time.Sleep(2 * sweepEvery / keptTargets)
-			kept = max(kept, len(f.Snapshot().Targets))
-		}
-		if kept < keptTargets || kept > 2*keptTargets {
-			t.Errorf("%d targets were kept, want %d and a few more", kept, keptTargets)
-		}
-		a := (*f.accounts.Load())["p"]
-		if tg := a.targets["known"]; tg == nil || !tg.own.set.Limited() {
-			t.Error("what headers said of a target's limits is forgotten")
-		}
-		if a.targets["busy"] == nil {
-			t.Error("a target with a call under way is forgotten")
-		}
-		busy.Done(Outcome{})
-	})
-}
-
 func TestStartAllocatesNothing(t *testing.T) {
 	f := New(Limits{[]ProviderLimits{{Name: "p", Concurrency: 5, Quotas: []QuotaLimits{{Terms: limit.Terms{Concurrency: 4}}}}}}, Breaker{})
 	tg := at("p", "m")
