@@ -86,8 +86,11 @@ func (l *learner) apply(now time.Time) {
 				sh.Anchor, sh.Slack = l.base.Add(at), slack
 			}
 		}
-	} else if first, ok := g.first(); ok {
+	} else if first, width, ok := g.begin(); ok {
 		sh = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first)}
+		if width <= narrowTime { // what is sent meanwhile counts for both windows
+			sh.Anchor, sh.Slack = sh.Anchor.Add(width/2), width/2+windowSlack
+		}
 	}
 	sh = lenient(sh)
 	charge := [...]limit.Charge{limit.ChargeMax, limit.ChargeCorrected, limit.ChargeActual}[l.study.rule]

@@ -71,9 +71,9 @@ func (l *learner) learned(name string) (x Learned, ok bool) {
 		x.Shape = g.shape
 		return x, true
 	}
-	if first, ok := g.first(); ok && g.narrow() {
+	if first, width, ok := g.begin(); ok && width <= narrowTime {
 		x.Shape = limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: l.base.Add(first).UTC().Round(0)}
-		x.Latest = time.Duration(g.windows()) * binTime
+		x.Latest = width
 		return x, true
 	}
 	return x, !l.declared

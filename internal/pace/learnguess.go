@@ -149,8 +149,11 @@ func (g *guess) narrow() bool {
 			runs++
 		}
 	}
-	return runs == 1 && g.onlyFixed() && g.windows() <= int(2*time.Second/binTime)
+	return runs == 1 && g.onlyFixed() && g.windows() <= int(narrowTime/binTime)
 }
+
+// narrowTime is how well it must be known when a window begins, to go by it without any probe.
+const narrowTime = 2 * time.Second
 
 // patience is the weight that the hypotheses by which a call is accepted must have for a probe, after a refusal. Without any knowledge of
 // when windows begin that is a probe in eight seconds or so.
@@ -276,17 +279,30 @@ func (g *guess) grows(s *stand) bool {
 	return g.bucket.in() && math.IsInf(g.most, 0) && s.lack > g.least+s.cost && g.least < minute-2*slack
 }
 
-// first returns when the first of the windows begins that are possible, within the minute, if windows are fixed and little else is in doubt.
-func (g *guess) first() (at time.Duration, ok bool) {
-	if !g.onlyFixed() || g.windows() > bins/4 {
-		return 0, false
+// begin returns when windows begin, within the minute, at the earliest, and how much later it may be, if windows are fixed and little else is in
+// doubt. Beginnings that nothing speaks against are preferred, if there are any.
+func (g *guess) begin() (at, width time.Duration, ok bool) {
+	if !g.onlyFixed() {
+		return 0, 0, false
 	}
+	most := int8(out - 1)
 	for b := range g.fixed {
-		if g.fixed[b].in() && !g.fixed[(b+bins-1)%bins].in() {
-			return time.Duration(b) * binTime, true
+		most = min(most, g.fixed[b].n)
+	}
+	first, gap := 0, 0 // the longest row of times at which they do not begin
+	for b := range g.fixed {
+		n := 0
+		for n < bins && g.fixed[(b-1-n+2*bins)%bins].n > most {
+			n++
+		}
+		if n > gap {
+			first, gap = b, n
 		}
 	}
-	return 0, false
+	if bins-gap > bins/4 {
+		return 0, 0, false
+	}
+	return time.Duration(first) * binTime, time.Duration(bins-gap) * binTime, true
 }
 
 // possible reports whether any hypothesis allows that a call is accepted, however generously counted.
