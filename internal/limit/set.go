@@ -140,6 +140,22 @@ func (t *Terms) amounts(n llm.Need) Amounts {
 	return Amounts{Requests: 1, Tokens: n.Input + out, Input: n.Input, Output: out}
 }
 
+// bounded returns a need that is no larger than the limits of the set. A call that needs more may start when nothing is used, and takes all that there
+// is: what it asks for beyond that, no provider counts, and if it did count here, a client could use up a bucket for weeks by one absurd max_tokens.
+func (s *Set) bounded(n llm.Need) llm.Need {
+	for i := range s.budgets {
+		switch b := &s.budgets[i]; b.Dim {
+		case Tokens:
+			n.Input, n.Output, n.MaxOutput = min(n.Input, b.Amount), min(n.Output, b.Amount), min(n.MaxOutput, b.Amount)
+		case Input:
+			n.Input = min(n.Input, b.Amount)
+		case Output:
+			n.Output, n.MaxOutput = min(n.Output, b.Amount), min(n.MaxOutput, b.Amount)
+		}
+	}
+	return n
+}
+
 // used returns what a call is to be charged when it has ended.
 func (r *Reservation) used(u llm.Usage) Amounts {
 	in, out := u.Input, u.Output
@@ -161,7 +177,7 @@ func (s *Set) Reserve(now time.Time, t *Try, r *Reservation) (a Answer, until ti
 	s.turn(now)
 	a, at := s.reserve(t, r)
 	if a == Short {
-		t.Claims.note(claim{s, s.terms.amounts(t.Need), holdingOf(t.Class), at})
+		t.Claims.note(claim{s, s.terms.amounts(s.bounded(t.Need)), holdingOf(t.Class), at})
 		until = s.time(at)
 	}
 	return a, until
@@ -172,7 +188,8 @@ func (s *Set) reserve(t *Try, r *Reservation) (Answer, int64) {
 	if r.set != nil {
 		panic("BUG: limit: reservation used again before its end")
 	}
-	n := s.terms.amounts(t.Need)
+	bounded := s.bounded(t.Need)
+	n := s.terms.amounts(bounded)
 	if s.full() {
 		s.refuse(&n)
 		return Full, 0
@@ -182,7 +199,7 @@ func (s *Set) reserve(t *Try, r *Reservation) (Answer, int64) {
 		return Short, at
 	}
 	*r = Reservation{
-		set: s, at: s.now, need: t.Need, charge: s.terms.Charge, free: s.terms.FreeCached, amounts: n, version: s.version,
+		set: s, at: s.now, need: bounded, charge: s.terms.Charge, free: s.terms.FreeCached, amounts: n, version: s.version,
 	}
 	s.take(&n, r.late())
 	for i := range s.budgets {
@@ -427,7 +444,7 @@ func (s *Set) giveUp(t *Try, r *Reservation, short bool, until time.Time) {
 	if !until.IsZero() {
 		at = s.unix + int64(until.Sub(s.base))
 	}
-	t.Claims.note(claim{s, s.terms.amounts(t.Need), holdingOf(t.Class), at})
+	t.Claims.note(claim{s, s.terms.amounts(s.bounded(t.Need)), holdingOf(t.Class), at})
 }
 
 // Claim notes what a call needs of the set that has to wait, until a time, for something else: zero if that is not known.
@@ -439,7 +456,7 @@ func (s *Set) Claim(now time.Time, t *Try, until time.Time) {
 	if !until.IsZero() {
 		at = s.unix + int64(until.Sub(s.base))
 	}
-	t.Claims.note(claim{s, s.terms.amounts(t.Need), holdingOf(t.Class), at})
+	t.Claims.note(claim{s, s.terms.amounts(s.bounded(t.Need)), holdingOf(t.Class), at})
 }
 
 // Limited reports whether the set limits anything.
