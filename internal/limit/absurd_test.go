@@ -31,7 +31,7 @@ func TestAbsurdMaxTokens(t *testing.T) {
 			t.Errorf("%v %v: another call of 950 is granted", mode, charge)
 		}
 	}
-	for _, mode := range []Mode{Bucket, Fixed, Sliding} // the others pace, and let a call start however much it takes {
+	for _, mode := range []Mode{Bucket, Fixed, Sliding} { // the others pace, and let a call start however much it takes
 		for _, charge := range []Charge{ChargeAuto, ChargeMax, ChargeCorrected, ChargeActual} {
 			for _, max := range []int64{math.MaxInt64, math.MaxInt64 - 5, 1 << 62} {
 				f(mode, charge, max)
