@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,11 +14,12 @@ import (
 )
 
 // TestReplicasShareABudget has 500 clients at once at a budget of a dollar, through two gateways that share it, again and again until all are told
-// that it is used up; Redis is killed on the way. What both ledgers have together is never above the budget.
+// that it is used up; Redis is killed on the way, and one of them
+// starts anew without it. What both ledgers have together is never above the budget.
 func TestReplicasShareABudget(t *testing.T) {
 	t.Parallel()
-	for _, killed := range []bool{false, true} {
-		t.Run(fmt.Sprintf("killed=%v", killed), func(t *testing.T) {
+	for _, name := range []string{"undisturbed", "killed", "killed and restarted"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := testenv.StartRedis(t)
 			_, url := simulate(t, sim.Config{Models: []sim.ModelConfig{{Name: "m", Output: sim.Range{Min: 20, Max: 90}}}})
@@ -30,15 +30,20 @@ func TestReplicasShareABudget(t *testing.T) {
 			}
 			yaml := "redis: " + server.URL + "\nreplicas: 2\nproviders:\n  p: {api: openai, base_url: \"" + url + "\", models: [m]}\nprices_file: " + prices + "\n" +
 				"tiers:\n  dollar: {budget: {usd: 1, per: month}}\nkeys:\n  - {name: team-a, key: " + budgetKey + ", tier: dollar}\n"
-			gates := []*gate{start(t, yaml), start(t, yaml)}
+			data := t.TempDir()
+			gates := []*gate{start(t, yaml), startIn(t, data, yaml)}
 			for _, g := range gates {
 				g.wantMetrics("sluice_cluster_replicas 2")
 			}
 			ask := `{"model":"p/m","max_tokens":100,"messages":[{"role":"user","content":"hi"}]}`
 			var served atomic.Int64
 			for wave := range 6 {
-				if killed && wave == 1 {
+				if name != "undisturbed" && wave == 1 {
 					server.Kill()
+				}
+				if name == "killed and restarted" && wave == 2 {
+					gates[1].close()
+					gates[1] = startIn(t, data, yaml)
 				}
 				var wg sync.WaitGroup
 				for i := range 500 {
