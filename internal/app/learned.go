@@ -90,6 +90,9 @@ func (a *App) sweepUnfinished(path string) {
 
 // replaceFile writes a file so that there is either the old one or all of the new one.
 func replaceFile(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil { // with PostgreSQL nothing else needs the directory
+		return err
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func (c *Cluster) key(name string) string { return c.o.Prefix + ":{" + url.Query
 
 // ask reads the state of one set and makes what is to be told; ok is false if there is nothing to share.
 func (c *Cluster) ask(p *part, now time.Time) (a ask, ok bool) {
-	p.terms = p.m.Terms()
+	p.terms = termsOf(p.m)
 	p.take(now)
 	if len(p.terms.Limits) == 0 && p.terms.Concurrency == 0 {
 		p.alone(1, now)

@@ -70,12 +70,22 @@ type part struct {
 // begin sets the part of a set that has just been found.
 func (p *part) begin(follow bool, fraction float64, now time.Time) {
 	p.oldLabel = none
-	p.terms = p.m.Terms()
+	p.terms = termsOf(p.m)
 	if !p.exact || !follow {
 		p.alone(fraction, now)
 		return
 	}
 	p.stop(now)
+}
+
+// maxPlaces bounds the calls at a time that are shared: more are as good as no limit, and would not fit the script's answer.
+const maxPlaces = 1 << 30
+
+// termsOf returns the terms of a set as they are shared.
+func termsOf(m limit.Member) limit.Terms {
+	t := m.Terms()
+	t.Concurrency = min(t.Concurrency, maxPlaces)
+	return t
 }
 
 // shared reports whether grants are followed.
