@@ -163,7 +163,7 @@ func testErrors(t *testing.T, u *upstream) {
 }
 
 func testBroken(t *testing.T, u *upstream) {
-	for i, fault := range []string{"cut;after=5;form=fin", "cut;after=5;form=eof", "stream-error;after=5"} {
+	for i, fault := range []string{"drip;delay=50ms+cut;after=5;form=fin", "drip;delay=50ms+cut;after=5;form=eof", "drip;delay=50ms+stream-error;after=5"} {
 		m, deltas, err := u.stream(t.Context(), ask(u.own(fmt.Sprintf("broke%d:%s", i, fault)), hello))
 		if err == nil || deltas < 5 {
 			t.Errorf("%s: %d deltas, %+v, error %v; want some and an error", fault, deltas, m, err)

@@ -144,7 +144,7 @@ func testErrors(t *testing.T, u *upstream) {
 }
 
 func testBroken(t *testing.T, u *upstream) {
-	for i, fault := range []string{"cut;after=5;form=fin", "cut;after=5;form=eof", "stream-error;after=5"} {
+	for i, fault := range []string{"drip;delay=50ms+cut;after=5;form=fin", "drip;delay=50ms+cut;after=5;form=eof", "drip;delay=50ms+stream-error;after=5"} {
 		a, err := stream(t.Context(), u.Client, u.own(fmt.Sprintf("broke%d:%s", i, fault)), genai.Text(hello), nil)
 		if err == nil || a.chunks < 5 {
 			t.Errorf("%s: %d chunks, %q, error %v; want some and an error", fault, a.chunks, a.text, err)

@@ -179,9 +179,9 @@ func testBrokenStreams(t *testing.T, c *client) {
 		})
 	}
 	for _, fault := range []string{
-		"cut;after=5;form=rst", "cut;after=5;form=fin", "cut;after=5;form=eof", "cut;after=5;form=mid", "no-finish",
-		"stream-error;after=5;form=object", "stream-error;after=5;form=string", "stream-error;after=5;form=code",
-		"stream-error;after=5;form=event", "stream-error;after=5;form=finish",
+		"drip;delay=50ms+cut;after=5;form=rst", "drip;delay=50ms+cut;after=5;form=fin", "drip;delay=50ms+cut;after=5;form=eof", "drip;delay=50ms+cut;after=5;form=mid", "no-finish",
+		"drip;delay=50ms+stream-error;after=5;form=object", "drip;delay=50ms+stream-error;after=5;form=string", "drip;delay=50ms+stream-error;after=5;form=code",
+		"drip;delay=50ms+stream-error;after=5;form=event", "drip;delay=50ms+stream-error;after=5;form=finish",
 	} {
 		f(fmt.Sprintf("up/go-break%d", len(fault)), fault)
 	}

@@ -54,7 +54,7 @@ func testFullQuota(t *testing.T, c *client) {
 	_, err := c.Chat.Completions.New(t.Context(), chat("paced/few-go", "hi"), option.WithHeader("X-Sluice-Deadline", "1s"))
 	took := time.Since(begun)
 	e := apiError(t, err)
-	if e.StatusCode != http.StatusTooManyRequests || e.Code != "deadline_unreachable" || !strings.Contains(e.Message, "deadline is 1s") {
+	if e.StatusCode != http.StatusTooManyRequests || e.Code != "deadline_unreachable" || !strings.Contains(e.Message, "(1s after its arrival)") {
 		t.Errorf("status %d, code %q: %s", e.StatusCode, e.Code, e.Message)
 	}
 	if wait, err := strconv.Atoi(e.Response.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 60 {

@@ -46,7 +46,7 @@ func testResponses(t *testing.T, u *upstream) {
 			t.Errorf("%s: %d, want %d", model, e.StatusCode, status)
 		}
 	}
-	stream := u.Responses.NewStreaming(t.Context(), response(u.own("r-cut:cut;after=5"), hello))
+	stream := u.Responses.NewStreaming(t.Context(), response(u.own("r-cut:drip;delay=50ms+cut;after=5"), hello))
 	defer stream.Close()
 	deltas := 0
 	for stream.Next() {

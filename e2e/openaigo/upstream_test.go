@@ -203,7 +203,7 @@ func testAcrossErrors(t *testing.T, u *upstream) {
 }
 
 func testAcrossBroken(t *testing.T, u *upstream) {
-	for i, fault := range []string{"cut;after=5;form=fin", "cut;after=5;form=eof", "stream-error;after=5"} {
+	for i, fault := range []string{"drip;delay=50ms+cut;after=5;form=fin", "drip;delay=50ms+cut;after=5;form=eof", "drip;delay=50ms+stream-error;after=5"} {
 		got := u.stream(t.Context(), chat(u.own(fmt.Sprintf("broke%d:%s", i, fault)), hello))
 		if got.err == nil || !strings.Contains(got.err.Error(), "provider_") || got.text[0] == "" {
 			t.Errorf("%s: %q, error %v; want some text and the provider's error", fault, got.text[0], got.err)

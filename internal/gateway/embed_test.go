@@ -68,10 +68,7 @@ func (rd *road) batch(texts ...string) *gateway.Exchange {
 // TestPartsTellHowTheyWaited: a call that goes in parts tells the place and the wait of the part that waited longest.
 func TestPartsTellHowTheyWaited(t *testing.T) {
 	t.Parallel()
-	s := steps(func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(time.Second)
-		whole(`{"embedding":{"values":[0.5,1]}}`)(w, r)
-	})
+	s := steps(later(time.Second, whole(`{"embedding":{"values":[0.5,1]}}`)))
 	f := func(texts int, position, ms string) {
 		t.Helper()
 		onRoad(t, options{providers: []provider{{name: "p", api: "vertex", answer: s, concurrency: 1}}}, func(rd *road) {

@@ -63,17 +63,19 @@ func TestOneAttemptIsOne(t *testing.T) {
 	f("the client's second retry", 3, 2, 2, llm.KindNone)
 }
 
+// later is a step that takes a time before it begins.
+func later(after time.Duration, s step) step {
+	return func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(after)
+		s(w, r)
+	}
+}
+
 // TestRequeueingEndsWithTheMinute: a call that is refused for want of quota still, a minute after the first time, gets the provider's
 // error; waits that the provider stated are not counted.
 func TestRequeueingEndsWithTheMinute(t *testing.T) {
 	t.Parallel()
-	slow := func(after time.Duration, header ...string) step {
-		refuse := fail(429, header...)
-		return func(w http.ResponseWriter, r *http.Request) {
-			time.Sleep(after)
-			refuse(w, r)
-		}
-	}
+	slow := func(after time.Duration, header ...string) step { return later(after, fail(429, header...)) }
 	f := func(name string, want llm.Kind, sends int, all ...step) {
 		t.Helper()
 		onRoad(t, at(steps(all...)), func(rd *road) {

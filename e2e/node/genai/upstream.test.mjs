@@ -201,7 +201,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
       f('error page', own('page:html', account), {}, 502, 'UNAVAILABLE', 'provider_error');
     });
 
-    for (const fault of ['cut;after=5;form=fin', 'cut;after=5;form=eof', 'stream-error;after=5']) {
+    for (const fault of ['drip;delay=50ms+cut;after=5;form=fin', 'drip;delay=50ms+cut;after=5;form=eof', 'drip;delay=50ms+stream-error;after=5']) {
       test(`broken stream: ${fault}`, async () => {
         let chunks = 0;
         await assert.rejects(async () => {

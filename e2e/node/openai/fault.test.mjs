@@ -91,8 +91,8 @@ describe(`retries by ${version}`, { concurrency: true }, () => {
 
 describe(`broken streams by ${version}`, { concurrency: true }, () => {
   for (const [i, fault] of [
-    'cut;after=5;form=rst', 'cut;after=5;form=fin', 'cut;after=5;form=eof', 'cut;after=5;form=mid', 'no-finish',
-    'stream-error;after=5', 'stream-error;after=5;form=string', 'stream-error;after=5;form=event', 'stream-error;after=5;form=finish',
+    'drip;delay=50ms+cut;after=5;form=rst', 'drip;delay=50ms+cut;after=5;form=fin', 'drip;delay=50ms+cut;after=5;form=eof', 'drip;delay=50ms+cut;after=5;form=mid', 'no-finish',
+    'drip;delay=50ms+stream-error;after=5', 'drip;delay=50ms+stream-error;after=5;form=string', 'drip;delay=50ms+stream-error;after=5;form=event', 'drip;delay=50ms+stream-error;after=5;form=finish',
   ].entries()) {
     test(fault, async () => {
       let chunks = 0;

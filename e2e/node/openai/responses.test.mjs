@@ -174,7 +174,7 @@ for (const [account, dialect] of Object.entries({ ...accounts, res: 'responses' 
       f('server error', sdk.InternalServerError, own('r-broken:500', account), {}, { status: 502, code: 'provider_error' });
     });
 
-    for (const fault of ['cut;after=5;form=fin', 'stream-error;after=5']) {
+    for (const fault of ['drip;delay=50ms+cut;after=5;form=fin', 'drip;delay=50ms+stream-error;after=5']) {
       test(`broken stream: ${fault}`, async () => {
         let deltas = 0;
         await assert.rejects(async () => {

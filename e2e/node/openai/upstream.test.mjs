@@ -195,7 +195,7 @@ for (const [account, dialect] of Object.entries(accounts)) {
     });
 
     // A stream of Anthropic's says why it ends in its last event but one, whose absence is a cut.
-    for (const fault of ['cut;after=5;form=fin', 'cut;after=5;form=eof', 'stream-error;after=5', ...(dialect === 'anthropic' ? [] : ['no-finish'])]) {
+    for (const fault of ['drip;delay=50ms+cut;after=5;form=fin', 'drip;delay=50ms+cut;after=5;form=eof', 'drip;delay=50ms+stream-error;after=5', ...(dialect === 'anthropic' ? [] : ['no-finish'])]) {
       test(`broken stream: ${fault}`, async () => {
         let chunks = 0;
         await assert.rejects(async () => {
