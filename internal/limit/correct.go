@@ -251,3 +251,51 @@ func (s *Set) State(now time.Time) State {
 	}
 	return st
 }
+
+// Use is what was used of a dimension at a time.
+type Use struct {
+	At time.Time
+	N  int64
+}
+
+// Recount replaces what has been counted of a limit by what was used of it, in the order of time: the limit has just become known, or is
+// quite another than was thought, by which what is left was counted.
+func (s *Set) Recount(now time.Time, d Dim, per time.Duration, uses []Use) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn(now)
+	b := s.budget(d, per)
+	if b == nil {
+		return
+	}
+	s.version++
+	b.past = past{}
+	b.past.turn(s.now)
+	b.shape(s.aligned(), s.fraction, s.now)
+	for j := range b.n {
+		if c, ok := b.gauges[j].counter.(*bucket); ok && len(uses) > 0 {
+			c.at = s.unix + int64(uses[0].At.Sub(s.base))
+		}
+	}
+	for _, u := range uses {
+		at := min(s.unix+int64(u.At.Sub(s.base)), s.now)
+		b.past.add(at, u.N)
+		for j := range b.n {
+			g := &b.gauges[j]
+			switch c := g.counter.(type) {
+			case *bucket:
+				c.turn(at)
+				c.add(at, u.N)
+			case *fixed:
+				if at >= c.from {
+					c.add(at, u.N)
+				}
+			default:
+				c.add(at, u.N)
+			}
+		}
+	}
+	for j := range b.n {
+		b.gauges[j].turn(s.now)
+	}
+}

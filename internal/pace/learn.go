@@ -100,6 +100,7 @@ func (l *learner) apply(now time.Time) {
 	if sh == l.told && charge == l.charge && l.rate == l.study.rate {
 		return
 	}
+	anew := !l.declared && (l.rate == take{} || l.told.Mode != sh.Mode)
 	l.told, l.charge, l.rate = sh, charge, l.study.rate
 	t := l.set.Terms()
 	if !l.declared {
@@ -107,6 +108,34 @@ func (l *learner) apply(now time.Time) {
 	}
 	t.Shape, t.Charge = lenient(sh), charge
 	l.set.Update(now, t)
+	if anew {
+		l.recount(now)
+	}
+}
+
+// recount tells the set what was sent: before any limit was known it has counted nothing, and by one that was far too high too little.
+func (l *learner) recount(now time.Time) {
+	s := l.study
+	tr := &s.past[s.rule]
+	for d, rate := range s.rate {
+		if rate == 0 {
+			continue
+		}
+		uses := make([]limit.Use, 0, traceSlots)
+		for slot := max(tr.slot-int64(time.Minute/traceSlot), 0); slot <= tr.slot; slot++ {
+			end := tr.all
+			if slot < tr.slot {
+				end = tr.begun[(slot+1)%traceSlots]
+			}
+			if n := end[d] - tr.begun[slot%traceSlots][d]; n >= 1 {
+				uses = append(uses, limit.Use{At: l.base.Add(time.Duration(slot) * traceSlot), N: int64(n)})
+			}
+		}
+		if n := s.pending.sum[s.rule][d]; n >= 1 {
+			uses = append(uses, limit.Use{At: now, N: int64(n)})
+		}
+		l.set.Recount(now, limit.Dim(d), time.Minute, uses)
+	}
 }
 
 // ask says whether a call may go, as far as what is not yet known is concerned, and if not, when to ask again. The set is asked after that.

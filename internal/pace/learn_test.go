@@ -3,6 +3,7 @@ package pace
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -247,4 +248,26 @@ func TestRecall(t *testing.T) {
 	f(limit.Shape{Mode: limit.Sliding, Window: time.Minute}, 0)
 	f(limit.Shape{Mode: limit.Slices, Window: time.Minute}, 0)
 	f(limit.Shape{Mode: limit.Fixed, Window: time.Minute, Anchor: time.Date(2026, 11, 21, 3, 4, 17, 0, time.UTC)}, time.Second)
+}
+
+// TestFoundRateIsCarefullySpent has callers that come back at once when they are refused, as the queue does, at a bucket of which nothing is
+// known: neither when its rate has been found out, nor when it is known that it is a bucket, may all of them be sent at a guess.
+func TestFoundRateIsCarefullySpent(t *testing.T) {
+	t.Parallel()
+	f := func(seed uint64) {
+		synctest.Test(t, func(t *testing.T) {
+			c := labCase{mode: labBucket, headers: headersNone, capacity: time.Minute, delay: [2]time.Duration{5 * time.Millisecond, 30 * time.Millisecond}}
+			p := c.provider()
+			g := newLabFleet(false)
+			r := c.runner(p, g)
+			r.way, r.epoch, r.rnd, r.callers = labWay, g.f.epoch, rand.New(rand.NewPCG(5, seed)), 300
+			r.run(0, labCalls(1800, 1, p, 160*time.Second))
+			if share := float64(r.refusals) / float64(r.sent); share > 0.06 {
+				t.Errorf("seed %d: %d of %d were refused", seed, r.refusals, r.sent)
+			}
+		})
+	}
+	for seed := range uint64(4) {
+		f(seed)
+	}
 }

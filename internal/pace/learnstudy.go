@@ -335,6 +335,9 @@ func (l *study) ask(now time.Duration, n *llm.Need) (ok bool, until time.Duratio
 		if l.guess.over(&s) {
 			l.grow(now)
 		}
+		if l.guess.shape.Mode != limit.Slices && l.episodes > 0 && p.next-p.first >= uint64(slowStart+l.streak) {
+			return false, p.get(p.first).at + l.reach + time.Millisecond // what is left follows from a rate that was only found out
+		}
 		if l.guess.shape.Mode != limit.Slices && l.grewAt > 0 && now < l.grewAt+growMinute/2 && p.next-p.first >= 2*slowStart {
 			return false, p.get(p.first).at + l.reach + time.Millisecond
 		}
