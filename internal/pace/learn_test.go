@@ -109,13 +109,13 @@ func TestLab(t *testing.T) {
 		f(undeclaredBars, labCase{mode: mode, headers: headersNone, wait: wait, phase: phase})
 	}
 	declared(declaredBars, labBucket, waitNone, 0)
-	declared(declaredBars, labFixed, waitNone, -15*time.Second)
+	declared(declaredBars, labFixed, waitNone, -20*time.Second)
 	declared(declaredBars, labFixed, waitCeil, -45*time.Second)
 	declared(declaredBars, labSliding, waitNone, 0)
 	declared(slicesBars, labSlices, waitNone, -370*time.Millisecond)
 	declared(slicesBars, labSlices, waitCeil, -370*time.Millisecond)
 	// The window ends soon after the run has begun: answers of calls that were sent in it come when the next one is under way.
-	f(declaredBars, labCase{mode: labFixed, headers: headersTrue, wait: waitNone, declared: true, phase: -57 * time.Second})
+	f(declaredBars, labCase{mode: labFixed, headers: headersTrue, wait: waitNone, declared: true, phase: -50 * time.Second})
 	undeclared(labBucket, waitNone, 0)
 	undeclared(labFixed, waitCeil, -15*time.Second)
 	undeclared(labSliding, waitNone, 0)

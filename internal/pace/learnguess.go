@@ -14,6 +14,10 @@ const (
 	bins    = 120  // beginnings of fixed windows that are told apart
 	binTime = time.Minute / bins
 	out     = 2 // strikes
+
+	// twoSlices is more than what is accepted within a second, part of it in either of two slices: the sizes of the first calls are estimated by half too
+	// much.
+	twoSlices = 2.5 // seconds of quota
 )
 
 // guess are the ways in which limits of a minute may be enforced, and what speaks against each.
@@ -88,7 +92,7 @@ func (g *guess) accepted(s *stand) {
 		g.bucket.strike(s.now, 1)
 		g.most = math.Inf(1)
 	}
-	if s.since(s.now-time.Second+traceSlot) > 2.1 {
+	if s.since(s.now-time.Second+traceSlot) > twoSlices {
 		g.slices.strike(s.now, out)
 	}
 	if s.lack > minute+slack {
@@ -308,7 +312,7 @@ func (g *guess) begin() (at, width time.Duration, ok bool) {
 // possible reports whether any hypothesis allows that a call is accepted, however generously counted.
 func (g *guess) possible(s *stand) bool {
 	switch {
-	case g.slices.in() && s.since(s.now-time.Second+traceSlot) <= 2.1,
+	case g.slices.in() && s.since(s.now-time.Second+traceSlot) <= twoSlices,
 		g.bucket.in() && s.lack <= min(minute, g.most)+slack,
 		g.sliding.in() && s.since(s.now-time.Minute+traceSlot) <= minute+slack:
 		return true

@@ -130,11 +130,12 @@ func (r rule) onArrival(n *llm.Need) take {
 	return take{limit.Requests: 1, limit.Tokens: in + out, limit.Input: in, limit.Output: out}
 }
 
-// atEnd is what it takes or gives back when it ends.
+// atEnd is what it takes or gives back when it ends, with what was estimated corrected: by ruleMax that is the input, and the output where the call
+// sets no most.
 func (r rule) atEnd(n *llm.Need, input, output float64) take {
-	if r == ruleMax {
-		return take{}
-	}
 	reserved := r.onArrival(n)
+	if r == ruleMax && n.MaxOutput > 0 {
+		output = reserved[limit.Output]
+	}
 	return take{limit.Tokens: input + output - reserved[limit.Tokens], limit.Input: input - reserved[limit.Input], limit.Output: output - reserved[limit.Output]}
 }
