@@ -74,7 +74,7 @@ func (c *crew) check(t *testing.T, what string, d time.Duration, least float64) 
 	t.Helper()
 	most, used := c.span(d)
 	t.Logf("%s: most of a window so far %.4f, used %.4f", what, most, used)
-	if most > 1 {
+	if most > c.p.bound(t, what) {
 		t.Errorf("%s: %.2f%% of the limit in one window", what, 100*most)
 	}
 	if used < least {
