@@ -221,7 +221,7 @@ func stuck(t *testing.T, g *gate, p *provider) {
 		var told sync.Once // on a busy machine more than one write may take so long
 		once := time.AfterFunc(time.Hour, func() { told.Do(func() { close(full) }) })
 		for r.Context().Err() == nil {
-			once.Reset(time.Second) // fires when a write blocks for so long
+			once.Reset(3 * time.Second) // fires when a write blocks for so long, which one does not on a busy machine
 			send(w, big)
 		}
 		once.Stop()
