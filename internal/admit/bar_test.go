@@ -138,16 +138,19 @@ func (b *burst) send(key string, rnd *rand.Rand, retry, whole bool) {
 // TestBarReturns sends ten seconds' worth of a quota within one second to a queue that lets calls wait for two seconds.
 func TestBarReturns(t *testing.T) {
 	t.Parallel()
-	f := func(name string, terms limit.Terms, told, whole bool) {
+	f := func(name string, terms limit.Terms, told, whole bool, left float64) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := Default()
 				c.MaxWait = 2 * time.Second
+				if left > 0 {
+					c.MaxWait, c.MaxQueue = time.Minute, 300
+				}
 				terms.Shape.Burst = 2 * time.Second
 				b := &burst{lab: newLab(t, c, map[string]limit.Terms{"p/m": terms})}
 				if told {
-					b.q.SetCapacity(func(*llm.Target, llm.Class) limit.Capacity { return limit.Capacity{Calls: 150} })
+					b.q.SetCapacity(func(*llm.Target, llm.Class) limit.Capacity { return limit.Capacity{Calls: 150, CallsLeft: left} })
 				}
 				rnd := rand.New(rand.NewPCG(1, 2))
 				for range 1500 {
@@ -165,12 +168,14 @@ func TestBarReturns(t *testing.T) {
 			})
 		})
 	}
-	f("bucket", perMinute(9000, 0, limit.Bucket), false, false)
-	f("bucket, capacity known", perMinute(9000, 0, limit.Bucket), true, false)
-	f("bucket of tokens", perMinute(0, 9000*525, limit.Bucket), false, false)
-	f("bucket of tokens, whole seconds", perMinute(0, 9000*525, limit.Bucket), false, true)
-	f("slices", perMinute(9000, 0, limit.Slices), false, false)
-	f("slices, capacity known, whole seconds", perMinute(9000, 0, limit.Slices), true, true)
+	f("bucket", perMinute(9000, 0, limit.Bucket), false, false, 0)
+	f("bucket, capacity known", perMinute(9000, 0, limit.Bucket), true, false, 0)
+	f("bucket of tokens", perMinute(0, 9000*525, limit.Bucket), false, false, 0)
+	f("bucket of tokens, whole seconds", perMinute(0, 9000*525, limit.Bucket), false, true, 0)
+	// The queue is full, and what is thought to be left is not for those who come back.
+	f("bucket, full queue, some thought to be left", perMinute(9000, 0, limit.Bucket), true, true, 600)
+	f("slices", perMinute(9000, 0, limit.Slices), false, false, 0)
+	f("slices, capacity known, whole seconds", perMinute(9000, 0, limit.Slices), true, true, 0)
 }
 
 // TestBarOverload sends ten times what a quota allows for a minute.

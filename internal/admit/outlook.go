@@ -225,7 +225,8 @@ func (q *Queue[L]) slot(l *lane[L], w *waiter[L], now time.Time) (start, end tim
 		calls += l.rungs[c].calls
 	}
 	r := &l.rungs[w.class]
-	start = now.Add(max(s.wait(int(w.class), higher, r.tokens, calls+r.calls), l.blocked(now)))
+	// What is left at once does not count here: those who wait have it before anybody comes back.
+	start = now.Add(max(s.time(int(w.class), float64(higher), float64(r.tokens), float64(calls+r.calls)), l.blocked(now)))
 	for _, b := range l.booked[:w.class+1] {
 		if b.After(start) {
 			start = b
